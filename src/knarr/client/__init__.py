@@ -1,0 +1,1 @@
+"""The API client over its transports, informers and their caches."""

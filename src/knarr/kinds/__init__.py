@@ -1,0 +1,1 @@
+"""The kinds: one file each, with what makes an object of the kind valid, default and printable. Pure."""

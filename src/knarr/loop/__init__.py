@@ -1,0 +1,1 @@
+"""What every controller shares: the queue, the runner, Steps, claims, revisions."""

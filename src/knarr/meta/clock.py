@@ -1,0 +1,91 @@
+"""The one door to time and randomness: nothing else reads a clock, draws a number or makes a UID.
+
+Waiting is not here: it is on the running event loop's clock (`asyncio.sleep`, `loop.call_later`).
+`knarr.testing` installs a `Clock` of its own, so a whole cluster runs on virtual time with a seed.
+"""
+
+import random
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  #: upstream's alphabet of generated suffixes: no vowels, no look-alikes
+
+
+class Clock(Protocol):
+    """Where time and randomness come from."""
+
+    rng: random.Random
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+
+@dataclass
+class RealClock:
+    """The machine's clock and an unpredictable generator."""
+
+    rng: random.Random = field(default_factory=random.SystemRandom)
+
+    def now(self) -> float:
+        return time.time()
+
+
+_clock: Clock = RealClock()
+
+
+def use(clock: Clock) -> Clock:
+    """Install a clock; return the one it replaces."""
+    global _clock
+    previous, _clock = _clock, clock
+    return previous
+
+
+def now() -> datetime:
+    """The current time, aware, in UTC."""
+    return datetime.fromtimestamp(_clock.now(), UTC)
+
+
+def unix() -> float:
+    """The current time in seconds since the epoch."""
+    return _clock.now()
+
+
+def rng() -> random.Random:
+    """The source of names and jitter. Never of secrets: those come from `secrets` or cryptography."""
+    return _clock.rng
+
+
+def uid() -> str:
+    """A random (version 4) UUID."""
+    return str(uuid.UUID(int=_clock.rng.getrandbits(128), version=4))
+
+
+def suffix(length: int = 5) -> str:
+    """A random suffix as upstream's `generateName` appends."""
+    return "".join(_clock.rng.choice(ALPHABET) for _ in range(length))
+
+
+def timestamp(when: datetime | None = None) -> str:
+    """A metav1.Time: RFC 3339, UTC, whole seconds."""
+    return (when or now()).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_timestamp(when: datetime | None = None) -> str:
+    """A metav1.MicroTime: RFC 3339, UTC, six fractional digits."""
+    return (when or now()).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse(text: str) -> datetime:
+    """Read an RFC 3339 time; raise ValueError when it is none."""
+    when = datetime.fromisoformat(text)
+    if when.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return when.astimezone(UTC)
+
+
+def since(text: str, when: datetime) -> timedelta:
+    """How long before `when` the timestamp `text` lies."""
+    return when - parse(text)

@@ -1,0 +1,1 @@
+"""Cluster DNS, the service proxy and the pod network."""

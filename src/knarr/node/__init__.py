@@ -1,0 +1,1 @@
+"""The node agent: from a bound pod to running processes, and back to its status."""

@@ -1,0 +1,1 @@
+"""The runtimes: simulated, sandbox, containerd behind one interface."""

@@ -1,0 +1,1 @@
+"""HTTP: who are you, may you, and the bytes of every answer."""

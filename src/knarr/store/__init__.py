@@ -1,0 +1,1 @@
+"""A revisioned log of bytes and its drivers. Knows nothing of Kubernetes."""
