@@ -1,0 +1,5 @@
+"""`python -m knarr`."""
+
+from knarr.app.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""The node agents' processes: each in the network namespace of its node."""
+
+import json
+import os
+import socket
+
+from knarr.app import lookup, pki, processes
+from knarr.app.config import Cluster, ConfigError
+
+AGENT_PORT = 10250
+
+
+def check(cluster: Cluster, node: str) -> str:
+    """`node`, when the cluster has it; ConfigError otherwise."""
+    if node not in cluster.node_names:
+        raise ConfigError(f"cluster {cluster.name!r} has no node {node!r}; it has {', '.join(cluster.node_names)}")
+    return node
+
+
+def start(cluster: Cluster, node: str) -> bool:
+    """Start a node's agent in the background; False when it runs already."""
+    if cluster.runtime == "simulated":
+        return bool(ask(cluster, {"start": node}))
+    if processes.read(lookup.pid_file(cluster, node)):
+        return False
+    folder = cluster.node_folder(node)
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    file = folder / "agent.json"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(configuration(cluster, node), out, indent=2)
+    processes.spawn(
+        "knarr.node.main",
+        ["--config", str(file)],
+        pid_file=lookup.pid_file(cluster, node),
+        log=lookup.log_file(cluster, node),
+        netns=f"knarr-{node}",
+    )
+    return True
+
+
+def kill(cluster: Cluster, node: str) -> None:
+    """Kill a node's agent at once, as a crash would."""
+    if cluster.runtime == "simulated":
+        ask(cluster, {"stop": node})
+    elif not processes.end(lookup.pid_file(cluster, node), hard=True):
+        raise ConfigError(f"the agent of node {node!r} is not running")
+
+
+def configuration(cluster: Cluster, node: str) -> dict[str, object]:
+    """What `knarr.node.main` reads."""
+    number = cluster.node_names.index(node)
+    certificates = pki.Pki(cluster.pki)
+    pair = certificates.node(node)
+    return {
+        "name": node,
+        "cluster": cluster.name,
+        "api_url": f"https://{cluster.bridge_address}:{cluster.port}",
+        "ca": str(certificates.ca),
+        "cert": str(pair.certificate),
+        "key": str(pair.key),
+        "serving_cert": str(pair.certificate),
+        "serving_key": str(pair.key),
+        "node_ip": cluster.node_address(number),
+        "pod_cidr": cluster.node_pods(number),
+        "dns_ip": cluster.dns_address,
+        "folder": str(cluster.node_folder(node)),
+        "images": str(cluster.images),
+        "data_dir": str(cluster.data_dir),
+        "runtime": cluster.runtime,
+        "port": AGENT_PORT,
+    }
+
+
+def ask(cluster: Cluster, question: dict[str, str]) -> object:
+    """Ask the server process over its control socket; ConfigError with what it says when it refuses."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(10)
+        link.connect(str(control_socket(cluster)))
+        link.sendall(json.dumps(question).encode() + b"\n")
+        answer = json.loads(link.makefile().readline())
+    if "error" in answer:
+        raise ConfigError(answer["error"])
+    return answer["result"]
+
+
+def control_socket(cluster: Cluster) -> str:
+    return str(cluster.run / "control.sock")

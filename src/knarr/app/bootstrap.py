@@ -1,0 +1,102 @@
+"""The objects every cluster has from its first second: namespaces, classes, the services of the API and the DNS.
+
+`ensure` creates what is missing and leaves what is there, so a user's changes survive restarts.
+"""
+
+from collections.abc import Iterable
+
+from knarr.app.config import Cluster
+from knarr.client.api import Api
+from knarr.kinds.types import core_v1, discovery_v1, meta_v1, scheduling_v1, storage_v1
+from knarr.kinds.types.base import Type
+from knarr.meta.errors import AlreadyExists
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
+
+
+async def ensure(api: Api, cluster: Cluster) -> None:
+    """Create each of the cluster's own objects that is missing, and point `kubernetes` at this API server."""
+    for object_ in objects(cluster):
+        try:
+            await api.create(object_)
+        except AlreadyExists:
+            continue
+    await _point_kubernetes_here(api, cluster)
+
+
+def objects(cluster: Cluster) -> Iterable[Type]:
+    for name in NAMESPACES:
+        yield core_v1.Namespace(metadata=meta_v1.ObjectMeta(name=name))
+    for name, value in PRIORITIES.items():
+        yield scheduling_v1.PriorityClass(metadata=meta_v1.ObjectMeta(name=name), value=value)
+    yield local_path_class()
+    yield kubernetes_service(cluster)
+    yield dns_service(cluster)
+
+
+def local_path_class() -> storage_v1.StorageClass:
+    """The default class: a directory of the pod's node for each claim."""
+    return storage_v1.StorageClass(
+        metadata=meta_v1.ObjectMeta(
+            name="local-path", annotations={"storageclass.kubernetes.io/is-default-class": "true"}
+        ),
+        provisioner="rancher.io/local-path",
+        reclaimPolicy="Delete",
+        volumeBindingMode="WaitForFirstConsumer",
+    )
+
+
+def kubernetes_service(cluster: Cluster) -> core_v1.Service:
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    port = core_v1.ServicePort(name="https", port=443, protocol="TCP", targetPort=cluster.port)
+    return core_v1.Service(
+        metadata=meta_v1.ObjectMeta(name="kubernetes", namespace="default", labels=labels),
+        spec=core_v1.ServiceSpec(
+            clusterIP=cluster.api_service_address, ports=[port], sessionAffinity="None", type="ClusterIP"
+        ),
+    )
+
+
+def dns_service(cluster: Cluster) -> core_v1.Service:
+    ports = [
+        core_v1.ServicePort(name="dns", port=53, protocol="UDP", targetPort=53),
+        core_v1.ServicePort(name="dns-tcp", port=53, protocol="TCP", targetPort=53),
+    ]
+    labels = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    return core_v1.Service(
+        metadata=meta_v1.ObjectMeta(name="kube-dns", namespace="kube-system", labels=labels),
+        spec=core_v1.ServiceSpec(clusterIP=cluster.dns_address, ports=ports),
+    )
+
+
+async def _point_kubernetes_here(api: Api, cluster: Cluster) -> None:
+    """Endpoints and EndpointSlice of the `kubernetes` service: where this server can be reached."""
+    address = cluster.bridge_address if cluster.runtime == "sandbox" else "127.0.0.1"
+    metadata = meta_v1.ObjectMeta(
+        name="kubernetes",
+        namespace="default",
+        labels={"endpointslice.kubernetes.io/skip-mirror": "true"},
+    )
+    endpoints = core_v1.Endpoints(
+        metadata=metadata,
+        subsets=[
+            core_v1.EndpointSubset(
+                addresses=[core_v1.EndpointAddress(ip=address)],
+                ports=[core_v1.EndpointPort(name="https", port=cluster.port, protocol="TCP")],
+            )
+        ],
+    )
+    slice_ = discovery_v1.EndpointSlice(
+        metadata=meta_v1.ObjectMeta(
+            name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"}
+        ),
+        addressType="IPv4",
+        endpoints=[discovery_v1.Endpoint(addresses=[address], conditions=discovery_v1.EndpointConditions(ready=True))],
+        ports=[discovery_v1.EndpointPort(name="https", port=cluster.port, protocol="TCP")],
+    )
+    for object_ in (endpoints, slice_):
+        try:
+            await api.create(object_)
+        except AlreadyExists:
+            await api.update(object_)

@@ -1,0 +1,48 @@
+"""Where each certificate of a cluster lies. `certificates.py` makes them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its private key, as files."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Pki:
+    """Where each certificate of a cluster lies."""
+
+    folder: Path
+
+    def pair(self, name: str) -> Pair:
+        return Pair(self.folder / f"{name}.crt", self.folder / f"{name}.key")
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "ca.crt"
+
+    @property
+    def server(self) -> Pair:
+        return self.pair("server")
+
+    @property
+    def admin(self) -> Pair:
+        return self.pair("admin")
+
+    @property
+    def kubelet_client(self) -> Pair:
+        """What the API server shows to the nodes' agents."""
+        return self.pair("kubelet-client")
+
+    @property
+    def service_accounts(self) -> Pair:
+        """The key that signs service account tokens; its public half is `service-accounts.crt`."""
+        return self.pair("service-accounts")
+
+    def node(self, name: str) -> Pair:
+        """A node agent's certificate, for both ends: its requests and its own API."""
+        return self.pair(f"node-{name}")

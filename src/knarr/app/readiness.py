@@ -1,0 +1,44 @@
+"""Waiting for nodes from the command line: the standard library's HTTP client, which costs no import time."""
+
+import http.client
+import json
+import ssl
+from typing import Any
+
+from knarr.app import pki
+from knarr.app.config import Cluster, ConfigError
+from knarr.meta import clock
+
+
+def wait_nodes_ready(cluster: Cluster, seconds: float) -> None:
+    """Return when every node of the cluster is Ready; ConfigError, naming the others, after `seconds`."""
+    deadline = clock.unix() + seconds
+    waiting = set(cluster.node_names)
+    link = connect(cluster, timeout=seconds)
+    try:
+        link.request("GET", f"/api/v1/nodes?watch=true&timeoutSeconds={int(seconds)}")
+        answer = link.getresponse()
+        while waiting and clock.unix() < deadline and (line := answer.readline()):
+            node = json.loads(line)["object"]
+            if is_ready(node):
+                waiting.discard(node["metadata"]["name"])
+    except TimeoutError:
+        pass  # reported below, by the names that are left
+    finally:
+        link.close()
+    if waiting:
+        logs = cluster.run / (f"{min(waiting)}.log" if cluster.runtime != "simulated" else "server.log")
+        raise ConfigError(f"{', '.join(sorted(waiting))} not Ready after {seconds:.0f} s; see {logs}")
+
+
+def is_ready(node: dict[str, Any]) -> bool:
+    conditions = node.get("status", {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def connect(cluster: Cluster, timeout: float) -> http.client.HTTPSConnection:
+    """A connection to the API as the cluster's admin."""
+    certificates = pki.Pki(cluster.pki)
+    context = ssl.create_default_context(cafile=str(certificates.ca))
+    context.load_cert_chain(certificates.admin.certificate, certificates.admin.key)
+    return http.client.HTTPSConnection("127.0.0.1", cluster.port, context=context, timeout=timeout)

@@ -1,0 +1,257 @@
+"""Starting a cluster: check first, then the server, the network and the nodes, then the kubeconfig.
+
+Whatever fails after the checks ends what was started, so a failed `knarr up` leaves nothing running.
+"""
+
+import asyncio
+import fcntl
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from knarr.app import agents, config, lookup, processes, shutdown
+from knarr.app.config import Cluster, ConfigError
+from knarr.meta import clock
+
+PORT = 6443
+SERVER_SECONDS = 30.0  #: how long the API server may take to answer
+NODE_SECONDS = 60.0  #: how long all nodes may take to become Ready
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the command line said; None is "as before, or the default"."""
+
+    name: str = "knarr"
+    data_dir: Path | None = None
+    nodes: int | None = None
+    runtime: str | None = None
+    port: int | None = None
+    store: str | None = None
+    token_auth_file: Path | None = None
+    kubeconfig: Path | None = None
+    upstream_dns: tuple[str, ...] = ()
+
+
+def up(wishes: Wishes, *, foreground: bool = False) -> Cluster:
+    """Start the cluster that was wished for; return when its API answers and its nodes are Ready."""
+    config.check_name(wishes.name)
+    known = config.find(wishes.name)
+    if known and lookup.server_alive(known):
+        click.echo(f'cluster "{known.name}" is running already at {known.url}; knarr status shows it')
+        return known
+    cluster = decide(wishes, known)
+    say_runtime(cluster, wishes)
+    check_host(cluster)
+    with locked(cluster):
+        shutdown.stop_leftovers(cluster)
+        config.save(cluster)
+        try:
+            _start(cluster)
+        except BaseException:
+            shutdown.stop_processes(cluster)
+            shutdown.clean(cluster)
+            raise
+    _next_steps(cluster)
+    if foreground:
+        _stay(cluster)
+    return cluster
+
+
+def decide(wishes: Wishes, known: Cluster | None) -> Cluster:
+    """The configuration to start with: what the cluster was, changed by what is wished for."""
+    data_dir = (wishes.data_dir or (known.data_dir if known else config.home() / wishes.name)).absolute()
+    before = config.load(data_dir)
+    if before is not None and before.name != wishes.name:
+        raise ConfigError(f"{data_dir} holds the data of cluster {before.name!r}, not of {wishes.name!r}")
+    if before is None and data_dir.is_dir() and any(data_dir.iterdir()):
+        raise ConfigError(f"{data_dir} is not empty and holds no cluster; choose another --data-dir")
+    base = before or Cluster(
+        name=wishes.name,
+        data_dir=data_dir,
+        index=config.free_index(wishes.name),
+        runtime="sandbox" if os.geteuid() == 0 and sys.platform == "linux" else "simulated",
+        port=PORT,
+    )
+    asked = {
+        field: value
+        for field in ("nodes", "runtime", "port", "store", "token_auth_file", "kubeconfig")
+        if (value := getattr(wishes, field)) is not None
+    }
+    if wishes.upstream_dns:
+        asked["upstream_dns"] = wishes.upstream_dns
+    if before is not None and asked.get("runtime", before.runtime) != before.runtime:
+        raise ConfigError(f"cluster {before.name!r} has runtime {before.runtime}; it cannot become {wishes.runtime}")
+    for field in ("token_auth_file", "kubeconfig"):
+        if field in asked:
+            asked[field] = asked[field].absolute()
+    cluster = replace(base, **asked)
+    return replace(cluster, port=free_port()) if cluster.port == 0 else cluster
+
+
+def say_runtime(cluster: Cluster, wishes: Wishes) -> None:
+    if wishes.runtime:
+        return
+    why = {"sandbox": "root on Linux", "simulated": "not root, so pods are simulated and run no processes"}
+    click.echo(f"runtime {cluster.runtime} ({why.get(cluster.runtime, 'as before')})")
+
+
+def check_host(cluster: Cluster) -> None:
+    """Raise ConfigError when this host cannot run the cluster; changes nothing."""
+    if cluster.token_auth_file and not cluster.token_auth_file.is_file():
+        raise ConfigError(f"--token-auth-file {cluster.token_auth_file}: no such file")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", cluster.port))
+        except OSError as error:
+            raise ConfigError(f"port {cluster.port} on 127.0.0.1 is busy ({error.strerror}); try --port 0") from error
+    if cluster.runtime == "containerd":
+        raise ConfigError("this knarr has no containerd runtime yet; use --runtime sandbox or simulated")
+    if cluster.runtime == "sandbox":
+        from knarr.node.runtimes.sandbox.host import check_host as check_sandbox
+
+        if missing := check_sandbox(cluster.data_dir):
+            raise ConfigError(f"this host cannot run sandboxes: {'; '.join(missing)}; try --runtime simulated")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def locked(cluster: Cluster) -> Iterator[None]:
+    """Hold the data directory while starting, so that two `knarr up` do not start it twice."""
+    cluster.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (cluster.run / "up.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"another knarr up is starting cluster {cluster.name!r}") from error
+        yield
+
+
+class Progress:
+    """One line for each part as it becomes ready, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self.began = clock.unix()
+
+    def done(self, part: str, detail: str) -> None:
+        click.echo(f" ✓ {part:<12} {detail:<44} {clock.unix() - self.began:5.2f} s")
+
+
+def _start(cluster: Cluster) -> None:
+    progress = Progress()
+    with ServerStart(cluster) as server:
+        if cluster.runtime == "sandbox":
+            from knarr.net import podnetwork
+
+            asyncio.run(
+                podnetwork.create_cluster_network(podnetwork.plan_for(cluster.name, cluster.index, cluster.nodes))
+            )
+            progress.done("network", f"{cluster.network} on {cluster.bridge}")
+        server.wait("ready")
+        progress.done("API server", cluster.url)
+    _write_kubeconfigs(cluster)
+    if cluster.runtime == "sandbox":
+        for node in cluster.node_names:
+            agents.start(cluster, node)
+    if cluster.nodes:
+        from knarr.app.readiness import wait_nodes_ready
+
+        wait_nodes_ready(cluster, NODE_SECONDS)
+        names = cluster.node_names
+        progress.done("nodes", f"{', '.join(names) if len(names) < 4 else f'{len(names)} nodes'} Ready")
+
+
+class ServerStart:
+    """The server process while it starts: it says `ready`, or `error: why`, on a pipe."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.reader, writer = os.pipe()
+        self.process = processes.spawn(
+            "knarr.app.server",
+            ["--data-dir", str(cluster.data_dir), "--ready-fd", str(writer)],
+            pid_file=lookup.pid_file(cluster, lookup.SERVER),
+            log=lookup.log_file(cluster, lookup.SERVER),
+            pass_fds=[writer],
+        )
+        os.close(writer)
+
+    def __enter__(self) -> "ServerStart":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self.reader)
+
+    def wait(self, word: str) -> None:
+        """Wait until the server says `word`; ConfigError when it says an error, ends, or takes too long."""
+        said = b""
+        while not said.endswith(b"\n"):
+            if not select.select([self.reader], [], [], SERVER_SECONDS)[0]:
+                raise ConfigError(f"the API server did not answer in {SERVER_SECONDS:.0f} s; {self._log()}")
+            chunk = os.read(self.reader, 4096)
+            if not chunk:
+                raise ConfigError(f"the API server ended while starting; {self._log()}")
+            said += chunk
+        line = said.decode().strip()
+        if line != word:
+            raise ConfigError(line.removeprefix("error: "))
+
+    def _log(self) -> str:
+        return f"its log is {lookup.log_file(self.cluster, lookup.SERVER)}"
+
+
+def _write_kubeconfigs(cluster: Cluster) -> None:
+    from knarr.app import pki
+    from knarr.client import kubeconfig
+
+    certificates = pki.Pki(cluster.pki)
+    entry = kubeconfig.Entry(
+        name=cluster.name,
+        server=cluster.url,
+        ca=certificates.ca.read_bytes(),
+        certificate=certificates.admin.certificate.read_bytes(),
+        key=certificates.admin.key.read_bytes(),
+    )
+    kubeconfig.merge(entry, path=lookup.admin_kubeconfig(cluster))
+    kubeconfig.merge(entry, path=cluster.kubeconfig)
+
+
+def _next_steps(cluster: Cluster) -> None:
+    where = f" --kubeconfig {cluster.kubeconfig}" if cluster.kubeconfig else ""
+    click.echo(f'context "{cluster.name}" is current. Try:\n')
+    click.echo(f"    kubectl{where} get nodes\n    kubectl{where} get pods -A\n    knarr down{_name(cluster)}\n")
+
+
+def _name(cluster: Cluster) -> str:
+    return "" if cluster.name == "knarr" else f" --name {cluster.name}"
+
+
+def _stay(cluster: Cluster) -> None:
+    """Follow the server's log until Ctrl-C or its end, then stop the cluster."""
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    recorded = processes.read(lookup.pid_file(cluster, lookup.SERVER))
+    try:
+        with lookup.log_file(cluster, lookup.SERVER).open() as log:
+            while recorded is not None and recorded.alive:
+                for line in log:
+                    click.echo(line, nl=False)
+                time.sleep(0.2)
+    except KeyboardInterrupt:
+        click.echo(f'stopping cluster "{cluster.name}"')
+    shutdown.stop(cluster)
