@@ -1,0 +1,74 @@
+"""Opening a SQLite store's file: its lock, its schema, and what can be wrong with it. Runs in the driver's threads."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from knarr.store import sql
+from knarr.store.store import Corrupt, Failed, InUse, TooNew
+
+CHECKED = 64 * 1024 * 1024  #: files up to this many bytes are checked whole when opened; larger ones as they are read
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into the store's."""
+    try:
+        yield
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise Corrupt(f"{path} is damaged or not a knarr store: {error}") from error
+    except apsw.Error as error:
+        raise Failed(f"{path}: {error}") from error
+
+
+def lock(path: Path) -> int:
+    """Take the store for this process and return the descriptor that holds it; the lock dies with the process."""
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise InUse(f"{path} is in use by another process") from error
+    return descriptor
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """The connection that writes; makes the file and its tables when there are none."""
+    with translated(path):
+        connection = apsw.Connection(str(path), statementcachesize=400)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection for snapshots beside the writer."""
+    with translated(path):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(5000)
+        connection.execute("PRAGMA query_only=1")
+        return connection
+
+
+def _prepare(connection: apsw.Connection, path: Path) -> None:
+    connection.set_busy_timeout(5000)
+    connection.execute(sql.SETUP)
+    connection.execute(sql.OPEN)
+    with connection:
+        if not connection.execute("SELECT count(*) FROM sqlite_master").get:
+            connection.execute(sql.CREATE)
+            return
+    application, version = connection.pragma("application_id"), connection.pragma("user_version")
+    if application != sql.APPLICATION:
+        raise Corrupt(f"{path} is an SQLite file but not a knarr store")
+    if version > sql.SCHEMA:
+        raise TooNew(f"{path} was written by a newer knarr (format {version}, this one knows up to {sql.SCHEMA})")
+    if path.stat().st_size <= CHECKED and (finding := connection.execute("PRAGMA quick_check(1)").get) != "ok":
+        raise Corrupt(f"{path} is damaged: {finding}")

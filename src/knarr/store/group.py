@@ -1,0 +1,110 @@
+"""One commit of the SQLite store, and the sweep behind a compaction. Called by the writer's thread only."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import apsw
+
+from knarr.store import file, sql
+from knarr.store.store import Event, Mismatch, Record, StoreError
+
+SLICE = 500  #: writes that one step of a sweep looks at
+PAGES = 500  #: pages that one step of a sweep gives back
+
+
+@dataclass(slots=True, eq=False)
+class Write:
+    """A put, or a delete when `value` is None, and who waits for it."""
+
+    key: str
+    value: bytes | None
+    expect: int | None
+    done: asyncio.Future[int]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a group: the events in order, and an answer for each write."""
+
+    events: list[Event] = field(default_factory=list)
+    written: list[tuple[asyncio.Future[int], int]] = field(default_factory=list)
+    refused: list[tuple[asyncio.Future[int], Exception]] = field(default_factory=list)
+
+
+def commit(connection: apsw.Connection, group: list[Write], revision: int, path: Path) -> Outcome:
+    """Write a group durably, its revisions starting at `revision`. When that fails all of it is refused, none is kept."""
+    try:
+        with file.translated(path), connection:
+            outcome = _plan(_current(connection, group), group, revision)
+            if outcome.events:
+                _write(connection, outcome.events)
+    except StoreError as error:
+        return Outcome(refused=[(write.done, error) for write in group])
+    return outcome
+
+
+def sweep(connection: apsw.Connection, revision: int) -> bool:
+    """Delete a slice of what is superseded up to a compacted revision; return whether more is left to do."""
+    with connection:
+        swept: int = connection.execute(sql.SWEPT).get
+        to: int | None = connection.execute(sql.NEXT_SLICE, (swept, revision, SLICE)).get
+        if to is not None:
+            connection.execute(sql.SWEEP_SUPERSEDED, (swept, to))
+            connection.execute(sql.SWEEP_DELETED, (swept, to))
+            connection.execute(sql.SET_SWEPT, (to,))
+    if to is not None:
+        return True
+    connection.execute(sql.vacuum(PAGES)).fetchall()
+    return bool(connection.execute(sql.FREE_PAGES).get)
+
+
+def _current(connection: apsw.Connection, group: list[Write]) -> dict[str, Record]:
+    keys = list({write.key for write in group})
+    return {row[0]: Record(*row) for row in connection.execute(sql.heads(len(keys)), keys)}
+
+
+def _plan(current: dict[str, Record], group: list[Write], revision: int) -> Outcome:
+    """Run the group over the current records, which it changes on the way."""
+    outcome = Outcome()
+    for write in group:
+        old = current.get(write.key)
+        actual = old.revision if old else 0
+        if (write.expect is not None and write.expect != actual) or (write.value is None and old is None):
+            outcome.refused.append((write.done, Mismatch(write.key, write.expect, actual)))
+            continue
+        created = old.created if old else revision
+        before = old.value if old else None
+        if write.value is None:
+            outcome.events.append(Event("delete", write.key, b"", revision, created, before, actual))
+            del current[write.key]
+        else:
+            outcome.events.append(Event("put", write.key, write.value, revision, created, before, actual))
+            current[write.key] = Record(write.key, write.value, revision, created)
+        outcome.written.append((write.done, revision))
+        revision += 1
+    return outcome
+
+
+def _write(connection: apsw.Connection, events: list[Event]) -> None:
+    """Few statements for many writes: each one costs a handover of the interpreter's lock."""
+    rows = [
+        value
+        for event in events
+        for value in (
+            event.revision,
+            event.key,
+            event.created,
+            event.previous_revision,
+            event.type == "delete",
+            event.value,
+        )
+    ]
+    connection.execute(sql.append(len(events)), rows)
+    last = {event.key: event for event in events}
+    alive = [value for event in last.values() if event.type == "put" for value in (event.key, event.revision)]
+    gone = [event.key for event in last.values() if event.type == "delete"]
+    if alive:
+        connection.execute(sql.set_heads(len(alive) // 2), alive)
+    if gone:
+        connection.execute(sql.drop_heads(len(gone)), gone)
