@@ -1,0 +1,98 @@
+"""Which addresses, links and namespaces a cluster of nodes on one machine has. Pure; every other module asks here.
+
+Cluster 0: pods 10.244.0.0/16 (node n: 10.244.n.0/24), services 10.96.0.0/16, nodes 172.30.0.0/24 on the bridge
+`knarr0`. Cluster i: 10.(244-i), 10.(96+i), 172.30.i and `knarr<i>`.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+CLUSTERS = 80  #: how many clusters fit on one machine before pod and service ranges could meet
+NODES = 250
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """What belongs to one node."""
+
+    name: str
+    number: int
+    namespace: str  #: its network namespace, as `ip netns` shows it
+    link: str  #: the host's end of the node's wire
+    address: str
+    pods: str
+    gateway: str  #: the node's own address in its pod range
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPlan:
+    """What belongs to one cluster."""
+
+    cluster: str
+    index: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < CLUSTERS:
+            raise ValueError(f"cluster index {self.index} is not within 0..{CLUSTERS - 1}")
+
+    @property
+    def bridge(self) -> str:
+        return f"knarr{self.index}"
+
+    @property
+    def service_link(self) -> str:
+        """A link to nowhere that swallows what no service claims."""
+        return f"knarr{self.index}s"
+
+    @property
+    def pods(self) -> str:
+        return f"10.{244 - self.index}.0.0/16"
+
+    @property
+    def services(self) -> str:
+        return f"10.{96 + self.index}.0.0/16"
+
+    @property
+    def api(self) -> str:
+        """The address of the service `kubernetes`."""
+        return f"10.{96 + self.index}.0.1"
+
+    @property
+    def dns(self) -> str:
+        return f"10.{96 + self.index}.0.10"
+
+    @property
+    def nodes(self) -> str:
+        return f"172.30.{self.index}.0/24"
+
+    @property
+    def host(self) -> str:
+        """The machine's own address on the bridge: the API server is there."""
+        return f"172.30.{self.index}.1"
+
+    @property
+    def alias(self) -> str:
+        """Marks the bridge, so that a later process finds the cluster's index again."""
+        return f"knarr cluster {self.cluster}"
+
+    def node(self, number: int) -> NodePlan:
+        if not 0 <= number < NODES:
+            raise ValueError(f"node number {number} is not within 0..{NODES - 1}")
+        subnet = IPv4Network(f"10.{244 - self.index}.{number}.0/24")
+        name = f"{self.cluster}-{number}"
+        return NodePlan(
+            name=name,
+            number=number,
+            namespace=f"knarr-{self.cluster}-{name}",
+            link=f"knarr{self.index}n{number}",
+            address=f"172.30.{self.index}.{number + 2}",
+            pods=str(subnet),
+            gateway=str(subnet.network_address + 1),
+        )
+
+    def number(self, namespace: str) -> int | None:
+        """The number of the node whose network namespace has this name, or None when it is not one of ours."""
+        cluster = re.escape(self.cluster)
+        match = re.fullmatch(rf"knarr-{cluster}-{cluster}-(\d+)", namespace)
+        return int(match[1]) if match else None

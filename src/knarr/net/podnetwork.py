@@ -1,0 +1,287 @@
+"""The wires of a cluster whose nodes share one machine. `app` builds them, each node agent hangs its pods on them.
+
+No packet leaves the machine: the host drops what is for a pod or a service and has no better route, nobody forwards
+for anybody but the nodes for their pods, and a node has no default route. Pods have a /32 address and reach even
+their neighbours through the node, so that a service's address translation sees both directions.
+Everything is idempotent, and found again by name: nothing depends on what an earlier process remembered.
+"""
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from knarr.net import namespace
+from knarr.net.netlink import BLACKHOLE, Netlink
+from knarr.net.plan import CLUSTERS, NetworkPlan, NodePlan
+
+POD_BRIDGE = "pods0"
+SERVICE_LINK = "services0"
+LAST_RESORT = 4000  #: the metric of the host's blackhole routes: any other route is better
+
+
+async def cluster_index(cluster: str) -> int:
+    """The index this cluster's network already has, or else the first free one."""
+    return await asyncio.to_thread(_index, cluster)
+
+
+async def create_cluster_network(plan: NetworkPlan) -> None:
+    """The host's side: blackholes first, then the bridge with the API server's and the DNS' address."""
+    await asyncio.to_thread(_create, plan)
+
+
+async def delete_cluster_network(plan: NetworkPlan) -> None:
+    """Take away all of it, the nodes' namespaces included, also what a crash left."""
+    await asyncio.to_thread(_delete, plan)
+
+
+async def add_node(plan: NetworkPlan, number: int) -> NodePlan:
+    """A network namespace for the node, wired to the bridge, and routes between it and all others."""
+    return await asyncio.to_thread(_add_node, plan, number)
+
+
+async def remove_node(plan: NetworkPlan, number: int) -> None:
+    await asyncio.to_thread(_remove_node, plan, number)
+
+
+async def cut_node(plan: NetworkPlan, number: int) -> None:
+    """Pull the node's plug: it and its pods run on, unreachable."""
+    await asyncio.to_thread(_set_wire, plan, number, False)
+
+
+async def heal_node(plan: NetworkPlan, number: int) -> None:
+    await asyncio.to_thread(_set_wire, plan, number, True)
+
+
+def _index(cluster: str) -> int:
+    with Netlink() as kernel:
+        links = kernel.links()
+    for index in range(CLUSTERS):
+        plan = NetworkPlan(cluster, index)
+        if links.get(plan.bridge) == plan.alias:
+            return index
+    return next(index for index in range(CLUSTERS) if f"knarr{index}" not in links)
+
+
+def _create(plan: NetworkPlan) -> None:
+    with Netlink() as kernel:
+        for network in (plan.pods, plan.services):
+            kernel.set_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
+        kernel.set_link("lo", up=True)
+        kernel.add_link(plan.bridge, "bridge")
+        _no_ipv6(plan.bridge)
+        kernel.set_link(plan.bridge, up=True, alias=plan.alias)
+        kernel.add_address(plan.bridge, f"{plan.host}/24")
+        kernel.add_address(plan.bridge, f"{plan.dns}/32")
+        _swallow_services(kernel, plan.service_link, plan, plan.host)
+
+
+def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str) -> None:
+    """A service's address is on this machine, whatever else is routed: what nobody translates ends in a bridge without ports (a dummy link needs a kernel module)."""
+    kernel.add_link(link, "bridge")
+    _no_ipv6(link)
+    kernel.set_link(link, up=True)
+    kernel.set_route(plan.services, link=link, source=source)
+
+
+def _delete(plan: NetworkPlan) -> None:
+    for number in node_numbers(plan):
+        namespace.delete(plan.node(number).namespace)
+    with Netlink() as kernel:
+        for link in kernel.links():
+            if link.startswith(f"{plan.bridge}n") or link in (plan.service_link, plan.bridge):
+                kernel.delete_link(link)
+        for network in (plan.pods, plan.services):
+            kernel.delete_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
+
+
+def node_numbers(plan: NetworkPlan) -> list[int]:
+    """The nodes that have a network namespace."""
+    found = (plan.number(name) for name in namespace.names())
+    return sorted(number for number in found if number is not None)
+
+
+def _add_node(plan: NetworkPlan, number: int) -> NodePlan:
+    node = plan.node(number)
+    others = [plan.node(other) for other in node_numbers(plan) if other != number]
+    namespace.create(node.namespace)
+    with Netlink() as kernel:
+        if not kernel.index(node.link):
+            with _opened(namespace.path(node.namespace)) as there:
+                kernel.add_veth(node.link, "eth0", there)
+        _no_ipv6(node.link)
+        kernel.set_link(node.link, up=True, master=plan.bridge)
+        with namespace.inside(node.namespace), Netlink() as inner:
+            _furnish(inner, plan, node, others)
+        kernel.set_route(node.pods, via=node.address)
+    for other in others:
+        with namespace.inside(other.namespace), Netlink() as inner:
+            inner.set_route(node.pods, via=node.address)
+    return node
+
+
+def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[NodePlan]) -> None:
+    """Inside a node: loopback, the wire, the bridge of its pods, the ways to the others."""
+    kernel.set_link("lo", up=True)
+    _no_ipv6("eth0")
+    kernel.set_link("eth0", up=True)
+    kernel.add_address("eth0", f"{node.address}/24")
+    kernel.add_link(POD_BRIDGE, "bridge")
+    _no_ipv6(POD_BRIDGE)
+    kernel.set_link(POD_BRIDGE, up=True)
+    kernel.add_address(POD_BRIDGE, f"{node.gateway}/24")
+    _write("net/ipv4/ip_forward", "1")
+    _write("net/ipv4/conf/all/send_redirects", "0")
+    _write(f"net/ipv4/conf/{POD_BRIDGE}/send_redirects", "0")
+    kernel.set_route(plan.pods, metric=LAST_RESORT, kind=BLACKHOLE)
+    _swallow_services(kernel, SERVICE_LINK, plan, node.address)
+    kernel.set_route(f"{plan.dns}/32", via=plan.host, source=node.address)
+    for other in others:
+        kernel.set_route(other.pods, via=other.address)
+
+
+def _remove_node(plan: NetworkPlan, number: int) -> None:
+    node = plan.node(number)
+    with Netlink() as kernel:
+        kernel.delete_route(node.pods)
+        kernel.delete_link(node.link)
+    namespace.delete(node.namespace)
+    for other in node_numbers(plan):
+        with namespace.inside(plan.node(other).namespace), Netlink() as inner:
+            inner.delete_route(node.pods)
+
+
+def _set_wire(plan: NetworkPlan, number: int, up: bool) -> None:
+    with Netlink() as kernel:
+        kernel.set_link(plan.node(number).link, up=up)
+
+
+def _no_ipv6(link: str) -> None:
+    """No neighbour discovery and no multicast reports on links of ours."""
+    if Path(f"/proc/sys/net/ipv6/conf/{link}").exists():
+        _write(f"net/ipv6/conf/{link}/disable_ipv6", "1")
+
+
+def _write(name: str, value: str) -> None:
+    Path("/proc/sys", name).write_text(value)
+
+
+@contextlib.contextmanager
+def _opened(target: Path) -> Iterator[int]:
+    number = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+class PodNetwork:
+    """One node's pods. Lives in the node's agent, which is in the node's network namespace.
+
+    `ledger` is the file that remembers who has which address. Addresses go round: one that was just given back
+    is the last to be given out, so that a new pod under an old name is seen to be new.
+    """
+
+    def __init__(self, plan: NetworkPlan, number: int, ledger: Path) -> None:
+        self.plan, self.node = plan, plan.node(number)
+        self._ledger = ledger
+        self._lock = asyncio.Lock()
+
+    @property
+    def address(self) -> str:
+        """The node's own address: that of pods on the host's network."""
+        return self.node.address
+
+    async def add_pod(self, uid: str, network: Path) -> str:
+        """Wire the namespace at `network` (/proc/<pid>/ns/net) to the node; return its address."""
+        async with self._lock:
+            address = await asyncio.to_thread(self._take, uid)
+        await asyncio.to_thread(self._wire, uid, network, address)
+        return address
+
+    async def remove_pod(self, uid: str) -> None:
+        await asyncio.to_thread(_unwire, uid)
+        async with self._lock:
+            await asyncio.to_thread(self._give_back, uid)
+
+    async def pods(self) -> dict[str, str]:
+        """Who has which address."""
+        return (await asyncio.to_thread(_read, self._ledger)).taken
+
+    def _wire(self, uid: str, network: Path, address: str) -> None:
+        link = pod_link(uid)
+        with Netlink() as kernel:
+            if not kernel.index(link):
+                with _opened(network) as there:
+                    kernel.add_veth(link, "eth0", there)
+            _no_ipv6(link)
+            kernel.set_link(link, up=True, master=POD_BRIDGE)
+        with namespace.inside(network), Netlink() as kernel:
+            kernel.set_link("lo", up=True)
+            _no_ipv6("eth0")
+            kernel.set_link("eth0", up=True)
+            kernel.add_address("eth0", f"{address}/32")
+            kernel.set_route(f"{self.node.gateway}/32", link="eth0", source=address)
+            kernel.set_route("0.0.0.0/0", link="eth0", via=self.node.gateway, source=address)
+
+    def _take(self, uid: str) -> str:
+        ledger = _read(self._ledger)
+        if uid not in ledger.taken:
+            ledger.last = next_address(self.node, set(ledger.taken.values()), ledger.last)
+            ledger.taken[uid] = ledger.last
+            _save(self._ledger, ledger)
+        return ledger.taken[uid]
+
+    def _give_back(self, uid: str) -> None:
+        ledger = _read(self._ledger)
+        if ledger.taken.pop(uid, None):
+            _save(self._ledger, ledger)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Addresses by pod UID, and the one given out last."""
+
+    last: str = ""
+    taken: dict[str, str] = field(default_factory=dict)
+
+
+def next_address(node: NodePlan, taken: set[str], last: str) -> str:
+    """The first free address after `last`, going round. OSError when there is none."""
+    hosts = [str(host) for host in IPv4Network(node.pods).hosts() if str(host) != node.gateway]
+    start = hosts.index(last) + 1 if last in hosts else 0
+    for address in hosts[start:] + hosts[:start]:
+        if address not in taken:
+            return address
+    raise OSError(errno.EADDRNOTAVAIL, f"no free address in {node.pods}: {len(taken)} pods have one")
+
+
+def _read(path: Path) -> Ledger:
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return Ledger()
+    return Ledger(found["last"], found["taken"])
+
+
+def _save(path: Path, ledger: Ledger) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps({"last": ledger.last, "taken": ledger.taken}))
+    draft.replace(path)
+
+
+def _unwire(uid: str) -> None:
+    with Netlink() as kernel:
+        kernel.delete_link(pod_link(uid))
+
+
+def pod_link(uid: str) -> str:
+    """The node's end of a pod's wire."""
+    return "pod" + hashlib.sha256(uid.encode()).hexdigest()[:11]
