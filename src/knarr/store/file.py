@@ -3,7 +3,8 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
@@ -25,9 +26,40 @@ def translated(path: Path) -> Iterator[None]:
         raise Failed(f"{path}: {error}") from error
 
 
-def lock(path: Path) -> int:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store's file, locked and open, and where its log stands."""
+
+    path: Path
+    descriptor: int
+    writer: apsw.Connection
+    reader: apsw.Connection
+    revision: int
+    compacted: int
+
+
+def open_store(path: Path) -> Opened:
+    """Lock and open a store; when that fails, nothing stays open."""
+    with ExitStack() as undo:
+        descriptor = _lock(path)
+        undo.callback(os.close, descriptor)
+        with translated(path):
+            writer = apsw.Connection(str(path), statementcachesize=400)
+            undo.callback(writer.close)
+            _prepare(writer, path)
+            reader = _reader(path)
+            undo.callback(reader.close)
+            revision, compacted = writer.execute(sql.REVISION).get, writer.execute(sql.COMPACTED).get
+        undo.pop_all()
+    return Opened(path, descriptor, writer, reader, revision, compacted)
+
+
+def _lock(path: Path) -> int:
     """Take the store for this process and return the descriptor that holds it; the lock dies with the process."""
-    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Failed(f"{path} cannot be opened: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -36,25 +68,12 @@ def lock(path: Path) -> int:
     return descriptor
 
 
-def open_writer(path: Path) -> apsw.Connection:
-    """The connection that writes; makes the file and its tables when there are none."""
-    with translated(path):
-        connection = apsw.Connection(str(path), statementcachesize=400)
-        try:
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def open_reader(path: Path) -> apsw.Connection:
+def _reader(path: Path) -> apsw.Connection:
     """A connection for snapshots beside the writer."""
-    with translated(path):
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(5000)
-        connection.execute("PRAGMA query_only=1")
-        return connection
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(5000)
+    connection.execute("PRAGMA query_only=1")
+    return connection
 
 
 def _prepare(connection: apsw.Connection, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 
 from knarr.store import file, sql
-from knarr.store.store import Event, Mismatch, Record, StoreError
+from knarr.store.store import Event, Mismatch, Record
 
 SLICE = 500  #: writes that one step of a sweep looks at
 PAGES = 500  #: pages that one step of a sweep gives back
@@ -33,13 +33,13 @@ class Outcome:
 
 
 def commit(connection: apsw.Connection, group: list[Write], revision: int, path: Path) -> Outcome:
-    """Write a group durably, its revisions starting at `revision`. When that fails all of it is refused, none is kept."""
+    """Write a group durably, its revisions starting at `revision`; when that fails, none of it is kept."""
     try:
         with file.translated(path), connection:
             outcome = _plan(_current(connection, group), group, revision)
             if outcome.events:
                 _write(connection, outcome.events)
-    except StoreError as error:
+    except Exception as error:  # handed to those who wait
         return Outcome(refused=[(write.done, error) for write in group])
     return outcome
 

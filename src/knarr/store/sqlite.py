@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import apsw
-
 from knarr.store import file, sql
 from knarr.store.feed import BATCH, Feed
 from knarr.store.group import Outcome, Write, commit, sweep
@@ -29,12 +27,12 @@ GROUP = 256  #: writes in one commit at the most
 class SqliteStore:
     """Made by `open_sqlite`. Its methods belong to the event loop that opened it."""
 
-    def __init__(self, path: Path, descriptor: int, writer: apsw.Connection, reader: apsw.Connection) -> None:
-        self._path, self._descriptor = path, descriptor
-        self._writer, self._reader = writer, reader
-        self.compacted: int = writer.execute(sql.COMPACTED).get
-        self._next: int = writer.execute(sql.REVISION).get + 1  # the writer thread's own
-        self._feed = Feed(self._next - 1, HELD)
+    def __init__(self, opened: file.Opened) -> None:
+        self._path, self._descriptor = opened.path, opened.descriptor
+        self._writer, self._reader = opened.writer, opened.reader
+        self.compacted = opened.compacted
+        self._next = opened.revision + 1  # the writer thread's own
+        self._feed = Feed(opened.revision, HELD)
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Write | Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
@@ -150,7 +148,8 @@ class SqliteStore:
         if revision:
             return revision, self._rows(sql.RANGE_AT, (*span, revision, limit))
         with self._reader:  # one transaction: the rows and the revision they belong to
-            return self._reader.execute(sql.REVISION).get, self._rows(sql.RANGE, (*span, limit))
+            at, rows = self._reader.execute(sql.REVISION).get, self._rows(sql.RANGE, (*span, limit))
+        return at, rows
 
     def _work(self) -> None:
         """The writer's thread: commit what has arrived, again and again, until told to stop."""
@@ -163,7 +162,7 @@ class SqliteStore:
                 continue
             group, stop, held = self._group(item)
             outcome = commit(self._writer, group, self._next, self._path)
-            self._next += len(group)
+            self._next += len(outcome.events) or len(group)  # a failed commit's revisions are not used again
             try:
                 self._loop.call_soon_threadsafe(self._finish, outcome)
             except RuntimeError:  # the loop is gone, and with it whoever waited
@@ -201,22 +200,7 @@ class SqliteStore:
 async def open_sqlite(path: Path) -> SqliteStore:
     """Open or make the store in a file; raises InUse, Corrupt, TooNew or Failed and then leaves nothing open."""
 
-    def connect() -> tuple[int, apsw.Connection, apsw.Connection]:
-        descriptor = file.lock(path)
-        try:
-            writer = file.open_writer(path)
-            try:
-                return descriptor, writer, file.open_reader(path)
-            except BaseException:
-                writer.close()
-                raise
-        except BaseException:
-            os.close(descriptor)
-            raise
-
-    descriptor, writer, reader = await asyncio.get_running_loop().run_in_executor(None, connect)
-    with file.translated(path):
-        return SqliteStore(path, descriptor, writer, reader)
+    return SqliteStore(await asyncio.get_running_loop().run_in_executor(None, file.open_store, path))
 
 
 def _event(row: tuple[Any, ...]) -> Event:
