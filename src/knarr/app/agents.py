@@ -33,7 +33,7 @@ def start(cluster: Cluster, node: str) -> bool:
         ["--config", str(file)],
         pid_file=lookup.pid_file(cluster, node),
         log=lookup.log_file(cluster, node),
-        netns=f"knarr-{node}",
+        netns=cluster.network.node(cluster.node_names.index(node)).namespace,
     )
     return True
 
@@ -48,21 +48,21 @@ def kill(cluster: Cluster, node: str) -> None:
 
 def configuration(cluster: Cluster, node: str) -> dict[str, object]:
     """What `knarr.node.main` reads."""
-    number = cluster.node_names.index(node)
+    plan = cluster.network.node(cluster.node_names.index(node))
     certificates = pki.Pki(cluster.pki)
     pair = certificates.node(node)
     return {
         "name": node,
         "cluster": cluster.name,
-        "api_url": f"https://{cluster.bridge_address}:{cluster.port}",
+        "api_url": f"https://{cluster.network.host}:{cluster.port}",
         "ca": str(certificates.ca),
         "cert": str(pair.certificate),
         "key": str(pair.key),
         "serving_cert": str(pair.certificate),
         "serving_key": str(pair.key),
-        "node_ip": cluster.node_address(number),
-        "pod_cidr": cluster.node_pods(number),
-        "dns_ip": cluster.dns_address,
+        "node_ip": plan.address,
+        "pod_cidr": plan.pods,
+        "dns_ip": cluster.network.dns,
         "folder": str(cluster.node_folder(node)),
         "images": str(cluster.images),
         "data_dir": str(cluster.data_dir),

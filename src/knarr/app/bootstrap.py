@@ -52,9 +52,7 @@ def kubernetes_service(cluster: Cluster) -> core_v1.Service:
     port = core_v1.ServicePort(name="https", port=443, protocol="TCP", targetPort=cluster.port)
     return core_v1.Service(
         metadata=meta_v1.ObjectMeta(name="kubernetes", namespace="default", labels=labels),
-        spec=core_v1.ServiceSpec(
-            clusterIP=cluster.api_service_address, ports=[port], sessionAffinity="None", type="ClusterIP"
-        ),
+        spec=core_v1.ServiceSpec(clusterIP=cluster.network.api, ports=[port], sessionAffinity="None", type="ClusterIP"),
     )
 
 
@@ -66,13 +64,13 @@ def dns_service(cluster: Cluster) -> core_v1.Service:
     labels = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
     return core_v1.Service(
         metadata=meta_v1.ObjectMeta(name="kube-dns", namespace="kube-system", labels=labels),
-        spec=core_v1.ServiceSpec(clusterIP=cluster.dns_address, ports=ports),
+        spec=core_v1.ServiceSpec(clusterIP=cluster.network.dns, ports=ports),
     )
 
 
 async def _point_kubernetes_here(api: Api, cluster: Cluster) -> None:
     """Endpoints and EndpointSlice of the `kubernetes` service: where this server can be reached."""
-    address = cluster.bridge_address if cluster.runtime == "sandbox" else "127.0.0.1"
+    address = cluster.network.host if cluster.runtime == "sandbox" else "127.0.0.1"
     metadata = meta_v1.ObjectMeta(
         name="kubernetes",
         namespace="default",

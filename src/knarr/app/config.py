@@ -7,9 +7,11 @@ so `knarr down --name X` finds a cluster that was started with `--data-dir`.
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from knarr.net.plan import NetworkPlan
 
 FORMAT = 1  #: of cluster.json; a newer one is refused
 CLUSTERS = 16  #: how many clusters a host has address ranges for
@@ -41,38 +43,8 @@ class Cluster:
         return [f"{self.name}-{number}" for number in range(self.nodes)]
 
     @property
-    def network(self) -> str:
-        return f"172.30.{self.index}.0/24"
-
-    @property
-    def bridge(self) -> str:
-        return f"knarr{self.index}"
-
-    @property
-    def bridge_address(self) -> str:
-        return f"172.30.{self.index}.1"
-
-    @property
-    def pod_range(self) -> str:
-        return f"10.{244 - self.index}.0.0/16"
-
-    @property
-    def service_range(self) -> str:
-        return f"10.{96 + self.index}.0.0/16"
-
-    @property
-    def api_service_address(self) -> str:
-        return f"10.{96 + self.index}.0.1"
-
-    @property
-    def dns_address(self) -> str:
-        return f"10.{96 + self.index}.0.10"
-
-    def node_address(self, number: int) -> str:
-        return f"172.30.{self.index}.{number + 10}"
-
-    def node_pods(self, number: int) -> str:
-        return f"10.{244 - self.index}.{number}.0/24"
+    def network(self) -> NetworkPlan:
+        return NetworkPlan(self.name, self.index)
 
     @property
     def url(self) -> str:
@@ -161,16 +133,18 @@ def forget(cluster: Cluster) -> None:
 
 
 def free_index(name: str) -> int:
-    """The lowest address range that no other cluster of this user has."""
+    """The lowest address range that no other cluster of this host has."""
     taken = {cluster.index for cluster in known() if cluster.name != name}
-    free = [index for index in range(CLUSTERS) if index not in taken]
+    free = [index for index in range(CLUSTERS) if index not in taken and _alias(index) in ("", f"knarr cluster {name}")]
     if not free:
         raise ConfigError(f"all {CLUSTERS} address ranges are taken: knarr down --delete-data one of the clusters")
     return free[0]
 
 
-def with_changes(cluster: Cluster, **changes: Any) -> Cluster:
-    return replace(cluster, **changes)
+def _alias(index: int) -> str:
+    """Whose bridge the one of this index is; "" when there is none."""
+    file = Path(f"/sys/class/net/knarr{index}/ifalias")
+    return file.read_text().strip() if file.is_file() else ""
 
 
 def _from_json(raw: dict[str, Any]) -> dict[str, Any]:

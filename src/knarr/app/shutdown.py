@@ -39,7 +39,7 @@ def clean(cluster: Cluster) -> None:
 
     for name in cluster.node_names:
         cleaning.clean_node(cluster.node_folder(name))
-    asyncio.run(podnetwork.delete_cluster_network(cluster.name, cluster.index))
+    asyncio.run(podnetwork.delete_cluster_network(cluster.network))
 
 
 def node_processes(cluster: Cluster) -> list[str]:

@@ -157,8 +157,6 @@ def _start(cluster: Cluster) -> None:
     progress = Progress()
     with ServerStart(cluster) as server:
         if cluster.runtime == "sandbox":
-            from knarr.net import podnetwork
-
             asyncio.run(
                 podnetwork.create_cluster_network(podnetwork.plan_for(cluster.name, cluster.index, cluster.nodes))
             )
@@ -175,6 +173,14 @@ def _start(cluster: Cluster) -> None:
         wait_nodes_ready(cluster, NODE_SECONDS)
         names = cluster.node_names
         progress.done("nodes", f"{', '.join(names) if len(names) < 4 else f'{len(names)} nodes'} Ready")
+
+
+async def _create_network(cluster: Cluster) -> None:
+    from knarr.net import podnetwork
+
+    await podnetwork.create_cluster_network(cluster.network)
+    for number in range(cluster.nodes):
+        await podnetwork.add_node(cluster.network, number)
 
 
 class ServerStart:

@@ -114,7 +114,7 @@ def dns(stage: Stage) -> str:
     from knarr.app.demo import names
 
     domain = "kubia.default.svc.cluster.local"
-    server = stage.cluster.dns_address
+    server = stage.cluster.network.dns
     ip = stage.pod_ip("kubia-1")
     answer = names.resolve(server, f"kubia-1.{domain}", "A")
     check(answer == [ip], f"kubia-1.{domain} is {ip}: DNS says {answer}")

@@ -1,0 +1,162 @@
+"""A real cluster of two sandbox nodes, in a network namespace that the test process makes for itself.
+
+So "the host" of these tests has a loopback device and what `knarr up` adds, and no packet can leave it.
+"""
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from knarr.app import config
+from knarr.app.config import Cluster
+from knarr.app.demo.observer import Observer
+
+CLONE_NEWNET = 0x40000000
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """This process in a network of its own, with a home for its clusters."""
+    if os.geteuid() != 0:
+        pytest.skip("real nodes need root")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNET)")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    home = tmp_path_factory.mktemp("home")
+    os.environ["KNARR_HOME"] = str(home)
+    os.environ["KUBECONFIG"] = str(home / "kubeconfig")
+    yield home
+
+
+def knarr(*arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user would."""
+    done = subprocess.run(
+        [sys.executable, "-m", "knarr", *arguments], capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert not check or done.returncode == 0, f"knarr {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done
+
+
+@dataclass
+class Kubectl:
+    """kubectl with the test cluster's kubeconfig; calling it returns what it prints."""
+
+    binary: str = "kubectl"
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.binary, *arguments],
+            env={**os.environ, **self.environment},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> str:
+        done = self.run(*arguments, stdin=stdin, timeout=timeout)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def table(self, *arguments: str) -> tuple[list[str], list[dict[str, str]]]:
+        """The columns of a printed table, and its rows by column."""
+        return parse_table(self(*arguments))
+
+
+def parse_table(text: str) -> tuple[list[str], list[dict[str, str]]]:
+    lines = text.splitlines()
+    starts = [m.start() for m in re.finditer(r"(?<!\S)\S", re.sub(r"(?<=\S) (?=\S)", "_", lines[0]))]
+    ends = [*starts[1:], None]
+    columns = [lines[0][a:b].strip() for a, b in zip(starts, ends, strict=True)]
+    rows = [{c: line[a:b].strip() for c, a, b in zip(columns, starts, ends, strict=True)} for line in lines[1:]]
+    return columns, rows
+
+
+def kubectls() -> list[str]:
+    """Every kubectl on the machine: the one on the PATH, and the versions beside it."""
+    first = shutil.which("kubectl")
+    assert first, "kubectl is missing: scripts/setup installs it"
+    beside = sorted(Path(first).resolve().parent.glob("kubectl.1.*"))
+    return [first, *(str(path) for path in beside if os.access(path, os.X_OK))]
+
+
+@pytest.fixture(scope="session")
+def cluster(host: Path) -> Iterator[Cluster]:
+    """Two sandbox nodes named e2e-0 and e2e-1."""
+    try:
+        knarr("up", "--name", "e2e", "--nodes", "2", "--runtime", "sandbox", "--upstream-dns", "127.0.0.1")
+        found = config.find("e2e")
+        assert found is not None
+        yield found
+    finally:
+        knarr("down", "--name", "e2e", "--delete-data", check=False)
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster) -> Kubectl:
+    return Kubectl()
+
+
+@pytest.fixture
+def watch(cluster: Cluster, namespace: str) -> Iterator[Callable[[str], Observer]]:
+    """Observe a resource of the test's namespace: watch("pods")."""
+    observers: list[Observer] = []
+
+    def observe(resource: str) -> Observer:
+        observer = Observer(cluster, f"/api/v1/namespaces/{namespace}/{resource}")
+        observers.append(observer.__enter__())
+        return observer
+
+    yield observe
+    for observer in observers:
+        observer.__exit__()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of the test's own, made current, as the notes use the current one."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:50].strip("-")
+    kubectl = Kubectl()
+    kubectl("create", "namespace", name)
+    kubectl("config", "set-context", "--current", f"--namespace={name}")
+    try:
+        yield name
+    finally:
+        kubectl("delete", "namespace", name, "--wait=true")
+
+
+@pytest.fixture(scope="session")
+def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The images the notes name: a web server and a shell of busybox, built from nothing but its static binary."""
+    folder = tmp_path_factory.mktemp("busybox")
+    (folder / "bin").mkdir()
+    binary = shutil.which("busybox")
+    assert binary, "busybox is missing: scripts/setup installs it"
+    shutil.copy(binary, folder / "bin/busybox")
+    applets = subprocess.run([binary, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    for applet in applets:
+        (folder / "bin" / applet).symlink_to("busybox") if applet != "busybox" else None
+    (folder / "Dockerfile").write_text('FROM scratch\nCOPY bin /bin\nENV PATH=/bin\nCMD ["sh"]\n')
+    for name in ("busybox", "busybox:1.28.4"):
+        knarr("image", "build", "--name", "e2e", "-t", name, str(folder))
+    web = tmp_path_factory.mktemp("web")
+    command = '["httpd", "-f", "-p", "80", "-h", "/usr/share/nginx/html"]'
+    (web / "index.html").write_text("<h1>Welcome</h1>\n")
+    (web / "Dockerfile").write_text(
+        f"FROM busybox\nCOPY index.html /usr/share/nginx/html/index.html\nEXPOSE 80\nCMD {command}\n"
+    )
+    dotbalo = "registry.cn-beijing.aliyuncs.com/dotbalo/nginx"
+    for name in (f"{dotbalo}:1.15.12-alpine", f"{dotbalo}:1.15.12", "nginx:1.9.1", "mysql:5.7.2", "mysql:5.7.23"):
+        knarr("image", "build", "--name", "e2e", "-t", name, str(web))
