@@ -1,0 +1,157 @@
+"""Pod: containers that share a network and live and die together on one node.
+
+The rules of the spec are shared with every pod template (`podspec*.py`); here is what only a pod has: its status, its
+class of service, and what may change after creation. The predicates are what controllers, scheduler and node ask.
+"""
+
+import re
+from datetime import datetime, timedelta
+
+from knarr.kinds import pod_row
+from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.pod_resources import qos_class
+from knarr.kinds.podspec_defaults import requests_from_limits, spec_defaults
+from knarr.kinds.trees import carry, child, fill, items
+from knarr.kinds.types.core_v1 import Pod, PodCondition
+from knarr.meta import clock
+
+GATED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
+
+
+def condition(pod: Pod, type_: str) -> PodCondition | None:
+    """The pod's condition of that type."""
+    return next((c for c in pod.status.conditions if c.type == type_), None)
+
+
+def is_ready(pod: Pod) -> bool:
+    """Whether the pod says it can take traffic."""
+    ready = condition(pod, "Ready")
+    return ready is not None and ready.status == "True"
+
+
+def is_available(pod: Pod, min_ready: float, now: datetime) -> bool:
+    """Whether the pod has been ready for `min_ready` seconds."""
+    return (left := available_in(pod, min_ready, now)) is not None and left <= timedelta()
+
+
+def available_in(pod: Pod, min_ready: float, now: datetime) -> timedelta | None:
+    """How long until a ready pod counts as available, at least zero; None when it is not ready."""
+    ready = condition(pod, "Ready")
+    if ready is None or ready.status != "True":
+        return None
+    if not min_ready:
+        return timedelta()
+    if not ready.lastTransitionTime:
+        return None
+    return max(timedelta(), clock.parse(ready.lastTransitionTime) + timedelta(seconds=min_ready) - now)
+
+
+def is_finished(pod: Pod) -> bool:
+    """Whether every container has ended for good."""
+    return pod.status.phase in pod_row.FINISHED
+
+
+def is_terminating(pod: Pod) -> bool:
+    """Whether somebody asked for the pod to go."""
+    return bool(pod.metadata.deletionTimestamp)
+
+
+def is_active(pod: Pod) -> bool:
+    """Whether the pod counts as a replica: neither finished nor on its way out."""
+    return not is_finished(pod) and not is_terminating(pod)
+
+
+def ordinal(pod: Pod, parent: str) -> int | None:
+    """The number in the name of a numbered pod of `parent`: 2 for db-2; None for any other name."""
+    name = pod.metadata.name
+    digits = name.removeprefix(parent + "-")
+    if digits == name or re.fullmatch(r"0|[1-9][0-9]{0,9}", digits) is None:
+        return None
+    return int(digits)
+
+
+def defaults(tree: Tree) -> None:
+    spec = child(tree, "spec")
+    child(tree, "status")
+    for container in items(spec, "containers", "initContainers"):
+        requests_from_limits(container.get("resources") or {})
+    fill(spec, enableServiceLinks=True)
+    spec_defaults(spec)
+
+
+def prepare_create(tree: Tree) -> None:
+    spec = child(tree, "spec")
+    whole_grace(spec)
+    tree["status"] = {"phase": "Pending", "qosClass": qos_class(spec)}
+    if spec.get("schedulingGates"):
+        tree["status"]["conditions"] = [dict(GATED)]
+
+
+def prepare_update(new: Tree, old: Tree) -> None:
+    whole_grace(child(new, "spec"))
+    carry(new, old, "status")
+
+
+def prepare_status(new: Tree, old: Tree) -> None:
+    carry(new, old, "spec")
+
+
+def whole_grace(spec: Tree) -> None:
+    """A negative grace period means one second."""
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
+
+
+def grace(pod: Pod) -> int | None:
+    """How long a delete that names no period gives the pod; at once when it never ran or has finished."""
+    if not pod.spec.nodeName or is_finished(pod):
+        return 0
+    period = pod.spec.terminationGracePeriodSeconds
+    return 30 if period is None else max(period, 0)
+
+
+KIND = Kind(
+    type=Pod,
+    group="",
+    version="v1",
+    kind="Pod",
+    plural="pods",
+    singular="pod",
+    short_names=("po",),
+    categories=("all",),
+    subresources={
+        "attach": ("create", "get"),
+        "binding": ("create",),
+        "ephemeralcontainers": ("get", "patch", "update"),
+        "eviction": ("create",),
+        "exec": ("create", "get"),
+        "log": ("get",),
+        "portforward": ("create", "get"),
+        "proxy": ("create", "delete", "get", "patch", "update"),
+        "resize": ("get", "patch", "update"),
+        "status": ("get", "patch", "update"),
+    },
+    generation=True,
+    defaults=defaults,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
+    prepare_status=prepare_status,
+    columns=pod_row.COLUMNS,
+    row=pod_row.row,
+    selectable={
+        "spec.nodeName": lambda pod: pod.spec.nodeName,
+        "spec.restartPolicy": lambda pod: pod.spec.restartPolicy,
+        "spec.schedulerName": lambda pod: pod.spec.schedulerName,
+        "spec.serviceAccountName": lambda pod: pod.spec.serviceAccountName,
+        "spec.hostNetwork": lambda pod: "true" if pod.spec.hostNetwork else "false",
+        "status.phase": lambda pod: pod.status.phase,
+        "status.podIP": lambda pod: pod.status.podIPs[0].ip if pod.status.podIPs else "",
+        "status.nominatedNodeName": lambda pod: pod.status.nominatedNodeName,
+    },
+    grace=grace,
+)

@@ -1,0 +1,93 @@
+"""ReplicationController: the ReplicaSet's ancestor, with a plain map for a selector."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from knarr.kinds import cells
+from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
+from knarr.kinds.podspec_defaults import template_defaults
+from knarr.kinds.trees import carry, child, fill, part
+from knarr.kinds.types.core_v1 import PodTemplateSpec, ReplicationController
+
+
+def defaults(tree: Tree) -> None:
+    """One replica; the template's labels are the selector and the controller's own labels when those are empty."""
+    spec = child(tree, "spec")
+    fill(child(tree, "status"), replicas=0)
+    labels = part(spec, "template", "metadata", "labels")
+    if labels:
+        if not spec.get("selector"):
+            spec["selector"] = dict(labels)
+        if not part(tree, "metadata", "labels"):
+            child(tree, "metadata")["labels"] = dict(labels)
+    fill(spec, replicas=1)
+    if "template" in spec:
+        template_defaults(spec["template"])
+
+
+def prepare_create(tree: Tree) -> None:
+    tree["status"] = {"replicas": 0}
+
+
+def prepare_update(new: Tree, old: Tree) -> None:
+    carry(new, old, "status")
+
+
+def prepare_status(new: Tree, old: Tree) -> None:
+    carry(new, old, "spec")
+
+
+def selector(controller: ReplicationController) -> str:
+    """The selector in the form /scale gives it."""
+    pairs = controller.spec.selector
+    return ",".join(f"{key}={pairs[key]}" for key in sorted(pairs))
+
+
+COLUMNS = (
+    NAME_COLUMN,
+    Column("Desired", "integer"),
+    Column("Current", "integer"),
+    Column("Ready", "integer"),
+    AGE_COLUMN,
+    Column("Containers", priority=1),
+    Column("Images", priority=1),
+    Column("Selector", priority=1),
+)
+
+
+def row(controller: ReplicationController, now: datetime) -> Sequence[object]:
+    template = controller.spec.template or PodTemplateSpec()
+    names, images = cells.containers(template.spec.containers)
+    return (
+        controller.metadata.name,
+        controller.spec.replicas or 0,
+        controller.status.replicas,
+        controller.status.readyReplicas or 0,
+        cells.age(controller, now),
+        names,
+        images,
+        cells.labels(controller.spec.selector),
+    )
+
+
+KIND = Kind(
+    type=ReplicationController,
+    group="",
+    version="v1",
+    kind="ReplicationController",
+    plural="replicationcontrollers",
+    singular="replicationcontroller",
+    short_names=("rc",),
+    categories=("all",),
+    subresources={"scale": ("get", "patch", "update"), "status": ("get", "patch", "update")},
+    scale=Scale(selector=selector),
+    generation=True,
+    defaults=defaults,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
+    prepare_status=prepare_status,
+    columns=COLUMNS,
+    row=row,
+    selectable={"status.replicas": lambda controller: str(controller.status.replicas)},
+    propagation="orphan",
+)
