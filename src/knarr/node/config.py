@@ -1,0 +1,62 @@
+"""What one agent is told when it starts. `knarr.app` writes it; `knarr.node.main` and tests read it."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+KUBELET_VERSION = "v1.37.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """One node. Paths that are None switch off what needs them: certificates for HTTPS, folders for files."""
+
+    name: str
+    node_ip: str
+    folder: Path
+    cluster: str = "knarr"
+    pod_cidr: str = ""
+    dns_ip: str = ""
+    domain: str = "cluster.local"
+    runtime: str = "sandbox"
+    port: int = 10250  #: of the kubelet API; 0 takes any free one
+    images: Path | None = None
+    data_dir: Path | None = None
+    api_url: str = ""
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    serving_cert: Path | None = None
+    serving_key: Path | None = None
+    max_pods: int = 110
+
+    @property
+    def volumes(self) -> Path:
+        """Where the directories of local-path volumes are."""
+        return self.folder / "volumes"
+
+    @property
+    def pods(self) -> Path:
+        """Where the files of running pods are: one folder per uid."""
+        return self.folder / "pods"
+
+    @property
+    def logs(self) -> Path:
+        """Where the containers' logs are."""
+        return self.folder / "logs"
+
+
+PATHS = frozenset({"folder", "images", "data_dir", "ca", "cert", "key", "serving_cert", "serving_key"})
+
+
+def read(file: Path) -> NodeConfig:
+    """The configuration in a JSON file; keys this version does not know are ignored."""
+    return from_tree(json.loads(file.read_bytes()))
+
+
+def from_tree(tree: dict[str, Any]) -> NodeConfig:
+    """The configuration a JSON object describes."""
+    known = {field.name for field in fields(NodeConfig)}
+    given: dict[str, Any] = {key: value for key, value in tree.items() if key in known and value is not None}
+    return NodeConfig(**(given | {key: Path(given[key]) for key in PATHS & given.keys()}))

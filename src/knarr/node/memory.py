@@ -1,0 +1,72 @@
+"""What the agent remembers about a pod and no one else knows: probe results, back-offs, why something waits.
+
+It dies with the agent, as the kubelet's does: everything that must survive is in the runtime or the API.
+`pod.plan` and `status.pod_status` read it; only the pod's worker and its probes write it.
+"""
+
+from dataclasses import dataclass, field
+
+BACK_OFF_FIRST = 10.0  #: seconds; doubles with each crash
+BACK_OFF_MOST = 300.0
+BACK_OFF_FORGIVEN = 2 * BACK_OFF_MOST  #: a container that ran this long starts over
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """How long to hold back after `since` (the crash or the failed pull)."""
+
+    delay: float
+    since: float
+
+    def holds(self, failed: float, now: float) -> bool:
+        """Whether what failed at `failed` still has to wait."""
+        return failed - self.since <= BACK_OFF_FORGIVEN and failed + self.delay > now
+
+
+def longer(previous: BackOff | None, since: float) -> BackOff:
+    """The back-off after one more failure at `since`."""
+    if previous is None or since - previous.since > BACK_OFF_FORGIVEN:
+        return BackOff(BACK_OFF_FIRST, since)
+    return BackOff(min(previous.delay * 2, BACK_OFF_MOST), since)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A machine's word and a sentence."""
+
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A step that failed and when to try it again."""
+
+    why: Reason
+    at: float
+    failed: float
+    back_off: BackOff | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unhealthy:
+    """A container its liveness or startup probe condemned."""
+
+    message: str
+    grace: float | None = None
+
+
+@dataclass(slots=True)
+class Memory:
+    """Container ids key what belongs to one attempt, container names what outlives it."""
+
+    prepared: bool = False  #: volumes are mounted
+    removed: bool = False  #: the object is gone from the API
+    torn_down: bool = False  #: the sandbox and the pod's files are gone
+    retries: dict[str, Retry] = field(default_factory=dict)  #: by container name; "" is the pod's sandbox or volumes
+    crashes: dict[str, BackOff] = field(default_factory=dict)  #: by container name
+    waiting: dict[str, Reason] = field(default_factory=dict)  #: by container name
+    started: set[str] = field(default_factory=set)  #: ids whose startup probe passed, or that have none
+    ready: set[str] = field(default_factory=set)  #: ids whose readiness probe passes, or that have none
+    unhealthy: dict[str, Unhealthy] = field(default_factory=dict)  #: by id
+    stopping: dict[str, float] = field(default_factory=dict)  #: id to the grace it was given

@@ -1,0 +1,208 @@
+"""The status a pod's worker writes: phase, conditions and container statuses, worded as the kubelet words them.
+
+Everything is computed from the pod, what the runtime shows and what the agent remembers; nothing is counted along
+the way. What the runtime no longer knows is taken from the previous status.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from knarr.kinds.types.core_v1 import (
+    Container,
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    HostIP,
+    Pod,
+    PodIP,
+    PodStatus,
+)
+from knarr.meta import clock
+from knarr.node import conditions
+from knarr.node.memory import Memory
+from knarr.node.pod import ending, newest, overdue_at, sidecar
+from knarr.node.runtimes import runtime
+from knarr.node.runtimes.runtime import PodSandbox
+
+LOST = "ContainerStatusUnknown"
+
+
+def pod_status(
+    pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float, node_ip: str, runtime_name: str
+) -> PodStatus:
+    """The whole new status; fields and conditions the kubelet does not own stay as they are."""
+    terminal = ending(pod, sandbox, memory, now)
+    containers = [container_status(pod, each, sandbox, memory, runtime_name, terminal) for each in pod.spec.containers]
+    initial = [container_status(pod, each, sandbox, memory, runtime_name, terminal) for each in pod.spec.initContainers]
+    overdue = (deadline := overdue_at(pod)) is not None and deadline <= now
+    reached = "Failed" if overdue else phase(pod, containers, initial, terminal)
+    if pod.status.phase in ("Succeeded", "Failed"):
+        reached = pod.status.phase
+    ips = addresses(pod, sandbox, node_ip)
+    status = replace(
+        pod.status,
+        phase=reached,
+        containerStatuses=containers,
+        initContainerStatuses=initial,
+        hostIP=node_ip,
+        hostIPs=[HostIP(ip=node_ip)],
+        podIP=ips[0] if ips else "",
+        podIPs=[PodIP(ip=ip) for ip in ips],
+        startTime=pod.status.startTime or clock.timestamp(datetime.fromtimestamp(now, UTC)),
+        observedGeneration=pod.metadata.generation,
+    )
+    if overdue and pod.status.phase != "Failed":
+        message = "Pod was active on the node longer than the specified deadline"
+        status = replace(status, reason="DeadlineExceeded", message=message)
+    ready = sandbox is not None and sandbox.state == "ready"
+    return replace(status, conditions=conditions.conditions(pod, status, ready, now))
+
+
+def addresses(pod: Pod, sandbox: PodSandbox | None, node_ip: str) -> list[str]:
+    """The pod's addresses, first the primary; the last known ones once it has ended."""
+    if pod.spec.hostNetwork:
+        return [node_ip] if sandbox or pod.status.podIP else []
+    if sandbox is not None and sandbox.ip:
+        return list(sandbox.ips or (sandbox.ip,))
+    return [each.ip for each in pod.status.podIPs]
+
+
+# ---------------------------------------------------------------- containers
+
+
+def container_status(
+    pod: Pod, container: Container, sandbox: PodSandbox | None, memory: Memory, runtime_name: str, terminal: bool
+) -> ContainerStatus:
+    """One container as the API shows it."""
+    initial = any(container is each for each in pod.spec.initContainers)
+    known = pod.status.initContainerStatuses if initial else pod.status.containerStatuses
+    old = next((each for each in known if each.name == container.name), None)
+    current = newest(sandbox).get(container.name)
+    if current is None:
+        return unseen(pod, container, old, memory, terminal)
+    previous = before(sandbox, current)
+    state, last = api_state(current, runtime_name), previous and api_state(previous, runtime_name)
+    waiting = memory.waiting.get(container.name)
+    if waiting and current.state == "exited" and not terminal:
+        state, last = waits(waiting.reason, waiting.message), state
+    running = current.state == "running"
+    started = running and current.id in memory.started
+    done = initial and not sidecar(container)
+    if done:
+        ready = current.state == "exited" and current.exit_code == 0
+        started = started and running
+    else:
+        ready = started and current.id in memory.ready
+    return ContainerStatus(
+        name=container.name,
+        image=current.image or container.image,
+        imageID=current.image_id,
+        containerID=f"{runtime_name}://{current.id}",
+        restartCount=current.attempt,
+        state=state,
+        lastState=last or (old.lastState if old and old.containerID.endswith(current.id) else None) or ContainerState(),
+        ready=ready,
+        started=started,
+        resources=container.resources,
+        allocatedResources=dict(container.resources.requests) if container.resources else {},
+        volumeMounts=old.volumeMounts if old else [],
+    )
+
+
+def unseen(
+    pod: Pod, container: Container, old: ContainerStatus | None, memory: Memory, terminal: bool
+) -> ContainerStatus:
+    """A container the runtime does not have: never started, or lost with the sandbox."""
+    if old and old.state and old.state.terminated and (terminal or container.name not in memory.waiting):
+        return replace(old, ready=old.ready and not terminal, started=False)
+    if old and old.state and old.state.running and terminal:
+        lost = ContainerStateTerminated(
+            exitCode=137,
+            reason=LOST,
+            message="The container could not be located when the pod was terminated",
+        )
+        return replace(old, ready=False, started=False, state=ContainerState(terminated=lost))
+    waiting = memory.waiting.get(container.name)
+    reason = waiting.reason if waiting else ("PodInitializing" if pod.spec.initContainers else "ContainerCreating")
+    return ContainerStatus(
+        name=container.name,
+        image=container.image,
+        restartCount=old.restartCount if old else 0,
+        lastState=(old.lastState if old else None) or ContainerState(),
+        state=waits(reason, waiting.message if waiting else ""),
+        started=False,
+    )
+
+
+def before(sandbox: PodSandbox | None, current: runtime.ContainerState) -> runtime.ContainerState | None:
+    """The attempt before the current one."""
+    earlier = [
+        each
+        for each in (sandbox.containers if sandbox else ())
+        if each.name == current.name and each.attempt < current.attempt
+    ]
+    return max(earlier, key=lambda each: each.attempt, default=None)
+
+
+def api_state(state: runtime.ContainerState, runtime_name: str) -> ContainerState:
+    if state.state == "running":
+        return ContainerState(running=ContainerStateRunning(startedAt=moment(state.started)))
+    if state.state == "created":
+        return waits("ContainerCreating", "")
+    reason = state.reason or ("Completed" if state.exit_code == 0 else "Error")
+    return ContainerState(
+        terminated=ContainerStateTerminated(
+            exitCode=state.exit_code,
+            signal=state.signal or None,
+            reason=reason,
+            message=state.message,
+            startedAt=moment(state.started),
+            finishedAt=moment(state.finished),
+            containerID=f"{runtime_name}://{state.id}",
+        )
+    )
+
+
+def waits(reason: str, message: str) -> ContainerState:
+    return ContainerState(waiting=ContainerStateWaiting(reason=reason, message=message))
+
+
+def moment(seconds: float) -> str:
+    return clock.timestamp(datetime.fromtimestamp(seconds, UTC)) if seconds else ""
+
+
+# --------------------------------------------------------------------- phase
+
+
+def phase(pod: Pod, containers: Sequence[ContainerStatus], initial: Sequence[ContainerStatus], terminal: bool) -> str:
+    """Where the pod is in its life. A terminal pod has nothing to start any more."""
+    pending = failed = waiting = running = stopped = succeeded = 0
+    for container, status in zip(pod.spec.initContainers, initial, strict=True):
+        state, last = status.state or ContainerState(), status.lastState and status.lastState.terminated
+        if sidecar(container):
+            running += state.running is not None
+            pending += (state.running is not None and not status.started) or (state.waiting is not None and not last)
+            waiting += state.waiting is not None and not last
+        elif ended := state.terminated or (last if state.waiting else None):
+            failed += ended.exitCode != 0
+        else:
+            pending += 1
+    for status in containers:
+        state, last = status.state or ContainerState(), status.lastState and status.lastState.terminated
+        running += state.running is not None
+        waiting += state.waiting is not None and not last
+        stopped += state.terminated is not None or (state.waiting is not None and last is not None)
+        succeeded += state.terminated is not None and state.terminated.exitCode == 0
+    if failed and (pod.spec.restartPolicy == "Never" or terminal):
+        return "Failed"
+    if (pending and not conditions.any_started(containers)) or waiting:
+        return "Failed" if terminal and not running and not pod.metadata.deletionTimestamp else "Pending"
+    if running:
+        return "Running"
+    if stopped == succeeded and (terminal or pod.spec.restartPolicy != "Always"):
+        return "Succeeded"
+    return "Failed" if terminal or pod.spec.restartPolicy == "Never" else "Running"
