@@ -5,19 +5,11 @@ the same contract suite. The server room renders the same `Response` for either,
 neither knows nor cares where the server is.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
-
-@dataclass(slots=True)
-class User:
-    """Who asks, once the server has made sure of it; an in-process caller states it."""
-
-    name: str = "system:admin"
-    uid: str = ""
-    groups: tuple[str, ...] = ("system:masters", "system:authenticated")
-    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+U = TypeVar("U")
 
 
 @dataclass(slots=True)
@@ -29,7 +21,6 @@ class Request:
     query: list[tuple[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    user: User | None = None
 
     def parameter(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
@@ -63,22 +54,21 @@ class Transport(Protocol):
         """Let go of every connection. Safe to call again."""
 
 
-Handle = Callable[[Request], Awaitable[Response]]
+class InProcess(Generic[U]):
+    """The server's handler without the socket; `user` is who asks, in the server's own form."""
 
-
-class InProcess:
-    """The server's handler without the socket."""
-
-    def __init__(self, handle: Handle, user: User | None = None) -> None:
+    def __init__(self, handle: Callable[[Request, U], Awaitable[object]], user: U) -> None:
         self._handle = handle
-        self._user = user or User()
+        self._user = user
         self._closed = False
 
     async def send(self, request: Request) -> Response:
         if self._closed:
             raise TransportError("the transport is closed")
-        request.user = self._user
-        return await self._handle(request)
+        answer = await self._handle(request, self._user)
+        if not isinstance(answer, Response):
+            raise TransportError(f"{request.path} changes the protocol, which needs a socket")
+        return answer
 
     async def close(self) -> None:
         self._closed = True

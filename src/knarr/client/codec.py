@@ -1,0 +1,59 @@
+"""Bytes to Structs and back: one decoder per type, shared by everybody in the process.
+
+knarr never sends a null for an absent field, other servers do (`creationTimestamp: null`), and a Struct refuses it. So
+what does not decode at once is read as plain JSON, relieved of its nulls and converted.
+"""
+
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from knarr.kinds.types.meta_v1 import ListMeta
+
+T = TypeVar("T")
+
+encode = msgspec.json.Encoder().encode
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a list."""
+
+    metadata: ListMeta = msgspec.field(default_factory=ListMeta)
+    items: list[T] | None = None
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a watch; the object waits for the decoder of its type."""
+
+    type: str
+    object: msgspec.Raw
+
+
+@cache
+def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type_, strict=False)
+
+
+def decode(type_: type[T], data: bytes | msgspec.Raw) -> T:
+    """Read one value; raise msgspec.DecodeError when it is no such thing."""
+    try:
+        found: T = _decoder(cast(Hashable, type_)).decode(data)
+    except msgspec.ValidationError:
+        found = msgspec.convert(without_nulls(msgspec.json.decode(data)), type_, strict=False)
+    return found
+
+
+def decode_page(type_: type[T], data: bytes) -> Page[T]:
+    page: Page[T] = decode(Page[type_], data)  # type: ignore[valid-type]  # a type made at run time
+    return page
+
+
+def without_nulls(value: Any) -> Any:
+    """The value with every null of a map left out, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
