@@ -1,0 +1,136 @@
+"""Records events without ever keeping a caller waiting or failing it: they go through a bounded queue to one writer.
+
+`Recorder.run` must run somewhere for events to be written. Components that share a process share the queue.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from knarr.client.api import Api
+from knarr.client.transport import TransportError
+from knarr.kinds.types.core_v1 import Event, EventSource, ObjectReference
+from knarr.kinds.types.meta_v1 import ObjectMeta
+from knarr.loop.correlation import Correlator, Counted
+from knarr.loop.steps import reference
+from knarr.meta import clock
+from knarr.meta.errors import ApiError, NotFound
+
+QUEUE_LENGTH = 1000  #: events that wait to be written; the next is dropped
+TRIES, TRY_SECONDS = 12, 10.0  #: how often and at what distance an unreachable server is tried, as client-go
+
+log = logging.getLogger("knarr.loop")
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """What was recorded, before it is an object."""
+
+    about: ObjectReference
+    type: str
+    reason: str
+    message: str
+    component: str
+    host: str
+    when: datetime
+
+
+class Writer:
+    """Turns occurrences into events on the server, in order."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(QUEUE_LENGTH)
+        self._correlator = Correlator()
+        self._stamp = 0  # makes the names unique: nanoseconds, and always more than the last
+
+    def put(self, occurrence: Occurrence) -> None:
+        try:
+            self._queue.put_nowait(occurrence)
+        except asyncio.QueueFull:
+            log.warning("too many events, dropped: %s", occurrence)
+
+    async def run(self) -> None:
+        while True:
+            occurrence = await self._queue.get()
+            self._stamp = max(self._stamp + 1, int(occurrence.when.timestamp() * 1e9))
+            counted = self._correlator.count(event_of(occurrence, self._stamp), occurrence.when.timestamp())
+            if counted is not None:
+                await self._deliver(counted)
+            self._queue.task_done()
+
+    async def flush(self) -> None:
+        """Return when everything recorded so far was written or given up."""
+        await self._queue.join()
+
+    async def _deliver(self, counted: Counted) -> None:
+        for tries_left in reversed(range(TRIES)):
+            try:
+                self._correlator.written(counted.key, await self._write(counted))
+                return
+            except ApiError as error:
+                log.debug("event refused: %s (%s)", error, counted.event.message)
+                return
+            except TransportError as error:
+                if not tries_left:
+                    log.warning("event lost: %s (%s)", error, counted.event.message)
+                    return
+            await asyncio.sleep(TRY_SECONDS * clock.rng().random() if tries_left == TRIES - 1 else TRY_SECONDS)
+
+    async def _write(self, counted: Counted) -> Event:
+        event = counted.event
+        if counted.again:
+            patch = {"count": event.count, "lastTimestamp": event.lastTimestamp, "message": event.message}
+            try:
+                return await self._api.patch(
+                    Event, event.metadata.name, event.metadata.namespace, patch, kind="strategic"
+                )
+            except NotFound:
+                log.debug("event %s has expired, written anew", event.metadata.name)
+        return await self._api.create(event)
+
+
+class Recorder:
+    """Records events as one component."""
+
+    def __init__(self, api: Api, component: str, host: str = "", writer: Writer | None = None) -> None:
+        self.component, self.host = component, host
+        self._writer = writer or Writer(api)
+        self._api = api
+
+    def named(self, component: str, host: str = "") -> "Recorder":
+        """A recorder for another component that shares this one's queue."""
+        return Recorder(self._api, component, host, self._writer)
+
+    async def event(self, obj: Any, type_: str, reason: str, message: str) -> None:
+        """Record; returns at once. `obj` is an object or an ObjectReference; `type_` is Normal or Warning."""
+        about = reference(obj)
+        self._writer.put(Occurrence(about, type_, reason, message, self.component, self.host, clock.now()))
+
+    async def run(self) -> None:
+        """Write what is recorded, until cancelled."""
+        await self._writer.run()
+
+    async def flush(self) -> None:
+        await self._writer.flush()
+
+
+def event_of(occurrence: Occurrence, stamp: int) -> Event:
+    """The event that is written when it is the first of its sort; `stamp` makes its name."""
+    about = occurrence.about
+    when = clock.timestamp(occurrence.when)
+    return Event(
+        metadata=ObjectMeta(name=f"{about.name}.{stamp:016x}", namespace=about.namespace or "default"),
+        involvedObject=about,
+        type=occurrence.type,
+        reason=occurrence.reason,
+        message=occurrence.message,
+        source=EventSource(component=occurrence.component, host=occurrence.host),
+        reportingComponent=occurrence.component,
+        reportingInstance=occurrence.host,
+        firstTimestamp=when,
+        lastTimestamp=when,
+        count=1,
+    )

@@ -1,0 +1,99 @@
+"""A queue of keys for the workers of one controller. Called by `knarr.loop.runner`.
+
+A key is in the queue once, however often it was added; a key that is added while a worker has it comes again when the
+worker is done, so no two workers ever have the same key. A key that failed comes back later each time (upstream's
+5 ms to 1000 s), and a key can be asked for at a later time, of which the earliest counts.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_DELAY, LONGEST_DELAY = 0.005, 1000.0  #: seconds
+
+
+class WorkQueue(Generic[K]):
+    def __init__(self, first: float = FIRST_DELAY, longest: float = LONGEST_DELAY) -> None:
+        self._first, self._longest = first, longest
+        self._ready: deque[K] = deque()
+        self._waiting: set[K] = set()  # in _ready, or to be put there when done
+        self._working: set[K] = set()
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._failures: dict[K, int] = {}
+        self._wakeup = asyncio.Event()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no key is ready or being worked on; later times may have been asked for."""
+        return not self._ready and not self._working
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def add(self, key: K) -> None:
+        """Have a key worked on as soon as a worker is free."""
+        if key in self._waiting:
+            return
+        self._waiting.add(key)
+        if key not in self._working:
+            self._ready.append(key)
+            self._wakeup.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Have a key worked on later; an earlier time asked for before stands, a later one does not."""
+        if seconds <= 0:
+            self.add(key)
+            return
+        loop = asyncio.get_running_loop()
+        when = loop.time() + seconds
+        if (timer := self._timers.get(key)) is not None:
+            if timer.when() <= when:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_at(when, self._due, key)
+
+    def retry(self, key: K) -> float:
+        """Have a failed key worked on after its back-off; give the seconds."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay: float = min(self._first * 2.0 ** min(failures, 60), self._longest)
+        self.add_after(key, delay)
+        return delay
+
+    def failures(self, key: K) -> int:
+        """How often in a row a key has failed."""
+        return self._failures.get(key, 0)
+
+    def forget(self, key: K) -> None:
+        """Say that a key's back-off starts anew."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> K:
+        """Take the next key; it is this worker's until `done`."""
+        while not self._ready:
+            self._wakeup.clear()
+            await self._wakeup.wait()
+        key = self._ready.popleft()
+        self._waiting.discard(key)
+        self._working.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """Give a key back; it comes again at once if it was added meanwhile."""
+        self._working.discard(key)
+        if key in self._waiting:
+            self._ready.append(key)
+            self._wakeup.set()
+
+    def close(self) -> None:
+        """Forget the later times that were asked for."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.add(key)

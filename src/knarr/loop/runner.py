@@ -1,0 +1,192 @@
+"""Runs a controller: what changed wakes keys, workers reconcile them, failures come back later.
+
+A controller is data: what it watches and which keys a change wakes, and `sync`, which brings one key nearer its spec
+from the snapshot. A pass that fails half-way is tried again; one key's failure never ends the controller.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from knarr.client.api import Api
+from knarr.client.cache import Cache
+from knarr.client.informer import Informer, Informers
+from knarr.client.transport import TransportError
+from knarr.kinds.types.base import Type
+from knarr.loop.events import Recorder
+from knarr.loop.queue import WorkQueue
+from knarr.meta import clock
+from knarr.meta.errors import AlreadyExists, ApiError, Conflict, Forbidden
+
+T = TypeVar("T", bound=Type)
+Key = tuple[str, str]  #: namespace and name
+
+log = logging.getLogger("knarr.loop")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a controller works with."""
+
+    api: Api
+    informers: Informers
+    recorder: Recorder
+
+    def cache(self, type_: type[T], **scope: str) -> Cache[T]:
+        """What is known of a type's objects; of use once the informer is synced, as a controller's sources are."""
+        return self.informers.of(type_, **scope).cache
+
+
+def itself(obj: Any) -> Iterable[Key]:
+    """The key of the object that changed."""
+    return [(obj.metadata.namespace, obj.metadata.name)]
+
+
+def controlled_by(kind: str) -> Callable[[Any], Iterable[Key]]:
+    """The key of the `kind` that manages the object that changed."""
+
+    def keys(obj: Any) -> Iterable[Key]:
+        return [
+            (obj.metadata.namespace, owner.name)
+            for owner in obj.metadata.ownerReferences
+            if owner.controller and owner.kind == kind
+        ]
+
+    return keys
+
+
+def no_keys(obj: Any) -> Iterable[Key]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A collection to watch, and the keys that a change of one of its objects wakes: by the object alone, or `related`
+    by what else is known. Of a change, the keys of the old and of the new object are woken."""
+
+    type: type[Any]
+    keys: Callable[[Any], Iterable[Key]] = no_keys
+    related: Callable[[Any, Context], Iterable[Key]] | None = None
+    namespace: str = ""
+    labels: str = ""
+    fields: str = ""
+
+
+Result = float | datetime | None
+Enqueue = Callable[[Key], None]
+
+
+@dataclass(frozen=True)
+class Controller:
+    """One controller. `sync` gives the seconds or the time until it should look again, None if an event will tell.
+
+    `background`, if any, runs beside the workers, with a function that wakes a key. `observe`, if any, hears of every
+    change before the keys are woken: for the expectations that some controllers keep.
+    """
+
+    name: str  #: "statefulset"; its events come from the component "statefulset-controller"
+    sources: Sequence[Source]
+    sync: Callable[[Key, Context], Awaitable[Result]]
+    background: Callable[[Context, Enqueue], Awaitable[None]] | None = None
+    observe: Callable[[Any, Any], None] | None = None
+    #: index name and key function by type, made before the first sync
+    indexes: Sequence[tuple[type[Any], str, Callable[[Any], Iterable[str]]]] = ()
+    component: str = ""  #: of its events, where it is not the name and "-controller"
+
+
+async def run(controller: Controller, context: Context, workers: int = 5) -> None:
+    """Run until cancelled: wait for the sources' caches, then reconcile."""
+    queue: WorkQueue[Key] = WorkQueue()
+    recorder = context.recorder.named(controller.component or f"{controller.name}-controller")
+    context = replace(context, recorder=recorder)
+    try:
+        await _connect(controller, context, queue)
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(workers):
+                tasks.create_task(_work(controller, context, queue), name=f"{controller.name} {number}")
+            if controller.background is not None:
+                tasks.create_task(_background(controller, context, queue), name=f"{controller.name} background")
+    finally:
+        queue.close()
+
+
+async def run_all(controllers: Iterable[Controller], context: Context, workers: int = 5) -> None:
+    """Run controllers beside each other, and the writer of their events, until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(context.recorder.run(), name="events")
+        for controller in controllers:
+            tasks.create_task(run(controller, context, workers), name=controller.name)
+
+
+async def _connect(controller: Controller, context: Context, queue: WorkQueue[Key]) -> None:
+    """Make the sources' changes wake keys. Keys are first told when all caches are there: `related` reads them."""
+    informers: list[tuple[Source, Informer[Any]]] = [
+        (
+            source,
+            context.informers.of(source.type, namespace=source.namespace, labels=source.labels, fields=source.fields),
+        )
+        for source in controller.sources
+    ]
+    for type_, index, key in controller.indexes:
+        context.cache(type_).add_index(index, key)
+    for _, informer in informers:
+        await informer.wait_synced()
+    for source, informer in informers:
+        informer.on_change(_listener(controller, context, queue, source))
+
+
+def _listener(
+    controller: Controller, context: Context, queue: WorkQueue[Key], source: Source
+) -> Callable[[Any, Any], None]:
+    def listen(old: Any, new: Any) -> None:
+        if controller.observe is not None:
+            controller.observe(old, new)
+        woken: dict[Key, None] = {}
+        for obj in (old, new):
+            if obj is not None:
+                woken.update(dict.fromkeys(source.keys(obj)))
+                if source.related is not None:
+                    woken.update(dict.fromkeys(source.related(obj, context)))
+        for key in woken:
+            queue.add(key)
+
+    return listen
+
+
+async def _work(controller: Controller, context: Context, queue: WorkQueue[Key]) -> None:
+    while True:
+        key = await queue.get()
+        try:
+            again = await controller.sync(key, context)
+        except (ApiError, TransportError, ExceptionGroup) as error:
+            _report(controller, key, error, queue.retry(key))
+        except Exception:  # a fault in a controller: one key's pass is lost, the others go on
+            log.exception("%s %s/%s failed", controller.name, *key)
+            queue.retry(key)
+        else:
+            queue.forget(key)
+            if again is not None:
+                queue.add_after(key, seconds_until(again))
+        finally:
+            queue.done(key)
+
+
+async def _background(controller: Controller, context: Context, queue: WorkQueue[Key]) -> None:
+    assert controller.background is not None, "only called for controllers that have one"
+    await controller.background(context, queue.add)
+
+
+def seconds_until(when: float | datetime) -> float:
+    """Seconds to wait until a time, or the seconds themselves; never so short that a pass could spin."""
+    if isinstance(when, datetime):
+        when = (when - clock.now()).total_seconds()
+    return max(when, 0.001)
+
+
+def _report(controller: Controller, key: Key, error: Exception, delay: float) -> None:
+    routine = isinstance(error, Conflict) and not isinstance(error, AlreadyExists)
+    level = logging.DEBUG if routine or isinstance(error, Forbidden) else logging.WARNING
+    log.log(level, "%s %s/%s: %s; again in %.3f s", controller.name, *key, error, delay)
