@@ -1,0 +1,90 @@
+"""StorageClass: which provisioner makes volumes, and when they are bound."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from knarr.kinds import cells, rules
+from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.trees import fill
+from knarr.kinds.types.storage_v1 import StorageClass
+from knarr.meta import field
+from knarr.meta.field import FieldError
+
+DEFAULT_ANNOTATIONS = (
+    "storageclass.kubernetes.io/is-default-class",
+    "storageclass.beta.kubernetes.io/is-default-class",
+)
+RECLAIM_POLICIES = ("Delete", "Retain")
+BINDING_MODES = ("Immediate", "WaitForFirstConsumer")
+
+
+def is_default(class_: StorageClass) -> bool:
+    """Whether claims that name no class get this one."""
+    return any(class_.metadata.annotations.get(key) == "true" for key in DEFAULT_ANNOTATIONS)
+
+
+def waits_for_consumer(class_: StorageClass) -> bool:
+    """Whether a claim of this class is bound only when a pod that uses it has a node."""
+    return class_.volumeBindingMode == "WaitForFirstConsumer"
+
+
+def defaults(tree: Tree) -> None:
+    fill(tree, reclaimPolicy="Delete", volumeBindingMode="Immediate")
+
+
+def validate(class_: StorageClass) -> Iterable[FieldError]:
+    if not class_.provisioner:
+        yield field.required("provisioner")
+    else:
+        yield from rules.qualified_name(class_.provisioner.lower(), "provisioner")
+    for key in class_.parameters:
+        if not key:
+            yield field.wrong("parameters", key, "field can not be empty.")
+    yield from rules.one_of(class_.reclaimPolicy, RECLAIM_POLICIES, "reclaimPolicy")
+    yield from rules.required_one_of(class_.volumeBindingMode, BINDING_MODES, "volumeBindingMode")
+
+
+def validate_update(new: StorageClass, old: StorageClass) -> Iterable[FieldError]:
+    if new.parameters != old.parameters:
+        yield field.forbidden("parameters", "updates to parameters are forbidden.")
+    for key in ("provisioner", "reclaimPolicy", "volumeBindingMode"):
+        yield from rules.unchanged(getattr(new, key), getattr(old, key), key)
+
+
+COLUMNS = (
+    NAME_COLUMN,
+    Column("Provisioner"),
+    Column("ReclaimPolicy"),
+    Column("VolumeBindingMode"),
+    Column("AllowVolumeExpansion"),
+    AGE_COLUMN,
+)
+
+
+def row(class_: StorageClass, now: datetime) -> Sequence[object]:
+    name = f"{class_.metadata.name} (default)" if is_default(class_) else class_.metadata.name
+    return (
+        name,
+        class_.provisioner,
+        class_.reclaimPolicy,
+        class_.volumeBindingMode,
+        bool(class_.allowVolumeExpansion),
+        cells.age(class_, now),
+    )
+
+
+KIND = Kind(
+    type=StorageClass,
+    group="storage.k8s.io",
+    version="v1",
+    kind="StorageClass",
+    plural="storageclasses",
+    singular="storageclass",
+    namespaced=False,
+    short_names=("sc",),
+    defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
+    columns=COLUMNS,
+    row=row,
+)
