@@ -11,10 +11,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
-from knarr.app import config
+
+from knarr.app import config, readiness
 from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer
 
@@ -115,7 +117,7 @@ def watch(cluster: Cluster, namespace: str) -> Iterator[Callable[[str], Observer
     observers: list[Observer] = []
 
     def observe(resource: str) -> Observer:
-        observer = Observer(cluster, f"/api/v1/namespaces/{namespace}/{resource}")
+        observer = Observer(partial(readiness.connect, cluster), f"/api/v1/namespaces/{namespace}/{resource}")
         observers.append(observer.__enter__())
         return observer
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from knarr.app.demo.observer import Observer, image, order_of_deletion, order_of_readiness, ready
 from knarr.meta import clock
-
 from tests.e2e.conftest import Kubectl
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]

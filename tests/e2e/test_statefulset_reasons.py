@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
+
 from knarr.app.demo.observer import Observer, image, order_of_deletion, ready
 from knarr.meta import clock
-
 from tests.e2e.conftest import Kubectl
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer, image, order_of_deletion, order_of_readiness, phase, ready
 from knarr.app.demo.stage import HTTP
 from knarr.meta import clock
-
 from tests.e2e.conftest import ROOT, Kubectl, knarr
 
 pytestmark = pytest.mark.e2e

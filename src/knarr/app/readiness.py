@@ -36,7 +36,7 @@ def is_ready(node: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def connect(cluster: Cluster, timeout: float) -> http.client.HTTPSConnection:
+def connect(cluster: Cluster, timeout: float = 300) -> http.client.HTTPSConnection:
     """A connection to the API as the cluster's admin."""
     certificates = pki.Pki(cluster.pki)
     context = ssl.create_default_context(cafile=str(certificates.ca))

@@ -157,10 +157,8 @@ def _start(cluster: Cluster) -> None:
     progress = Progress()
     with ServerStart(cluster) as server:
         if cluster.runtime == "sandbox":
-            asyncio.run(
-                podnetwork.create_cluster_network(podnetwork.plan_for(cluster.name, cluster.index, cluster.nodes))
-            )
-            progress.done("network", f"{cluster.network} on {cluster.bridge}")
+            asyncio.run(_create_network(cluster))
+            progress.done("network", f"{cluster.network.nodes} on {cluster.network.bridge}")
         server.wait("ready")
         progress.done("API server", cluster.url)
     _write_kubeconfigs(cluster)

@@ -3,11 +3,12 @@
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import click
 
-from knarr.app import shutdown, startup
+from knarr.app import readiness, shutdown, startup
 from knarr.app.config import ConfigError
 from knarr.app.demo.observer import BrokenPromise, Observer
 from knarr.app.demo.stage import Stage, example_folder
@@ -34,10 +35,11 @@ def command(name: str, runtime: str | None, keep: bool) -> None:
                 name=name, data_dir=folder / "data", nodes=2, port=0, runtime=runtime, kubeconfig=folder / "kubeconfig"
             )
         )
+        connect = partial(readiness.connect, cluster)
         with (
-            Observer(cluster, "/api/v1/namespaces/default/pods") as pods,
-            Observer(cluster, "/api/v1/namespaces/default/persistentvolumeclaims") as claims,
-            Observer(cluster, "/api/v1/namespaces/default/endpoints") as endpoints,
+            Observer(connect, "/api/v1/namespaces/default/pods") as pods,
+            Observer(connect, "/api/v1/namespaces/default/persistentvolumeclaims") as claims,
+            Observer(connect, "/api/v1/namespaces/default/endpoints") as endpoints,
         ):
             stage = Stage(cluster, kubectl, example, pods, claims, endpoints)
             stage.timings["cluster of two nodes Ready"] = clock.unix() - began

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from knarr.app import readiness
-from knarr.app.config import Cluster
 from knarr.meta import clock
 
 Tree = dict[str, Any]
+Connect = Callable[[], http.client.HTTPSConnection]  #: opens a connection of its own to the API
 
 
 class BrokenPromise(Exception):
@@ -32,14 +31,14 @@ class Seen:
 
 
 class Observer:
-    """Watches one resource in a thread of its own. `with Observer(...) as pods:`"""
+    """Watches one resource in a thread of its own. `with Observer(connect, path) as pods:`"""
 
-    def __init__(self, cluster: Cluster, path: str) -> None:
-        self.cluster, self.path = cluster, path
+    def __init__(self, connect: Connect, path: str) -> None:
+        self.path = path
         self.objects: dict[str, Tree] = {}
         self.history: list[Seen] = []
         self._changed = threading.Condition()
-        self._link = readiness.connect(cluster, timeout=300)
+        self._link = connect()
         self._closing = False
         self._thread = threading.Thread(target=self._watch, name=f"observe {path}", daemon=True)
 

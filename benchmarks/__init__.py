@@ -1,0 +1,1 @@
+"""Measurements: `python -m benchmarks NAME`. Each can also run against any cluster with --kubeconfig."""

@@ -1,0 +1,55 @@
+"""`knarr image build|load|ls`."""
+
+from pathlib import Path
+
+import click
+
+from knarr.app import images, lookup
+from knarr.app.config import ConfigError
+
+
+@click.group("image")
+def command() -> None:
+    """Build, load and list the images of a cluster."""
+
+
+cluster_option = click.option("--name", "cluster_name", default="knarr", show_default=True, help="The cluster.")
+
+
+@command.command("build")
+@cluster_option
+@click.option("-t", "--tag", required=True, help="The image's name.")
+@click.option("-f", "--file", type=click.Path(path_type=Path), help="The Dockerfile; by default DIR/Dockerfile.")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def build(cluster_name: str, tag: str, file: Path | None, directory: Path) -> None:
+    """Build an image from DIRECTORY."""
+    store = images.open_store(lookup.existing(cluster_name))
+    with images.one_line_errors():
+        image = store.build(tag, directory, dockerfile=file)
+    click.echo(f"{image.name} built: {image.id}")
+
+
+@command.command("load")
+@cluster_option
+@click.argument("archive", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def load(cluster_name: str, archive: Path) -> None:
+    """Load the images of ARCHIVE, an OCI or docker-archive tar."""
+    store = images.open_store(lookup.existing(cluster_name))
+    with images.one_line_errors():
+        loaded = store.load(archive)
+    if not loaded:
+        raise ConfigError(f"{archive}: holds no image")
+    for image in loaded:
+        click.echo(f"{image.name} loaded: {image.id}")
+
+
+@command.command("ls")
+@cluster_option
+def ls(cluster_name: str) -> None:
+    """List the images."""
+    rows = [("IMAGE", "IMAGE ID", "SIZE")]
+    for image in images.open_store(lookup.existing(cluster_name)).ls():
+        rows.append((image.name, image.id.removeprefix("sha256:")[:12], f"{image.size / 1e6:.1f}MB"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        click.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
