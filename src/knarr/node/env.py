@@ -1,4 +1,4 @@
-"""The environment of a container: services, envFrom, env, and $(VAR) expansion. Pure; the worker fetches the sources."""
+"""The environment of a container: services, envFrom, env, $(VAR) expansion. Pure; the agent fetches the sources."""
 
 import base64
 import re

@@ -63,6 +63,7 @@ class Memory:
     prepared: bool = False  #: volumes are mounted
     removed: bool = False  #: the object is gone from the API
     torn_down: bool = False  #: the sandbox and the pod's files are gone
+    deleted: bool = False  #: the API was told that nothing of the pod is left
     retries: dict[str, Retry] = field(default_factory=dict)  #: by container name; "" is the pod's sandbox or volumes
     crashes: dict[str, BackOff] = field(default_factory=dict)  #: by container name
     waiting: dict[str, Reason] = field(default_factory=dict)  #: by container name

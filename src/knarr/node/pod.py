@@ -190,7 +190,7 @@ def end(pod: Pod, sandbox: PodSandbox | None, memory: Memory) -> Iterator[Step]:
     elif memory.removed or pod.metadata.deletionTimestamp:
         if not memory.torn_down:
             yield TearDown()
-        if not memory.removed:
+        if not memory.removed and not memory.deleted:
             yield DeleteObject()
 
 

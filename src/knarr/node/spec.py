@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from knarr.kinds.types.core_v1 import Container, Pod, SecurityContext
+from knarr.kinds.types.core_v1 import Container, Pod, PodSecurityContext, SecurityContext
 from knarr.node.config import NodeConfig
 from knarr.node.env import expand
 from knarr.node.fields import amount
@@ -89,13 +89,13 @@ def container_spec(
 ) -> ContainerSpec:
     """One attempt of one container."""
     own = container.securityContext or SecurityContext()
-    shared = pod.spec.securityContext
-    user = own.runAsUser if own.runAsUser is not None else shared and shared.runAsUser
-    group = own.runAsGroup if own.runAsGroup is not None else shared and shared.runAsGroup
-    groups = list(shared.supplementalGroups) if shared else []
-    if shared and shared.fsGroup is not None:
+    shared = pod.spec.securityContext or PodSecurityContext()
+    user = own.runAsUser if own.runAsUser is not None else shared.runAsUser
+    group = own.runAsGroup if own.runAsGroup is not None else shared.runAsGroup
+    groups = list(shared.supplementalGroups)
+    if shared.fsGroup is not None:
         groups.append(shared.fsGroup)
-    non_root = own.runAsNonRoot if own.runAsNonRoot is not None else shared and shared.runAsNonRoot
+    non_root = own.runAsNonRoot if own.runAsNonRoot is not None else shared.runAsNonRoot
     return ContainerSpec(
         name=container.name,
         attempt=attempt,

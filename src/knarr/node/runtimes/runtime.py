@@ -104,6 +104,7 @@ class ContainerSpec:
     termination_log_path: str = "/dev/termination-log"
     read_only_root: bool = False
     privileged: bool = False
+    no_new_privileges: bool = False  #: allowPrivilegeEscalation: false
     capabilities_add: tuple[str, ...] = ()
     capabilities_drop: tuple[str, ...] = ()
     limits: Limits = Limits()
@@ -179,9 +180,14 @@ class Session(Protocol):
     With a tty everything comes from `stdout` and `stderr` is None. Streams that were not asked for are None.
     """
 
-    stdin: ByteWriter | None
-    stdout: ByteReader | None
-    stderr: ByteReader | None
+    @property
+    def stdin(self) -> ByteWriter | None: ...
+
+    @property
+    def stdout(self) -> ByteReader | None: ...
+
+    @property
+    def stderr(self) -> ByteReader | None: ...
 
     async def resize(self, columns: int, rows: int) -> None: ...
 

@@ -1,0 +1,44 @@
+"""What a pod's worker needs from its node. The agent is one; tests make their own."""
+
+from typing import Protocol
+
+from knarr.client.api import Api
+from knarr.kinds.types.core_v1 import Container, Pod
+from knarr.node.config import NodeConfig
+from knarr.node.env import Sources
+from knarr.node.runtimes.runtime import Mount, PodSandbox, Runtime
+
+
+class Volumes(Protocol):
+    """The files of pods."""
+
+    async def prepare(self, pod: Pod) -> None:
+        """Make every volume of the pod; VolumeError when one cannot be had."""
+
+    async def refresh(self, pod: Pod) -> None:
+        """Bring the contents of the volumes that follow API objects up to date."""
+
+    async def mounts(self, pod: Pod, container: Container, env: dict[str, str]) -> tuple[Mount, ...]:
+        """Where a container sees them."""
+
+    async def tear_down(self, uid: str) -> None:
+        """Remove the pod's files."""
+
+
+class Host(Protocol):
+    """A node as its workers see it."""
+
+    config: NodeConfig
+    api: Api
+    runtime: Runtime
+    volumes: Volumes
+    sandboxes: dict[str, PodSandbox]  #: by pod uid, as of the last refresh
+
+    async def refresh(self) -> None:
+        """Ask the runtime what runs; wake the workers whose pods changed."""
+
+    def tell(self, pod: Pod, type_: str, reason: str, message: str, container: Container | None) -> None:
+        """Record an event about a pod or a container of it; never waits."""
+
+    async def sources(self, pod: Pod, container: Container) -> Sources:
+        """What the container's environment is made of."""

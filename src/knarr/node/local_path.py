@@ -1,0 +1,82 @@
+"""Removes the directories of released local-path volumes of this node.
+
+The provisioner puts the finalizer on a volume; when the volume is deleted, the node its affinity names removes the
+directory and then the finalizer. Only a direct child of the node's volume folder is ever removed.
+"""
+
+import asyncio
+import logging
+import shutil
+from pathlib import Path
+
+from knarr.client.api import Api
+from knarr.client.informer import Informers
+from knarr.client.transport import TransportError
+from knarr.kinds.types.core_v1 import PersistentVolume
+from knarr.meta.errors import ApiError, NotFound
+
+FINALIZER = "knarr.dev/local-path-cleanup"
+HOSTNAME = "kubernetes.io/hostname"
+RETRY = 5.0  #: seconds
+
+log = logging.getLogger(__name__)
+
+
+def released_here(volume: PersistentVolume, node: str) -> bool:
+    """Whether this node has to clean the volume up."""
+    affinity = volume.spec.nodeAffinity
+    terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
+    here = any(
+        each.key == HOSTNAME and each.operator == "In" and node in each.values
+        for term in terms
+        for each in term.matchExpressions
+    )
+    return bool(volume.metadata.deletionTimestamp) and FINALIZER in volume.metadata.finalizers and here
+
+
+def directory(volume: PersistentVolume, folder: Path) -> Path | None:
+    """The directory to remove; None when it is not a plain child of the volume folder."""
+    source = volume.spec.local or volume.spec.hostPath
+    if source is None:
+        return None
+    path = Path(source.path)
+    return path if path.parent == folder and path.name not in ("", ".", "..") and not path.is_symlink() else None
+
+
+class Cleaner:
+    """Watches volumes; `run` cleans one after the other."""
+
+    def __init__(self, api: Api, informers: Informers, node: str, folder: Path) -> None:
+        self._api, self._node, self._folder = api, node, folder
+        self._due: asyncio.Queue[PersistentVolume] = asyncio.Queue()
+        informers.of(PersistentVolume).on_change(self._changed)
+
+    def _changed(self, _: PersistentVolume | None, new: PersistentVolume | None) -> None:
+        if new is not None and released_here(new, self._node):
+            self._due.put_nowait(new)
+
+    async def run(self) -> None:
+        """Clean up until cancelled; what fails is tried again."""
+        while True:
+            volume = await self._due.get()
+            try:
+                await self._clean(volume)
+            except NotFound:
+                continue
+            except (ApiError, TransportError, OSError) as error:
+                log.warning("volume %s not cleaned up: %s", volume.metadata.name, error)
+                asyncio.get_running_loop().call_later(RETRY, self._due.put_nowait, volume)
+
+    async def _clean(self, volume: PersistentVolume) -> None:
+        fresh = await self._api.get(PersistentVolume, volume.metadata.name)
+        if fresh.metadata.uid != volume.metadata.uid or not released_here(fresh, self._node):
+            return
+        path = directory(fresh, self._folder)
+        if path is None:
+            log.warning("volume %s: its path is no child of %s, left alone", fresh.metadata.name, self._folder)
+        elif path.exists():
+            await asyncio.to_thread(shutil.rmtree, path)
+        left = [each for each in fresh.metadata.finalizers if each != FINALIZER]
+        version = fresh.metadata.resourceVersion
+        patch = {"metadata": {"resourceVersion": version, "finalizers": left or None}}
+        await self._api.patch(PersistentVolume, fresh.metadata.name, "", patch)

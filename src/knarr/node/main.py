@@ -1,0 +1,79 @@
+"""`python -m knarr.node.main --config FILE`: one node's agent as a process, started by `knarr up`.
+
+SIGTERM and SIGINT end the agent and leave its pods running: the next agent finds them again.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from knarr.node import config
+from knarr.node.agent import Agent
+from knarr.node.config import NodeConfig
+from knarr.node.runtimes.runtime import Runtime
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until told to stop; the exit code."""
+    parser = argparse.ArgumentParser(prog="knarr.node.main", description="The agent of one knarr node.")
+    parser.add_argument("--config", type=Path, required=True, help="JSON file that describes the node")
+    settings = config.read(parser.parse_args(arguments).config)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    import uvloop
+
+    uvloop.run(serve(settings))
+    return 0
+
+
+async def serve(settings: NodeConfig) -> None:
+    """Run the agent until a signal comes."""
+    from knarr.client.api import Api
+    from knarr.client.http import Http
+    from knarr.client.informer import Informers
+
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    assert settings.ca and settings.cert and settings.key, "the configuration names no certificates"
+    api = Api(Http(settings.api_url, ca=settings.ca, cert=settings.cert, key=settings.key), user_agent="kubelet")
+    try:
+        async with Informers(api) as informers:
+            agent = Agent(settings, api, informers, make_runtime(settings))
+            await until(stopped, agent)
+    finally:
+        await api.close()
+
+
+async def until(stopped: asyncio.Event, agent: Agent) -> None:
+    """Run the agent and its kubelet API; end both when `stopped` is set. What kills one kills all."""
+    from knarr.node.api import KubeletApi
+
+    async with asyncio.TaskGroup() as group:
+        kubelet = KubeletApi(agent)
+        agent.registration.port = await kubelet.start()
+        working = group.create_task(agent.run(), name="agent")
+        await stopped.wait()
+        working.cancel()
+        await kubelet.stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+
+def make_runtime(settings: NodeConfig) -> Runtime:
+    """The runtime the configuration names."""
+    if settings.runtime == "simulated":
+        from knarr.node.runtimes.simulated import SimulatedRuntime
+
+        return SimulatedRuntime(settings.pod_cidr or "10.244.0.0/24")
+    from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
+
+    return SandboxRuntime(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""The Node object: registered once, its status and its Lease kept fresh for as long as the agent lives."""
+
+import asyncio
+import logging
+import os
+import platform
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from knarr.client.api import Api
+from knarr.client.transport import TransportError
+from knarr.kinds.types.coordination_v1 import Lease, LeaseSpec
+from knarr.kinds.types.core_v1 import (
+    ContainerImage,
+    DaemonEndpoint,
+    Node,
+    NodeAddress,
+    NodeCondition,
+    NodeDaemonEndpoints,
+    NodeStatus,
+    NodeSystemInfo,
+)
+from knarr.kinds.types.meta_v1 import ObjectMeta, OwnerReference
+from knarr.meta import clock
+from knarr.meta.errors import AlreadyExists, ApiError, Conflict, NotFound
+from knarr.node.config import KUBELET_VERSION, NodeConfig
+from knarr.node.runtimes.runtime import Image, Runtime
+
+LEASES = "kube-node-lease"
+LEASE_SECONDS = 40
+RENEW = 10.0  #: seconds between renewals of the lease
+REPORT = 300.0  #: seconds between reports of an unchanged status
+CHECK = 10.0  #: seconds between looks at the status
+RETRY = 0.2
+VOLUMES = "knarr.dev/volume-folder"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
+
+HEALTHY = (
+    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+)
+
+log = logging.getLogger(__name__)
+
+
+def capacity(config: NodeConfig) -> dict[str, str]:
+    """What the machine has; a simulated node has plenty."""
+    if config.runtime == "simulated":
+        return {"cpu": "32", "ephemeral-storage": "1Ti", "memory": "256Gi", "pods": str(config.max_pods)}
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
+    place = next(each for each in (config.folder, *config.folder.parents) if each.exists())
+    disk = shutil.disk_usage(place).total // 1024
+    return {
+        "cpu": str(os.cpu_count() or 1),
+        "ephemeral-storage": f"{disk}Ki",
+        "memory": f"{memory}Ki",
+        "pods": str(config.max_pods),
+    }
+
+
+def system_info(runtime: Runtime) -> NodeSystemInfo:
+    release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
+    return NodeSystemInfo(
+        architecture=architecture(),
+        bootID=first_line("/proc/sys/kernel/random/boot_id"),
+        containerRuntimeVersion=f"{runtime.name}://{runtime.version}",
+        kernelVersion=platform.release(),
+        kubeletVersion=KUBELET_VERSION,
+        machineID=first_line("/etc/machine-id"),
+        operatingSystem="linux",
+        osImage=release.get("PRETTY_NAME", "Linux"),
+        systemUUID=first_line("/etc/machine-id"),
+    )
+
+
+def architecture() -> str:
+    return ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
+def first_line(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def conditions(previous: list[NodeCondition], now: str) -> list[NodeCondition]:
+    """All is well; a transition time changes only with the status."""
+    old = {each.type: each for each in previous}
+    kept = [each for each in previous if each.type not in {row[0] for row in HEALTHY}]
+    return kept + [
+        NodeCondition(
+            type=type_,
+            status=status,
+            reason=reason,
+            message=message,
+            lastHeartbeatTime=now,
+            lastTransitionTime=old[type_].lastTransitionTime if type_ in old and old[type_].status == status else now,
+        )
+        for type_, status, reason, message in HEALTHY
+    ]
+
+
+class Registration:
+    """One node's object and lease. `register` first, then `run`."""
+
+    def __init__(self, api: Api, config: NodeConfig, runtime: Runtime) -> None:
+        self._api, self._config, self._runtime = api, config, runtime
+        self.capacity = capacity(config)
+        self.port = config.port
+        self.node = Node()
+        self._reported = 0.0
+
+    def _metadata(self) -> ObjectMeta:
+        name = self._config.name
+        labels = {
+            "beta.kubernetes.io/arch": architecture(),
+            "beta.kubernetes.io/os": "linux",
+            "knarr.dev/runtime": self._runtime.name,
+            "kubernetes.io/arch": architecture(),
+            "kubernetes.io/hostname": name,
+            "kubernetes.io/os": "linux",
+        }
+        annotations = {
+            VOLUMES: str(self._config.volumes),
+            "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+        }
+        return ObjectMeta(name=name, labels=labels, annotations=annotations)
+
+    def _status(self, old: NodeStatus, images: list[Image]) -> NodeStatus:
+        return replace(
+            old,
+            addresses=[
+                NodeAddress(type="InternalIP", address=self._config.node_ip),
+                NodeAddress(type="Hostname", address=self._config.name),
+            ],
+            capacity=self.capacity,
+            allocatable=self.capacity,
+            conditions=conditions(old.conditions, clock.timestamp()),
+            daemonEndpoints=NodeDaemonEndpoints(kubeletEndpoint=DaemonEndpoint(Port=self.port)),
+            nodeInfo=system_info(self._runtime),
+            images=[ContainerImage(names=list(each.names), sizeBytes=each.size) for each in images[:50]],
+        )
+
+    async def register(self) -> bool:
+        """Create the object or bring it up to date; returns whether it was not Ready before. Retries until it works."""
+        while True:
+            try:
+                return await self._register()
+            except (ApiError, TransportError) as error:
+                log.warning("node not registered: %s", error)
+                await asyncio.sleep(RETRY)
+
+    async def _register(self) -> bool:
+        meta = self._metadata()
+        try:
+            self.node = await self._api.create(Node(metadata=meta))
+        except AlreadyExists:
+            patch = {"metadata": {"labels": meta.labels, "annotations": meta.annotations}}
+            self.node = await self._api.patch(Node, self._config.name, "", patch)
+        was = any(each.type == "Ready" and each.status == "True" for each in self.node.status.conditions)
+        if self._config.pod_cidr and not self.node.spec.podCIDR:
+            spec = {"spec": {"podCIDR": self._config.pod_cidr, "podCIDRs": [self._config.pod_cidr]}}
+            self.node = await self._api.patch(Node, self._config.name, "", spec)
+        await self._renew()
+        await self._report()
+        return not was
+
+    async def run(self) -> None:
+        """Keep lease and status fresh until cancelled. An API server that is away is asked again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeat(self._renew, RENEW), name="lease")
+            group.create_task(self._repeat(self._check, CHECK), name="node status")
+
+    async def _repeat(self, act: Callable[[], Awaitable[None]], period: float) -> None:
+        while True:
+            await asyncio.sleep(period)
+            try:
+                await act()
+            except (ApiError, TransportError) as error:
+                log.warning("node not refreshed: %s", error)
+
+    async def _renew(self) -> None:
+        """Renew the lease; create it when there is none."""
+        name = self._config.name
+        spec = LeaseSpec(holderIdentity=name, leaseDurationSeconds=LEASE_SECONDS, renewTime=clock.micro_timestamp())
+        try:
+            patch = {
+                "spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": spec.renewTime}
+            }
+            await self._api.patch(Lease, name, LEASES, patch)
+        except NotFound:
+            owner = OwnerReference(apiVersion="v1", kind="Node", name=name, uid=self.node.metadata.uid)
+            meta = ObjectMeta(name=name, namespace=LEASES, ownerReferences=[owner])
+            await self._api.create(Lease(metadata=meta, spec=spec))
+
+    async def _check(self) -> None:
+        """Report the status when it changed, was changed by another, or has not been reported for long."""
+        try:
+            self.node = await self._api.get(Node, self._config.name)
+        except NotFound:
+            await self._register()
+            return
+        status = self._status(self.node.status, await self._runtime.images())
+        due = clock.unix() - self._reported >= REPORT
+        if due or stripped(status) != stripped(self.node.status):
+            await self._report()
+
+    async def _report(self) -> None:
+        while True:
+            status = self._status(self.node.status, await self._runtime.images())
+            try:
+                self.node = await self._api.update(replace(self.node, status=status), subresource="status")
+            except Conflict:
+                self.node = await self._api.get(Node, self._config.name)
+            else:
+                self._reported = clock.unix()
+                return
+
+
+def stripped(status: NodeStatus) -> NodeStatus:
+    """A status without its heartbeats."""
+    return replace(status, conditions=[replace(each, lastHeartbeatTime="") for each in status.conditions])

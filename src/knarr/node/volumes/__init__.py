@@ -1,0 +1,1 @@
+"""The files of pods: one module per type of volume. `folder.Folders` is what the workers use."""

@@ -1,0 +1,280 @@
+"""One pod's worker: asks `pod.plan` what to do, does it, and has the status written whenever it changed.
+
+A worker lives from the moment its pod is bound here (or found running) until the pod and its object are gone. Nothing
+it does is lost when it dies: the runtime knows what runs, the API knows what should.
+"""
+
+import asyncio
+import logging
+from functools import partial
+
+from msgspec.structs import replace
+
+from knarr.client.transport import TransportError
+from knarr.kinds.types.core_v1 import Container, Pod
+from knarr.meta import clock
+from knarr.meta.errors import ApiError, NotFound
+from knarr.node import images
+from knarr.node.env import EnvError, environment
+from knarr.node.health import Health
+from knarr.node.host import Host
+from knarr.node.lifecycle import begin_hook, end_hook
+from knarr.node.memory import Memory, Reason, Retry, longer
+from knarr.node.pod import crashed, ending, plan, title
+from knarr.node.runtimes.runtime import PodSandbox, RuntimeFailure
+from knarr.node.spec import container_spec, sandbox_spec
+from knarr.node.status_writer import StatusWriter
+from knarr.node.steps import DeleteObject, Forget, Hold, Prepare, RunSandbox, Start, Step, Stop, StopSandbox, TearDown
+from knarr.node.volumes.volume import VolumeError
+
+log = logging.getLogger(__name__)
+
+LEAST_STOP = 2.0  #: seconds a container gets even when a hook used up its grace
+RETRY = 2.0  #: seconds before something is tried again that may heal by itself: a ConfigMap, a sandbox
+REFRESH = 60.0  #: seconds between looks at the contents of mounted ConfigMaps, Secrets and tokens
+
+
+class Worker:
+    def __init__(self, host: Host, pod: Pod, *, orphan: bool = False) -> None:
+        self.host, self.pod = host, pod
+        self.memory = Memory(removed=orphan, prepared=False)
+        self.done = asyncio.Event()
+        self._orphan = orphan
+        self._wake = asyncio.Event()
+        self._refreshed = 0.0
+        self.writer = StatusWriter(self)
+
+    @property
+    def uid(self) -> str:
+        return self.pod.metadata.uid
+
+    @property
+    def sandbox(self) -> PodSandbox | None:
+        return self.host.sandboxes.get(self.uid)
+
+    def update(self, pod: Pod) -> None:
+        """A newer version of the object."""
+        if newer(pod, self.pod):
+            self.pod = pod
+        self.wake()
+
+    def remove(self) -> None:
+        """The object is gone: so must be the pod."""
+        self.memory.removed = True
+        self.wake()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def tell(self, type_: str, reason: str, message: str, container: Container | None = None) -> None:
+        if not self._orphan:
+            self.host.tell(self.pod, type_, reason, message, container)
+
+    async def run(self) -> None:
+        """Work until nothing is left of the pod."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self.health = Health(self.host.runtime, self.memory, group, self._told, self.wake)
+            writing = group.create_task(self.writer.run(), name=f"status of {title(self.pod)}")
+            try:
+                while not self.done.is_set():
+                    self._wake.clear()
+                    until = await self.turn()
+                    if until is not None:
+                        await self._rest(until)
+            finally:
+                self.health.stop()
+                writing.cancel()
+
+    def _told(self, container: Container, type_: str, reason: str, message: str) -> None:
+        self.tell(type_, reason, message, container)
+
+    async def _rest(self, until: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, min(until - clock.unix(), REFRESH))):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def turn(self) -> float | None:
+        """One pass. Returns when to look again if nothing happens before; None: at once."""
+        now = clock.unix()
+        steps = plan(self.pod, self.sandbox, self.memory, now)
+        self._note([step for step in steps if isinstance(step, Hold)])
+        ends = ending(self.pod, self.sandbox, self.memory, now)
+        self.health.follow(self.pod, self.sandbox, ends)
+        self.writer.request()
+        acts = [step for step in steps if not isinstance(step, Hold)]
+        for step in acts:
+            log.info("%s: %s", title(self.pod), step)
+            if not await self._carry_out(step):
+                break
+        if acts:
+            await self.host.refresh()
+            return None
+        if self.memory.removed and self.memory.torn_down:
+            self.done.set()
+        if not ends:
+            await self._refresh_volumes(now)
+        return min((step.until for step in steps if isinstance(step, Hold)), default=now + REFRESH)
+
+    def _note(self, holds: list[Hold]) -> None:
+        """Remember why containers wait; say so when a back-off begins."""
+        reasons = {hold.name: Reason(hold.reason, hold.message) for hold in holds if hold.reason}
+        containers = {each.name: each for each in (*self.pod.spec.initContainers, *self.pod.spec.containers)}
+        for name, why in reasons.items():
+            if self.memory.waiting.get(name) == why:
+                continue
+            if why.reason == "ImagePullBackOff":
+                self.tell("Normal", "BackOff", f'Back-off pulling image "{containers[name].image}"', containers[name])
+                self.tell("Warning", "Failed", "Error: ImagePullBackOff", containers[name])
+            elif why.reason == "CrashLoopBackOff":
+                message = f"Back-off restarting failed container {name} in pod {title(self.pod)}"
+                self.tell("Warning", "BackOff", message, containers[name])
+        self.memory.waiting = reasons
+
+    async def _refresh_volumes(self, now: float) -> None:
+        if now - self._refreshed < REFRESH or not self.memory.prepared:
+            return
+        self._refreshed = now
+        try:
+            await self.host.volumes.refresh(self.pod)
+        except (VolumeError, ApiError, TransportError, OSError) as error:
+            log.info("%s: volumes not refreshed: %s", title(self.pod), error)
+
+    # ---------------------------------------------------------------- steps
+
+    async def _carry_out(self, step: Step) -> bool:
+        """Do one step; whether it worked. A failure is remembered as a retry."""
+        try:
+            match step:
+                case Prepare():
+                    await self._prepare()
+                case RunSandbox():
+                    await self._run_sandbox(step)
+                case Start():
+                    await self._start(step)
+                case Stop():
+                    self.memory.stopping[step.id] = step.grace
+                    self._group.create_task(self._stop(step), name=f"stop {step.name} of {title(self.pod)}")
+                case Forget():
+                    await self.host.runtime.remove_container(self.uid, step.id)
+                case StopSandbox():
+                    await self.host.runtime.stop_pod(self.uid)
+                case TearDown():
+                    await self.host.runtime.remove_pod(self.uid)
+                    await self.host.volumes.tear_down(self.uid)
+                    self.memory.torn_down = True
+                case DeleteObject():
+                    await self._delete()
+        except (RuntimeFailure, EnvError, VolumeError, ApiError, TransportError, OSError) as error:
+            self._failed(step, error)
+            return False
+        return True
+
+    async def _prepare(self) -> None:
+        await self.host.volumes.prepare(self.pod)
+        self.memory.prepared = True
+        self.memory.retries.pop("", None)
+        self._refreshed = clock.unix()
+
+    async def _run_sandbox(self, step: RunSandbox) -> None:
+        if step.attempt:
+            self.tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+            await self.host.runtime.stop_pod(self.uid)
+        sandbox = await self.host.runtime.run_pod(sandbox_spec(self.pod, self.host.config, step.attempt))
+        self.host.sandboxes[self.uid] = sandbox
+        self.memory.retries.pop("", None)
+        self.writer.request()
+
+    async def _start(self, step: Start) -> None:
+        everyone = (*self.pod.spec.initContainers, *self.pod.spec.containers)
+        container = next(each for each in everyone if each.name == step.name)
+        tell = partial(self._say, container)
+        await images.ensure(self.host.runtime, container, tell)
+        pod = self._with_address()
+        env = environment(pod, container, await self.host.sources(pod, container))
+        mounts = await self.host.volumes.mounts(pod, container, env)
+        spec = container_spec(pod, container, step.attempt, env, mounts, self.host.config)
+        if step.finished:
+            crashed(self.memory, step)
+        id_ = await self.host.runtime.start_container(self.uid, spec)
+        tell("Normal", "Created", "Container created")
+        tell("Normal", "Started", "Container started")
+        self.memory.retries.pop(step.name, None)
+        self.memory.waiting.pop(step.name, None)
+        await begin_hook(self, container, id_)
+
+    def _say(self, container: Container, type_: str, reason: str, message: str) -> None:
+        self.tell(type_, reason, message, container)
+
+    def _with_address(self) -> Pod:
+        """The pod with the addresses its status will show: the environment may refer to them."""
+        status = self.writer.current()
+        return replace(self.pod, status=status)
+
+    async def _stop(self, step: Stop) -> None:
+        everyone = (*self.pod.spec.initContainers, *self.pod.spec.containers)
+        container = next((each for each in everyone if each.name == step.name), None)
+        self.tell("Normal", "Killing", step.message, container)
+        begun = asyncio.get_running_loop().time()
+        if container is not None:
+            await end_hook(self, container, step)
+        used = asyncio.get_running_loop().time() - begun
+        left = max(LEAST_STOP, step.grace - used) if used else step.grace
+        if self.memory.stopping.get(step.id, step.grace) < step.grace:
+            return  # a shorter grace took over
+        try:
+            await self.host.runtime.stop_container(self.uid, step.id, left)
+        except (RuntimeFailure, OSError) as error:
+            log.warning("%s: %s: %s", title(self.pod), step, error)
+            await asyncio.sleep(RETRY)
+            self.memory.stopping.pop(step.id, None)
+            self.wake()
+        await self.host.refresh()
+
+    async def _delete(self) -> None:
+        await self.writer.flush()
+        meta = self.pod.metadata
+        try:
+            await self.host.api.delete(Pod, meta.name, meta.namespace, uid=meta.uid, grace=0)
+        except NotFound:
+            self.memory.removed = True
+        self.memory.deleted = True
+
+    def _failed(self, step: Step, error: Exception) -> None:
+        """Remember what went wrong, say it, and when to try again."""
+        now, message = clock.unix(), getattr(error, "message", "") or str(error)
+        log.warning("%s: %s: %s", title(self.pod), step, message)
+        if not isinstance(step, Start):
+            self._failed_pod(step, message, now)
+            return
+        reason = error.reason if isinstance(error, RuntimeFailure) else "CreateContainerConfigError"
+        old, back_off = self.memory.retries.get(step.name), None
+        if reason in ("ErrImagePull", "RunContainerError", "CreateContainerError", "ErrImageNeverPull"):
+            back_off = longer(old.back_off if old else None, now)
+        if not reason.startswith("ErrImage"):
+            everyone = (*self.pod.spec.initContainers, *self.pod.spec.containers)
+            container = next(each for each in everyone if each.name == step.name)
+            self.tell("Warning", "Failed", f"Error: {message}", container)
+        at = now + (back_off.delay if back_off else RETRY)
+        self.memory.retries[step.name] = Retry(Reason(reason, message), at, now, back_off)
+
+    def _failed_pod(self, step: Step, message: str, now: float) -> None:
+        self.memory.retries[""] = Retry(Reason("", message), now + RETRY, now)
+        if isinstance(step, Prepare):
+            self.tell("Warning", "FailedMount", message)
+        elif isinstance(step, RunSandbox):
+            self.tell("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {message}")
+        elif isinstance(step, StopSandbox | TearDown):
+            self.tell("Warning", "FailedKillPod", f"error killing pod: {message}")
+
+
+def newer(pod: Pod, than: Pod) -> bool:
+    """Whether a version of an object is at least as new as another."""
+    return version(pod) >= version(than)
+
+
+def version(pod: Pod) -> int:
+    text = pod.metadata.resourceVersion
+    return int(text) if text.isdigit() else 0

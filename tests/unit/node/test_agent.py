@@ -1,0 +1,166 @@
+"""The agent on a simulated node against a small API server: what a pod's life looks like from outside."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from knarr.client.api import Api
+from knarr.client.informer import Informers
+from knarr.client.resource import Resource
+from knarr.kinds.types.core_v1 import Pod
+from knarr.node.agent import Agent
+from knarr.node.config import NodeConfig
+from knarr.node.runtimes.simulated import Delays, SimulatedRuntime
+from tests.unit.node.builders import tree
+from tests.unit.node.fake_api import FakeApi
+
+CONFIG = NodeConfig(name="n0", node_ip="172.30.0.2", folder=Path("/nowhere"), runtime="simulated", port=0)
+PODS = "/api/v1/namespaces/default/pods"
+
+
+class World:
+    """An API server, a machine, and its agent while `agent()` is entered."""
+
+    def __init__(self):
+        self.server = FakeApi()
+        self.api = Api(self.server, KINDS)
+        self.runtime = SimulatedRuntime("10.244.0.0/24", Delays(0, 0, 0))
+
+    @contextlib.asynccontextmanager
+    async def agent(self):
+        async with Informers(self.api) as informers:
+            agent = Agent(CONFIG, self.api, informers, self.runtime)
+            task = asyncio.create_task(agent.run())
+            try:
+                yield agent
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def apply(self, name="a", **fields):
+        await self.server.put(f"{PODS}/{name}", tree(name, **fields), "ADDED")
+
+    def pod(self, name="a"):
+        return self.server.objects.get(f"{PODS}/{name}")
+
+    async def until(self, condition):
+        async with asyncio.timeout(5), self.server.moved:
+            await self.server.moved.wait_for(condition)
+
+    def phase(self, name="a"):
+        return (self.pod(name) or {}).get("status", {}).get("phase")
+
+    def reasons(self):
+        return [each["reason"] for key, each in self.server.objects.items() if "/events/" in key]
+
+
+class Kinds:
+    def by_type(self, type_):
+        group, version = ("coordination.k8s.io", "v1") if type_.__name__ == "Lease" else ("", "v1")
+        scoped = type_.__name__ not in ("Node", "PersistentVolume")
+        return Resource(type_, group, version, type_.__name__.lower() + "s", type_.__name__, scoped)
+
+
+KINDS = Kinds()
+
+
+async def test_a_bound_pod_runs_is_ready_and_tells_its_story():
+    world = World()
+    async with world.agent():
+        await world.apply()
+        await world.until(lambda: world.phase() == "Running" and world.reasons()[-1:] == ["Started"])
+    status = world.pod()["status"]
+    assert {each["type"]: each["status"] for each in status["conditions"]} == {
+        "PodReadyToStartContainers": "True",
+        "Initialized": "True",
+        "Ready": "True",
+        "ContainersReady": "True",
+        "PodScheduled": "True",
+    }
+    assert status["podIP"].startswith("10.244.0.") and status["hostIP"] == "172.30.0.2"
+    assert world.reasons()[-3:] == ["Pulled", "Created", "Started"]
+
+
+async def test_a_deleted_pod_goes_from_the_api_only_after_the_runtime_let_go():
+    world = World()
+    async with world.agent():
+        await world.apply()
+        await world.until(lambda: world.phase() == "Running")
+        deleted = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 30}}
+        await world.api.patch(Pod, "a", "default", deleted)
+        await world.until(lambda: world.pod() is None)
+        assert await world.runtime.pods() == []
+    assert world.server.statuses[-1]["phase"] == "Succeeded"
+    assert world.server.statuses[-1]["containerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+
+
+async def test_a_restarted_agent_finds_its_pods_and_neither_restarts_nor_doubles_them():
+    world = World()
+    async with world.agent():
+        await world.apply()
+        await world.until(lambda: world.phase() == "Running")
+    before = await world.runtime.pods()
+    async with world.agent() as agent:
+        await agent.registered.wait()
+        await world.apply("b")
+        await world.until(lambda: world.phase("b") == "Running")
+        assert [pod for pod in await world.runtime.pods() if pod.name == "a"] == before
+    assert world.pod()["status"]["containerStatuses"][0].get("restartCount", 0) == 0
+
+
+async def test_a_pod_deleted_while_the_agent_was_away_is_stopped():
+    world = World()
+    async with world.agent():
+        await world.apply()
+        await world.until(lambda: world.phase() == "Running")
+    await world.server.put(f"{PODS}/a", world.pod(), "DELETED")
+    async with world.agent():
+        async with asyncio.timeout(5):
+            while await world.runtime.pods():
+                await world.runtime.wait_change()
+
+
+async def test_a_missing_image_is_told_as_a_failed_pull():
+    world = World()
+    async with world.agent():
+        await world.apply(image="app:missing", policy="IfNotPresent")
+        await world.until(
+            lambda: (
+                [
+                    each["state"].get("waiting", {}).get("reason")
+                    for each in world.pod()["status"].get("containerStatuses", [])
+                ]
+                == ["ErrImagePull"]
+            )
+        )
+        assert world.phase() == "Pending"
+
+
+@pytest.mark.parametrize("code, phase", [("0", "Succeeded"), ("3", "Failed")], ids=["success", "failure"])
+async def test_a_pod_that_is_never_restarted_ends_as_its_container_did(code, phase):
+    world = World()
+    notes = {"knarr.dev/simulated-exit-after": "0", "knarr.dev/simulated-exit-code": code}
+    async with world.agent():
+        await world.apply(restart="Never", annotations=notes)
+        await world.until(lambda: world.phase() == phase)
+        async with asyncio.timeout(5):
+            while [pod.state for pod in await world.runtime.pods()] != ["gone"]:
+                await world.runtime.wait_change()
+
+
+async def test_the_node_is_ready_with_its_lease_and_its_addresses():
+    world = World()
+    async with world.agent() as agent:
+        await agent.registered.wait()
+    node = world.server.objects["/api/v1/nodes/n0"]
+    assert [each["reason"] for each in node["status"]["conditions"]] == [
+        "KubeletHasSufficientMemory",
+        "KubeletHasNoDiskPressure",
+        "KubeletHasSufficientPID",
+        "KubeletReady",
+    ]
+    lease = world.server.objects["/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n0"]
+    assert lease["spec"]["holderIdentity"] == "n0" and lease["spec"]["leaseDurationSeconds"] == 40
