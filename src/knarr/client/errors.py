@@ -9,8 +9,11 @@ from knarr.kinds.types.meta_v1 import Status
 from knarr.meta import errors
 
 _ALL = errors.tree()
-_BY_REASON = {cls.reason: cls for cls in _ALL} | {"Gone": errors.Expired, "ServerTimeout": errors.ServiceUnavailable}
-_BY_CODE = {cls.code: cls for cls in reversed(_ALL) if cls is not errors.AlreadyExists}
+_BY_REASON = {cls.reason: cls for cls in _ALL if cls.reason} | {
+    "Gone": errors.Expired,
+    "ServerTimeout": errors.ServiceUnavailable,
+}
+_BY_CODE = {cls.code: cls for cls in reversed(_ALL) if cls.reason and cls is not errors.AlreadyExists}
 _status = msgspec.json.Decoder(Status)
 
 

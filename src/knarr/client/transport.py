@@ -5,22 +5,31 @@ the same contract suite. The server room renders the same `Response` for either,
 neither knows nor cares where the server is.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
-U = TypeVar("U")
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks, once it is sure; upstream's `user.Info`."""
+
+    name: str = "system:admin"
+    uid: str = ""
+    groups: tuple[str, ...] = ("system:masters", "system:authenticated")
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Request:
-    """One request. Header names are lower case; `query` keeps order and repetitions; values are already decoded."""
+    """One request. Header names are lower case; `query` keeps order and repetitions, its values are decoded."""
 
     method: str
     path: str
     query: list[tuple[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    user: User | None = None  #: whom the transport has made sure of
 
     def parameter(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
@@ -54,21 +63,22 @@ class Transport(Protocol):
         """Let go of every connection. Safe to call again."""
 
 
-class InProcess(Generic[U]):
-    """The server's handler without the socket; `user` is who asks, in the server's own form."""
+Handle = Callable[[Request], Awaitable[Response]]
 
-    def __init__(self, handle: Callable[[Request, U], Awaitable[object]], user: U) -> None:
+
+class InProcess:
+    """The server's handler without the socket. `user` is who asks: the process itself vouches for it."""
+
+    def __init__(self, handle: Handle, user: User | None = None) -> None:
         self._handle = handle
-        self._user = user
+        self._user = user or User()
         self._closed = False
 
     async def send(self, request: Request) -> Response:
         if self._closed:
             raise TransportError("the transport is closed")
-        answer = await self._handle(request, self._user)
-        if not isinstance(answer, Response):
-            raise TransportError(f"{request.path} changes the protocol, which needs a socket")
-        return answer
+        request.user = self._user
+        return await self._handle(request)
 
     async def close(self) -> None:
         self._closed = True

@@ -1,4 +1,4 @@
-"""Ownership: which objects an owner manages, by its selector and the objects' references. Called by workload controllers.
+"""Ownership: which objects an owner manages, by its selector and the objects' references. Workload controllers call it.
 
 An owner adopts what matches and has no controller, and releases what no longer matches. Before the first adoption it
 looks at itself on the server, so that an owner that was deleted, or deleted and made anew, adopts nothing; every patch

@@ -40,8 +40,7 @@ class Election:
 
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
         """Wait to be elected, then work until the work ends, the lease is lost, or cancelled; then give it back."""
-        while not await self._try():
-            await asyncio.sleep(RETRY_SECONDS * (1 + JITTER * clock.rng().random()))
+        await self._wait_elected()
         log.info("%s leads %s/%s", self.identity, self.namespace, self.name)
         working = asyncio.ensure_future(work())
         renewing = asyncio.ensure_future(self._renew())
@@ -54,6 +53,12 @@ class Election:
             await self._release()
         if isinstance(results[0], Exception):
             raise results[0]
+
+    async def _wait_elected(self) -> None:
+        while True:
+            if await self._try():
+                return
+            await asyncio.sleep(RETRY_SECONDS * (1 + JITTER * clock.rng().random()))
 
     async def _renew(self) -> None:
         """Renew until that has failed for too long."""
