@@ -74,7 +74,7 @@ def load(path: Path | None = None, context: str = "") -> Entry:
     user_file, user = _find(trees, "users", chosen.get("user", ""), path)
     if "exec" in user or "auth-provider" in user:
         raise KubeconfigError(f"user {chosen['user']!r} needs a plugin, which is not supported")
-    token = user.get("token") or _content(user, "tokenFile", user_file).decode().strip()
+    token: str = user.get("token") or _content(user, "tokenFile", user_file).decode().strip()
     return Entry(
         name=context,
         server=cluster.get("server", ""),
@@ -202,11 +202,11 @@ def _find(trees: list[tuple[Path, Tree]], section: str, name: str, path: Path | 
 def _content(entry: Mapping[str, Any], field: str, file: Path) -> bytes:
     """A certificate, key or token: inline, or from the file named, relative to the kubeconfig."""
     if data := entry.get(f"{field}-data"):
-        return b64decode(data)
+        return b64decode(str(data))
     if not (name := entry.get(field)):
         return b""
     try:
-        return (file.parent / name).read_bytes()
+        return (file.parent / str(name)).read_bytes()
     except OSError as error:
         raise KubeconfigError(f"{file}: {error}") from error
 
