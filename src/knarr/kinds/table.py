@@ -1,0 +1,104 @@
+"""Every kind the API serves, found by resource, by kind or by Struct type. A new kind is a file and a line here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+from knarr.kinds import (
+    clusterrole,
+    clusterrolebinding,
+    configmap,
+    controllerrevision,
+    csidriver,
+    endpoints,
+    endpointslice,
+    event,
+    lease,
+    limitrange,
+    namespace,
+    node,
+    persistentvolume,
+    persistentvolumeclaim,
+    pod,
+    podtemplate,
+    priorityclass,
+    replicationcontroller,
+    resourcequota,
+    role,
+    rolebinding,
+    runtimeclass,
+    secret,
+    service,
+    serviceaccount,
+    storageclass,
+)
+from knarr.kinds.kind import Kind
+from knarr.kinds.types.base import Type
+
+
+class KindTable:
+    """Kinds in the order in which they are listed."""
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self._kinds = tuple(kinds)
+
+    def all(self) -> Sequence[Kind]:
+        return self._kinds
+
+    def groups(self) -> Sequence[str]:
+        """The API groups, the core group "" included, in the kinds' order."""
+        return list(dict.fromkeys(kind.group for kind in self._kinds))
+
+    def by_resource(self, group: str, version: str, plural: str) -> Kind | None:
+        return self._resources.get((group, version, plural))
+
+    def by_kind(self, group: str, version: str, kind: str) -> Kind | None:
+        return self._names.get((group, version, kind))
+
+    def by_type(self, type_: type[Type]) -> Kind:
+        """The kind of a Struct type; KeyError when the table has none."""
+        return self._types[type_]
+
+    @cached_property
+    def _resources(self) -> Mapping[tuple[str, str, str], Kind]:
+        return {(kind.group, kind.version, kind.plural): kind for kind in self._kinds}
+
+    @cached_property
+    def _names(self) -> Mapping[tuple[str, str, str], Kind]:
+        return {(kind.group, kind.version, kind.kind): kind for kind in self._kinds}
+
+    @cached_property
+    def _types(self) -> Mapping[type[Type], Kind]:
+        return {kind.type: kind for kind in self._kinds}
+
+
+BUILTIN = KindTable(
+    module.KIND
+    for module in (
+        configmap,
+        endpoints,
+        event,
+        limitrange,
+        namespace,
+        node,
+        persistentvolume,
+        persistentvolumeclaim,
+        pod,
+        podtemplate,
+        replicationcontroller,
+        resourcequota,
+        secret,
+        service,
+        serviceaccount,
+        controllerrevision,
+        lease,
+        endpointslice,
+        runtimeclass,
+        clusterrole,
+        clusterrolebinding,
+        role,
+        rolebinding,
+        priorityclass,
+        csidriver,
+        storageclass,
+    )
+)
