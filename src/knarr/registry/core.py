@@ -1,0 +1,188 @@
+"""What every verb works with: the store, the kinds, and the cache that the store's watch feeds.
+
+The feed applies each commit before the write that made it returns (`applied`), so whoever wrote sees its own write.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from knarr.kinds.kind import Kind, Tree
+from knarr.meta.errors import InternalError, NotFound
+from knarr.registry.entry import Entry, load
+from knarr.registry.resource import Resource
+from knarr.registry.services import Allocator
+from knarr.store.store import Event, Store
+
+if TYPE_CHECKING:
+    from knarr.kinds.table import KindTable  # the table imports every kind
+
+ROOT = "/registry/"
+PAGE = 5000  #: records read at once at the start
+REPLAYED = 20_000  #: writes before the start that a watch may still begin at
+KEPT = 300.0  #: seconds of history that compaction leaves
+
+Admit = Callable[[Tree, Tree | None], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Options:
+    """What a write is asked beside its object. `warnings` is filled by the verb."""
+
+    dry_run: bool = False
+    field_manager: str = ""
+    field_validation: str = ""  #: Ignore, Warn or Strict; "" is Warn
+    user: str = ""
+    duplicates: list[str] = field(default_factory=list)  #: fields the body named twice, as decoding found them
+    warnings: list[str] = field(default_factory=list)
+    admit: Admit | None = None  #: (new, old): may change the new object or refuse it; the old one is None on a create
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class Core:
+    """The state that the verbs share; `Registry` adds the verbs."""
+
+    def __init__(self, store: Store, kinds: "KindTable", *, service_range: str = "10.96.0.0/16") -> None:
+        self.store, self.kinds = store, kinds
+        self.revision = 0  #: up to which the cache has applied the store's writes
+        self.services = Allocator(service_range)
+        self.watches: set[Closable] = set()
+        self._resources: dict[str, Resource] = {}
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: BaseException | None = None
+
+    async def start(self) -> None:
+        """Load the cache and keep it fed; returns when it holds everything that was in the store."""
+        for kind in self.kinds.all():
+            self._add(kind)
+        base = max(self.store.compacted, self.store.revision - REPLAYED)
+        await self._load(base)
+        self.revision = base
+        self._tasks = [asyncio.create_task(self._feed(base)), asyncio.create_task(self._compact())]
+        await self.applied(self.store.revision)
+
+    async def stop(self) -> None:
+        """End the watches and the feed. The store stays open: it is the caller's."""
+        for watch in list(self.watches):
+            watch.close()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._fail(InternalError("the registry is stopped"))
+
+    def resource(self, kind: Kind) -> Resource:
+        """The cache of a kind's resource."""
+        return self._resources[_place(kind)]
+
+    def find(self, kind: Kind, namespace: str, name: str) -> Entry:
+        """The current entry; raises NotFound."""
+        entry = self.resource(kind).get(namespace, name)
+        if entry is None:
+            raise not_found(kind, name)
+        return entry
+
+    async def put(self, kind: Kind, key: str, value: bytes, expect: int) -> Entry:
+        """Write an object and return its entry when the cache has it."""
+        revision = await self.store.put(key, value, expect=expect)
+        await self.applied(revision)
+        return load(kind, value, revision)
+
+    async def remove(self, key: str, expect: int) -> int:
+        """Delete an object and return the revision of that when the cache has it."""
+        revision = await self.store.delete(key, expect=expect)
+        await self.applied(revision)
+        return revision
+
+    async def applied(self, revision: int) -> None:
+        """Wait until the cache shows a revision."""
+        if self._failure is not None:
+            raise self._failure
+        if self.revision < revision:
+            done = asyncio.get_running_loop().create_future()
+            self._waiting.append((revision, done))
+            await done
+
+    def _add(self, kind: Kind) -> Resource:
+        place = _place(kind)
+        if place not in self._resources:
+            self._resources[place] = Resource(kind, place, max(self.store.compacted, self.store.revision - REPLAYED))
+            if is_service(kind):
+                self._resources[place].listen(self.services)
+        return self._resources[place]
+
+    async def _load(self, revision: int) -> None:
+        after, more = "", bool(revision)
+        while more:
+            _, records = await self.store.range(ROOT, revision=revision, after=after, limit=PAGE)
+            for record in records:
+                if (resource := self._resources.get(_place_of(record.key))) is not None:
+                    resource.fill(record.key, record.value, record.revision)
+            more = len(records) == PAGE
+            after = records[-1].key if records else ""
+        for resource in self._resources.values():
+            if is_service(resource.kind):
+                for service in resource.span(""):
+                    self.services.adopt(service)
+
+    async def _feed(self, after: int) -> None:
+        try:
+            async for batch in self.store.watch("", after=after):
+                self._apply(batch)
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    def _apply(self, batch: list[Event]) -> None:
+        for event in batch:
+            if (resource := self._resources.get(_place_of(event.key))) is not None:
+                resource.apply(event)
+            self.revision = event.revision
+        if self._waiting:
+            ready = [done for revision, done in self._waiting if revision <= self.revision]
+            self._waiting = [(revision, done) for revision, done in self._waiting if revision > self.revision]
+            for done in ready:
+                if not done.done():
+                    done.set_result(None)
+
+    async def _compact(self) -> None:
+        """Forget history older than `KEPT`."""
+        while True:
+            revision = self.revision
+            await asyncio.sleep(KEPT)
+            if revision > self.store.compacted:
+                await self.store.compact(revision)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        for _, done in self._waiting:
+            if not done.done():
+                done.set_exception(error)
+        self._waiting = []
+
+
+def not_found(kind: Kind, name: str) -> NotFound:
+    return NotFound(f'{kind.resource} "{name}" not found', kind=kind.plural, group=kind.group, name=name)
+
+
+def is_service(kind: Kind) -> bool:
+    """Whether the registry allocates addresses for this kind."""
+    return kind.kind == "Service" and not kind.group
+
+
+def _place(kind: Kind) -> str:
+    """The prefix of a resource's keys."""
+    return f"{ROOT}{kind.group or 'core'}/{kind.plural}/"
+
+
+def _place_of(key: str) -> str:
+    """The resource's prefix within a key."""
+    end = key.find("/", key.find("/", len(ROOT)) + 1)
+    return key[: end + 1]

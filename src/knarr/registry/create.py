@@ -1,0 +1,56 @@
+"""Create: a new object, or AlreadyExists."""
+
+import copy
+
+from knarr.kinds.kind import Kind, Tree
+from knarr.meta.errors import AlreadyExists
+from knarr.registry import pipeline, services
+from knarr.registry.core import Core, Options, is_service
+from knarr.registry.entry import Entry, encode, load
+from knarr.store.store import Mismatch
+
+GENERATED_TRIES = 8  #: names that are drawn before a generated one is given up
+
+
+async def create(core: Core, kind: Kind, namespace: str, body: Tree, options: Options | None = None) -> Entry:
+    """Write a new object; `body` is used up. Raises AlreadyExists, Invalid, BadRequest."""
+    options = options or Options()
+    pipeline.read(kind, body, options)
+    pipeline.place(kind, body["metadata"], namespace)
+    kind.defaults(body)
+    await pipeline.admit(kind, body, None, options)
+    generated = not body["metadata"].get("name")
+    for left in reversed(range(GENERATED_TRIES if generated else 1)):
+        tree = copy.deepcopy(body) if left else body
+        try:
+            return await _write(core, kind, namespace, tree, options)
+        except AlreadyExists:
+            if not left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+async def _write(core: Core, kind: Kind, namespace: str, tree: Tree, options: Options) -> Entry:
+    pipeline.begin_life(kind, tree["metadata"])
+    kind.prepare_create(tree)
+    if is_service(kind):
+        services.complete(tree, None)
+    pipeline.validate_create(kind, tree, options)
+    name: str = tree["metadata"]["name"]
+    resource = core.resource(kind)
+    if resource.get(namespace, name) is not None:
+        raise exists(kind, name)
+    promised = core.services.allocate(tree, None) if is_service(kind) else set()
+    try:
+        value = encode(tree)
+        if options.dry_run:
+            return load(kind, value, 0)
+        return await core.put(kind, resource.key(namespace, name), value, 0)
+    except Mismatch:
+        raise exists(kind, name) from None
+    finally:
+        core.services.settle(promised)
+
+
+def exists(kind: Kind, name: str) -> AlreadyExists:
+    return AlreadyExists(f'{kind.resource} "{name}" already exists', kind=kind.plural, group=kind.group, name=name)

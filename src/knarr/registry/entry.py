@@ -1,0 +1,96 @@
+"""One object as the registry holds it: its bytes, and the few facts by which lists and watches choose.
+
+The bytes at rest have apiVersion and kind first, then metadata, without a resourceVersion; that is put in when they are
+loaded, so the bytes here are what a GET answers and what a LIST joins.
+"""
+
+from typing import Any
+
+import msgspec
+
+from knarr.kinds.kind import Kind, Tree
+
+_META = b'"metadata":{'
+
+
+class _Metadata(msgspec.Struct, gc=False):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    labels: dict[str, str] | None = None
+
+
+class _Head(msgspec.Struct, gc=False):
+    metadata: _Metadata
+
+
+_head = msgspec.json.Decoder(_Head)
+_tree = msgspec.json.Decoder(dict[str, Any])
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+_NO_LABELS: dict[str, str] = {}
+
+
+class Entry:
+    """An object at a revision. `raw` holds its resourceVersion, but for a new object that a dry run did not write."""
+
+    __slots__ = ("__weakref__", "_fields", "kind", "labels", "name", "namespace", "raw", "revision", "uid")
+
+    def __init__(self, kind: Kind, raw: bytes, revision: int) -> None:
+        metadata = _head.decode(raw).metadata
+        self.kind, self.raw, self.revision = kind, raw, revision
+        self.name, self.namespace, self.uid = metadata.name, metadata.namespace, metadata.uid
+        self.labels = metadata.labels or _NO_LABELS
+        self._fields: dict[str, str] | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The selectable fields, worked out when somebody first selects by one."""
+        if self._fields is None:
+            self._fields = {"metadata.name": self.name, "metadata.namespace": self.namespace}
+            if self.kind.selectable:
+                found = self.object()
+                self._fields |= {field: value(found) for field, value in self.kind.selectable.items()}
+        return self._fields
+
+    def object(self) -> Any:
+        """The object as its kind's Struct, decoded anew."""
+        decoder = _decoders.get(self.kind.type)
+        if decoder is None:
+            decoder = _decoders[self.kind.type] = msgspec.json.Decoder(self.kind.type)
+        return decoder.decode(self.raw)
+
+    def tree(self) -> Tree:
+        """The object as a tree of one's own."""
+        return _tree.decode(self.raw)
+
+    @property
+    def item(self) -> bytes:
+        """The object as it stands in a list of a built-in kind: without apiVersion and kind."""
+        return b"{" + self.raw[self.raw.index(_META) :]
+
+    def at(self, revision: int) -> "Entry":
+        """The same object with another resourceVersion, as a watch shows a deleted one."""
+        return load(self.kind, _without_version(self.raw, self.revision), revision)
+
+
+def load(kind: Kind, value: bytes, revision: int) -> Entry:
+    """An entry from the bytes at rest; revision 0 leaves the resourceVersion out."""
+    if not revision:
+        return Entry(kind, value, 0)
+    cut = value.index(_META) + len(_META)
+    return Entry(kind, b'%b"resourceVersion":"%d",%b' % (value[:cut], revision, value[cut:]), revision)
+
+
+def encode(tree: Tree) -> bytes:
+    """The bytes at rest of a tree."""
+    metadata = {key: value for key, value in tree["metadata"].items() if key != "resourceVersion"}
+    return msgspec.json.encode({"apiVersion": tree["apiVersion"], "kind": tree["kind"], **tree, "metadata": metadata})
+
+
+def at_rest(entry: Entry) -> bytes:
+    """The bytes at rest of an entry."""
+    return _without_version(entry.raw, entry.revision)
+
+
+def _without_version(raw: bytes, revision: int) -> bytes:
+    return raw.replace(b'"resourceVersion":"%d",' % revision, b"", 1) if revision else raw

@@ -1,0 +1,144 @@
+"""Changing an object that exists: the loop behind update, patch, status, scale and binding.
+
+A change that names the resourceVersion it is based on is refused when another came first; one that names none is
+worked out anew from the newer object.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from knarr.kinds.kind import Kind, Tree
+from knarr.meta.errors import BadRequest, Conflict, InternalError
+from knarr.registry import pipeline, services
+from knarr.registry.core import Core, Options, is_service
+from knarr.registry.entry import Entry, at_rest, encode, load
+from knarr.store.store import Mismatch
+
+TRIES = 6  #: as often a patch is worked out anew when others write the object at the same time
+MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+#: From the current object's tree (one's own, with its resourceVersion) to the wanted one.
+Change = Callable[[Tree], Awaitable[Tree]]
+
+
+async def modify(
+    core: Core,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    change: Change,
+    options: Options,
+    *,
+    subresource: str = "",
+    tries: int = 1000,
+) -> Entry:
+    """Change an object; raises NotFound, Conflict, Invalid. When nothing changes, nothing is written."""
+    told = len(options.warnings)
+    for left in reversed(range(tries)):
+        old = core.find(kind, namespace, name)
+        del options.warnings[told:]
+        new = await change(old.tree())
+        pinned = _pinned(kind, new, old)
+        await _prepare(core, kind, namespace, name, new, old, options, subresource)
+        try:
+            return await _write(core, kind, new, old, options)
+        except Mismatch as newer:
+            if pinned or not left:
+                raise conflict(kind, name, MODIFIED) from None
+            await core.applied(max(newer.actual, core.store.revision))
+    raise AssertionError("the last try returns or raises")
+
+
+def conflict(kind: Kind, name: str, why: str, *, resource: str = "", plural: str = "") -> Conflict:
+    return Conflict(
+        f'Operation cannot be fulfilled on {resource or kind.resource} "{name}": {why}',
+        kind=plural or kind.plural,
+        group=kind.group,
+        name=name,
+    )
+
+
+def version(text: str) -> int:
+    """A resourceVersion as a number; "" is 0."""
+    if text and not (text.isascii() and text.isdigit()):
+        raise InternalError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    return int(text or "0")
+
+
+def _pinned(kind: Kind, new: Tree, old: Entry) -> bool:
+    """Whether the new tree says what it is based on; raises Conflict when that is not the current object."""
+    metadata = new.setdefault("metadata", {})
+    based = version(metadata.pop("resourceVersion", "") or "")
+    if based and based != old.revision:
+        raise conflict(kind, old.name, MODIFIED)
+    uid = metadata.get("uid")
+    if uid and uid != old.uid:
+        raise conflict(
+            kind, old.name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.uid}"
+        )
+    return bool(based)
+
+
+async def _prepare(
+    core: Core, kind: Kind, namespace: str, name: str, new: Tree, old: Entry, options: Options, subresource: str
+) -> None:
+    """Make the wanted tree what may be written; raises when it breaks a rule."""
+    metadata, before = new["metadata"], old.tree()
+    if metadata.get("name") != name:
+        raise BadRequest(
+            f"the name of the object ({metadata.get('name', '')}) does not match the name on the URL ({name})"
+        )
+    if kind.namespaced and metadata.setdefault("namespace", namespace) != namespace:
+        raise BadRequest(
+            f"the namespace of the object ({metadata['namespace']}) does not match "
+            f"the namespace on the request ({namespace})"
+        )
+    kind.defaults(new)
+    await pipeline.admit(kind, new, before, options)
+    pipeline.carry_on(new, before)
+    if subresource == "status":
+        _keep_all_but_status(new, before)
+        kind.prepare_status(new, before)
+    elif not subresource:
+        kind.prepare_update(new, before)
+        if is_service(kind):
+            services.complete(new, before)
+        pipeline.count_generation(kind, new, before)
+    pipeline.validate_update(kind, new, old, options, subresource)
+
+
+def _keep_all_but_status(new: Tree, old: Tree) -> None:
+    """A status is written with labels and annotations, and nothing else."""
+    for key in new.keys() - {"status", "metadata"} - old.keys():
+        del new[key]
+    new.update({key: value for key, value in old.items() if key not in ("status", "metadata")})
+    for key in ("finalizers", "ownerReferences"):
+        if key in old["metadata"]:
+            new["metadata"][key] = old["metadata"][key]
+        else:
+            new["metadata"].pop(key, None)
+
+
+async def _write(core: Core, kind: Kind, new: Tree, old: Entry, options: Options) -> Entry:
+    key = core.resource(kind).key(old.namespace, old.name)
+    promised = core.services.allocate(new, old.tree()) if is_service(kind) else set()
+    try:
+        value = encode(new)
+        if options.dry_run:
+            return load(kind, value, old.revision)
+        if ends(new, old.tree()):
+            return load(kind, value, await core.remove(key, old.revision))
+        if value == at_rest(old):
+            return old
+        return await core.put(kind, key, value, old.revision)
+    finally:
+        core.services.settle(promised)
+
+
+def ends(new: Tree, old: Tree) -> bool:
+    """Whether this update takes away the last thing that kept a deleted object."""
+    metadata, before = new["metadata"], old["metadata"]
+    if not before.get("deletionTimestamp") or metadata.get("finalizers"):
+        return False
+    if before.get("deletionGracePeriodSeconds") or metadata.get("deletionGracePeriodSeconds"):
+        return False
+    return new["kind"] != "Namespace" or not new.get("spec", {}).get("finalizers")

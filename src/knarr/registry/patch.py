@@ -1,0 +1,50 @@
+"""Patch: an object changed by a JSON patch, a merge patch or a strategic merge patch."""
+
+import copy
+from typing import Any, Literal
+
+from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.schema import patch_schema, type_name
+from knarr.meta.patch import json_patch, merge_patch, strategic_merge
+from knarr.registry import pipeline
+from knarr.registry.core import Core, Options
+from knarr.registry.entry import Entry
+from knarr.registry.modify import TRIES, modify
+
+Form = Literal["json", "merge", "strategic"]
+
+
+async def patch(
+    core: Core,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    form: Form,
+    body: Any,
+    options: Options | None = None,
+    *,
+    subresource: str = "",
+) -> Entry:
+    """Patch an object, or with `subresource` "status" that part of it."""
+    options = options or Options()
+
+    async def change(old: Tree) -> Tree:
+        new = patched(kind, old, form, copy.deepcopy(body))
+        pipeline.read(kind, new, options)
+        if new["metadata"].get("resourceVersion") == old["metadata"]["resourceVersion"]:
+            del new["metadata"]["resourceVersion"]  # the patch did not ask for another one
+        return new
+
+    return await modify(core, kind, namespace, name, change, options, subresource=subresource, tries=TRIES)
+
+
+def patched(kind: Kind, old: Tree, form: Form, body: Any) -> Tree:
+    """The patched tree; what the patch's form does not bear is the patch functions' to refuse."""
+    match form:
+        case "json":
+            return json_patch(old, body)
+        case "merge":
+            found: Tree = merge_patch(old, body)
+            return found
+        case "strategic":
+            return strategic_merge(old, body, patch_schema(type_name(kind.type)))

@@ -1,0 +1,119 @@
+"""The way of an object into the store: read, default, admit, prepare, validate, encode. Shared by all writing verbs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from knarr.kinds import metadata as metadata_rules
+from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.schema import normalise, strict, type_name
+from knarr.meta import clock
+from knarr.meta.errors import BadRequest
+from knarr.meta.field import FieldError, invalid
+from knarr.registry.core import Options
+from knarr.registry.entry import Entry
+
+SUFFIX = 5
+LONGEST_BASE = 63 - SUFFIX  #: of a generated name
+KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")  #: by an update
+IGNORED = ("apiVersion", "kind", "metadata", "status")  #: changes of these are no new generation
+
+
+def read(kind: Kind, tree: Tree, options: Options) -> None:
+    """Check a body against the kind's schema, in place; complain of what is unknown as fieldValidation asks."""
+    schema = type_name(kind.type)
+    findings = normalise(tree, schema)
+    if options.field_validation == "Strict" and (findings.unknown or options.duplicates):
+        raise strict(tree, schema, findings.unknown, options.duplicates)
+    if options.field_validation != "Ignore":
+        options.warnings += [f'duplicate field "{path}"' for path in options.duplicates]
+        options.warnings += [f'unknown field "{path}"' for path in findings.unknown]
+    tree["apiVersion"], tree["kind"] = kind.api_version, kind.kind
+    tree.setdefault("metadata", {})
+
+
+def place(kind: Kind, metadata: Tree, namespace: str) -> None:
+    """Put an object into the namespace of its request."""
+    if not kind.namespaced:
+        metadata.pop("namespace", None)
+    elif metadata.setdefault("namespace", namespace) != namespace:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+
+
+def begin_life(kind: Kind, metadata: Tree) -> None:
+    """What the server alone says of a new object."""
+    if metadata.get("resourceVersion"):
+        raise BadRequest("resourceVersion should not be set on objects to be created")
+    for key in ("resourceVersion", "managedFields", "generation", *KEPT):
+        metadata.pop(key, None)
+    if not metadata.get("name") and (base := metadata.get("generateName")):
+        metadata["name"] = base[:LONGEST_BASE] + clock.suffix(SUFFIX)
+    metadata["uid"] = clock.uid()
+    metadata["creationTimestamp"] = clock.timestamp()
+    if kind.generation:
+        metadata["generation"] = 1
+
+
+def carry_on(new: Tree, old: Tree) -> None:
+    """What an update can't change about an object's life. A uid that differs is left, for validation to refuse."""
+    metadata, before = new["metadata"], old["metadata"]
+    uid = metadata.get("uid")
+    for key in (*KEPT, "generation", "managedFields"):
+        if key in before:
+            metadata[key] = before[key]
+        else:
+            metadata.pop(key, None)
+    if uid:
+        metadata["uid"] = uid
+
+
+def count_generation(kind: Kind, new: Tree, old: Tree) -> None:
+    """A new generation for a new specification."""
+    if kind.generation and spec_of(new) != spec_of(old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def spec_of(tree: Tree) -> Tree:
+    return {key: value for key, value in tree.items() if key not in IGNORED}
+
+
+async def admit(kind: Kind, new: Tree, old: Tree | None, options: Options) -> None:
+    """Let admission look at a defaulted object; what it adds is defaulted too."""
+    if options.admit is not None:
+        await options.admit(new, old)
+        kind.defaults(new)
+
+
+def struct(kind: Kind, tree: Tree) -> Any:
+    """The tree as its kind's Struct."""
+    try:
+        return msgspec.convert(tree, kind.type)
+    except msgspec.ValidationError as error:
+        raise BadRequest(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error}'
+        ) from None
+
+
+def check(kind: Kind, name: str, errors: Iterable[FieldError]) -> None:
+    """Refuse an object that breaks a rule."""
+    if found := list(errors):
+        raise invalid(kind.kind, kind.group, name, found)
+
+
+def validate_create(kind: Kind, tree: Tree, options: Options) -> None:
+    found = struct(kind, tree)
+    check(kind, found.metadata.name, [*metadata_rules.validate(kind, found.metadata), *kind.validate(found)])
+    options.warnings += kind.warnings(found)
+
+
+def validate_update(kind: Kind, tree: Tree, old: Entry, options: Options, subresource: str) -> None:
+    """The rules for a changed object. What breaks a rule of metadata is told twice, as upstream does."""
+    new, before = struct(kind, tree), old.object()
+    errors = list(metadata_rules.validate_update(kind, new.metadata, before.metadata)) * 2
+    if subresource == "status":
+        errors += kind.validate_status(new, before)
+    elif not subresource:
+        errors += [*kind.validate(new), *kind.validate_update(new, before)]
+    check(kind, new.metadata.name, errors)
+    options.warnings += kind.warnings(new)

@@ -1,0 +1,218 @@
+"""What the registry gives a Service: its address, its address families and its node ports.
+
+The allocator learns what is taken from the changes of the services themselves, so nothing else needs to be stored; what
+a write has been promised but not yet written is held apart until the write succeeds or fails. Ranges as upstream's: a
+random address from above the band that is left for addresses chosen by hand.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+
+from knarr.kinds.kind import Tree
+from knarr.meta import clock
+from knarr.meta.errors import Invalid
+from knarr.meta.field import FieldError, at, invalid, wrong
+from knarr.registry.entry import Entry
+from knarr.registry.resource import Change
+from knarr.registry.selection import Bucket
+
+PORTS = range(30000, 32768)
+HEADLESS = "None"
+
+Claim = tuple[str, str] | tuple[int, str]  #: (address, "") or (port, protocol)
+
+
+class Allocator:
+    """Which addresses and node ports are taken; a listener of the services' cache."""
+
+    bucket: Bucket | None = None
+
+    def __init__(self, service_range: str) -> None:
+        self.network = ipaddress.ip_network(service_range)
+        self._taken: set[Claim] = set()
+        self._promised: set[Claim] = set()
+
+    def adopt(self, service: Entry) -> None:
+        self._taken |= set(claims(service.tree()["spec"]))
+
+    def offer(self, change: Change) -> None:
+        if change.old is not None:
+            self._taken -= set(claims(change.old.tree()["spec"]))
+        if change.new is not None:
+            self.adopt(change.new)
+
+    def allocate(self, tree: Tree, old: Tree | None) -> set[Claim]:
+        """Give a service what it lacks; return what is promised to it until `settle`. Raises Invalid."""
+        spec = tree["spec"]
+        held = set(claims(old["spec"])) if old else set()
+        promised: set[Claim] = set()
+        errors: list[FieldError] = []
+        try:
+            self._address(spec, held, promised, errors)
+            self._node_ports(spec, held, promised, errors)
+            if errors:
+                raise invalid("Service", "", tree["metadata"]["name"], errors)
+        except Invalid:
+            self._promised -= promised
+            raise
+        return promised
+
+    def settle(self, promised: set[Claim]) -> None:
+        """The write is done, or given up."""
+        self._promised -= promised
+
+    def _address(self, spec: Tree, held: set[Claim], promised: set[Claim], errors: list[FieldError]) -> None:
+        if spec.get("type") == "ExternalName" or spec.get("clusterIP") == HEADLESS:
+            return
+        address = spec.get("clusterIP")
+        if not address:
+            address = self._free_address()
+            if not address:
+                errors.append(wrong("spec.clusterIPs", [], "failed to allocate a serviceIP: range is full"))
+                return
+            spec["clusterIP"], spec["clusterIPs"] = address, [address]
+        claim: Claim = (address, "")
+        if claim in held:
+            return
+        if ipaddress.ip_address(address) not in self.network:
+            why = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {self.network}"
+        elif self._is_taken(claim):
+            why = "provided IP is already allocated"
+        else:
+            self._promise(claim, promised)
+            return
+        errors.append(wrong("spec.clusterIPs", spec["clusterIPs"], f"failed to allocate IP {address}: {why}"))
+
+    def _node_ports(self, spec: Tree, held: set[Claim], promised: set[Claim], errors: list[FieldError]) -> None:
+        if not wants_node_ports(spec):
+            return
+        given: dict[int, int] = {}  # one node port may serve the same port of two protocols
+        for index, port in enumerate(spec.get("ports") or ()):
+            protocol = port.get("protocol", "TCP")
+            number = port.get("nodePort") or self._shared(given.get(port.get("port", 0)), protocol)
+            number = number or self._free_port(protocol)
+            if not number:
+                path = at("spec", "ports", index, "nodePort")
+                errors.append(wrong(path, 0, "failed to allocate a nodePort: range is full"))
+            elif (number, protocol) in held:
+                port["nodePort"] = given[port.get("port", 0)] = number
+            elif why := self._refused(number, protocol):
+                errors.append(wrong(at("spec", "ports", index, "nodePort"), number, why))
+            else:
+                self._promise((number, protocol), promised)
+                port["nodePort"] = given[port.get("port", 0)] = number
+        if needs_health_port(spec) and not spec.get("healthCheckNodePort"):
+            spec["healthCheckNodePort"] = self._free_port("TCP")
+            self._promise((spec["healthCheckNodePort"], "TCP"), promised)
+
+    def _refused(self, number: int, protocol: str) -> str:
+        """Why a node port can't be had; "" when it can."""
+        if number not in PORTS:
+            return f"provided port is not in the valid range. The range of valid ports is {PORTS[0]}-{PORTS[-1]}"
+        return "provided port is already allocated" if self._is_taken((number, protocol)) else ""
+
+    def _shared(self, number: int | None, protocol: str) -> int:
+        return number if number and not self._is_taken((number, protocol)) else 0
+
+    def _promise(self, claim: Claim, promised: set[Claim]) -> None:
+        self._promised.add(claim)
+        promised.add(claim)
+
+    def _is_taken(self, claim: Claim) -> bool:
+        return claim in self._taken or claim in self._promised
+
+    def _free_address(self) -> str:
+        size = self.network.num_addresses
+        band = min(max(16, size // 16), 256) if size > 32 else 1
+        for low, high in ((band, size - 1), (1, band)):
+            span = max(high - low, 0)
+            start = clock.rng().randrange(span) if span else 0
+            for step in range(span):
+                address = str(self.network[low + (start + step) % span])
+                if not self._is_taken((address, "")):
+                    return address
+        return ""
+
+    def _free_port(self, protocol: str) -> int:
+        start = clock.rng().randrange(len(PORTS))
+        ring = (PORTS[(start + step) % len(PORTS)] for step in range(len(PORTS)))
+        return next((port for port in ring if not self._is_taken((port, protocol))), 0)
+
+
+def claims(spec: Tree) -> Iterator[Claim]:
+    """The addresses and node ports that a service holds."""
+    for address in spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else []):
+        if address != HEADLESS:
+            yield address, ""
+    for port in spec.get("ports") or ():
+        if port.get("nodePort"):
+            yield port["nodePort"], port.get("protocol", "TCP")
+    if spec.get("healthCheckNodePort"):
+        yield spec["healthCheckNodePort"], "TCP"
+
+
+def wants_node_ports(spec: Tree) -> bool:
+    if spec.get("type") == "LoadBalancer":
+        return spec.get("allocateLoadBalancerNodePorts") is not False
+    return spec.get("type") == "NodePort"
+
+
+def needs_health_port(spec: Tree) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
+def complete(tree: Tree, old: Tree | None) -> None:
+    """Fill in what follows from the rest: the old addresses, their plural form, the families; before validation."""
+    spec = tree["spec"]
+    before = old["spec"] if old else {}
+    if spec.get("type") == "ExternalName":
+        if before.get("clusterIP") and spec.get("clusterIP") == before["clusterIP"]:
+            spec.pop("clusterIP")
+        for key in ("clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
+            spec.pop(key, None)
+        return
+    if before:
+        _keep(spec, before)
+    _plural(spec, before)
+    _families(spec)
+
+
+def _keep(spec: Tree, before: Tree) -> None:
+    """An update that leaves out what was allocated keeps it; one that needs no node ports any more drops them."""
+    if before.get("clusterIP") and not spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIP"], spec["clusterIPs"] = before["clusterIP"], list(before.get("clusterIPs") or ())
+    known = {(p.get("port"), p.get("protocol")): p.get("nodePort") for p in before.get("ports") or ()}
+    numbers = {number for number in known.values() if number}
+    for port in spec.get("ports") or ():
+        number = known.get((port.get("port"), port.get("protocol")))
+        if wants_node_ports(spec):
+            if number and not port.get("nodePort"):
+                port["nodePort"] = number
+        elif wants_node_ports(before) and port.get("nodePort") in numbers:
+            port.pop("nodePort")
+    if needs_health_port(spec) and before.get("healthCheckNodePort") and not spec.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = before["healthCheckNodePort"]
+    elif not needs_health_port(spec) and spec.get("healthCheckNodePort") == before.get("healthCheckNodePort"):
+        spec.pop("healthCheckNodePort", None)
+
+
+def _plural(spec: Tree, before: Tree) -> None:
+    """clusterIPs follows clusterIP where only that was given or changed."""
+    single, several = spec.get("clusterIP"), spec.get("clusterIPs") or []
+    if single and not several:
+        spec["clusterIPs"] = [single]
+    elif before and single and single != before.get("clusterIP") and several == (before.get("clusterIPs") or []):
+        spec["clusterIPs"] = [single, *several[1:]]
+    elif several and not single and not before:
+        spec["clusterIP"] = several[0]
+
+
+def _families(spec: Tree) -> None:
+    """This is a cluster of IPv4; only a headless service that selects no pods may name other families."""
+    if spec.get("clusterIP") == HEADLESS and not spec.get("selector"):
+        policy = spec.setdefault("ipFamilyPolicy", "RequireDualStack")
+        spec.setdefault("ipFamilies", ["IPv4"] if policy == "SingleStack" else ["IPv4", "IPv6"])
+        return
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    if not spec.get("ipFamilies"):
+        spec["ipFamilies"] = ["IPv4"]
