@@ -1,0 +1,137 @@
+"""Request bodies to Trees: JSON and YAML, with upstream's words for what is wrong with them.
+
+Nothing that comes in can hurt: nesting and aliases are bounded, and every failure is a BadRequest. Keys given twice
+are not lost: their paths come back beside the tree, for field validation to report. The registry's verbs call this.
+"""
+
+import json
+import re
+from typing import Any, NoReturn
+
+import msgspec
+
+from knarr.kinds.kind import Tree
+from knarr.meta.errors import BadRequest
+
+MAX_DEPTH = 200  #: of nested objects and lists; no type of the API comes near it
+
+_GO_HEAD = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
+
+
+def decode_json(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
+    """The object in a JSON body, and the paths of fields that occur twice. `kind` is what the route expects."""
+    try:
+        value = msgspec.json.decode(body)
+    except UnicodeDecodeError:
+        return decode_json(body.decode(errors="replace").encode(), kind)
+    except msgspec.DecodeError as error:
+        unrecognized(body, kind, f"json parse error: {_go_syntax_error(body, error)}")
+    except RecursionError:
+        unrecognized(body, kind, "json parse error: exceeded max depth")
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        unrecognized(body, kind, "json parse error: exceeded max depth")
+    if not isinstance(value, dict):
+        wanted = f"json: cannot unmarshal {go_name(value)} into Go value of type {_GO_HEAD}"
+        unrecognized(body, kind, f"json parse error: {wanted}")
+    return value, _duplicates(body, value)
+
+
+def decode_yaml(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
+    """The object in the first document of a YAML body, read as sigs.k8s.io/yaml does."""
+    from knarr.kinds import yaml_text  # PyYAML takes 15 ms to import, and most clients send JSON
+
+    try:
+        value, duplicates = yaml_text.load(body.decode(errors="replace"), MAX_DEPTH)
+    except yaml_text.Unreadable as error:
+        unrecognized(body, kind, str(error))
+    if not isinstance(value, dict):
+        wanted = f"json: cannot unmarshal {go_name(value)} into Go value of type {_GO_HEAD}"
+        unrecognized(body, kind, f"json parse error: {wanted}")
+    return value, duplicates
+
+
+def unrecognized(body: bytes, kind: str, detail: str) -> NoReturn:
+    """Refuse a body of which not even the kind can be read."""
+    raise BadRequest(
+        f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
+        f"{detail} ({_summary(body)})"
+    )
+
+
+def go_name(value: Any) -> str:
+    """What Go's decoder calls a JSON value."""
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case None:
+            return "null"
+    return "object"
+
+
+def _summary(body: bytes, most: int = 30) -> str:
+    if not body:
+        return "<empty>"
+    start = body[:most]
+    shown = start.decode(errors="replace") if start.startswith(b"{") else start.hex()
+    return shown + (" ..." if len(body) > most else "")
+
+
+def _depth(value: Any) -> int:
+    """How deeply objects and lists nest."""
+    depth, level = 0, [value]
+    while level := [
+        child
+        for parent in level
+        for child in (parent.values() if isinstance(parent, dict) else parent)
+        if isinstance(child, (dict, list))
+    ]:
+        depth += 1
+    return depth
+
+
+def _go_syntax_error(body: bytes, error: Exception) -> str:
+    """What Go's decoder says of a text that is no JSON."""
+    if "truncated" in str(error) or not body.strip():
+        return "unexpected end of JSON input"
+    found = re.search(r"byte (\d+)", str(error))
+    at = min(int(found[1]), len(body) - 1) if found else 0
+    character = body[at:].decode(errors="replace")[:1]
+    where = "after top-level value" if "trailing" in str(error) else "looking for beginning of value"
+    return f"invalid character {character!r} {where}"
+
+
+def _duplicates(body: bytes, value: Any) -> list[str]:
+    """Paths of keys that an object of the text has twice.
+
+    A repeated key is lost in decoding, and its quotes with it; so equal counts of quotes prove that there is none,
+    unless quotes are hidden in escapes.
+    """
+    if b"\\u0022" not in body and msgspec.json.encode(value).count(b'"') == body.count(b'"'):
+        return []
+    seen: list[str] = []
+    _paths(json.loads(body, object_pairs_hook=_Pairs), "", seen)
+    return seen
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object's members as written."""
+
+
+def _paths(value: Any, path: str, seen: list[str]) -> None:
+    if isinstance(value, _Pairs):
+        keys: set[str] = set()
+        for key, item in value:
+            at = f"{path}.{key}" if path else key
+            if key in keys and at not in seen:
+                seen.append(at)
+            keys.add(key)
+            _paths(item, at, seen)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _paths(item, f"{path}[{index}]", seen)

@@ -1,0 +1,296 @@
+"""Trees against the API's types: `normalise` brings one into the form upstream would encode it in.
+
+Types are checked as Go's decoder checks them, unknown fields are found and taken out, nulls and zero values that Go
+would not encode are dropped, those it would are filled in, quantities and times become canonical. It runs on every
+write, so each type is compiled into a walker on first use. Strategic merge patches learn here how fields merge.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from knarr.kinds.decode import decode_json, decode_yaml, go_name
+from knarr.kinds.kind import Tree
+from knarr.kinds.scalars import SCALARS, Mismatch, integer
+from knarr.kinds.wire_shape import GO_NAMES, always_there, drops_zero
+from knarr.meta.errors import BadRequest
+
+__all__ = ["Findings", "Undecodable", "decode_json", "decode_yaml", "normalise", "patch_schema", "strict", "type_name"]
+
+ZERO: dict[str, Any] = {"str": "", "int": 0, "bool": False, "float": 0}
+
+#: checks a value in place; returns what to keep (None: drop the field) and the unknown fields inside, or None
+Check = Callable[[Any], tuple[Any, "list[str] | None"]]
+Walker = Callable[[Tree], "list[str] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What `normalise` took out: the paths of unknown fields in the order they came."""
+
+    unknown: list[str] = field(default_factory=list)
+
+
+class Undecodable(BadRequest):
+    """The tree does not fit its type. `detail` is the decoder's complaint alone, as patches report it."""
+
+    def __init__(self, message: str, detail: str) -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+def normalise(tree: Tree, type: str) -> Findings:  # noqa: A002 (the interface's word)
+    """Bring a tree of the named type ("apps_v1.StatefulSet") into normal form, in place; raise Undecodable."""
+    try:
+        return Findings(walker(type)(tree) or [])
+    except Mismatch as mismatch:
+        raise undecodable(tree, type, mismatch.text()) from None
+    except RecursionError:
+        raise undecodable(tree, type, "exceeded max depth") from None
+
+
+def strict(tree: Tree, type: str, unknown: Iterable[str], duplicates: Iterable[str] = ()) -> Undecodable:  # noqa: A002
+    """The refusal of strict field validation."""
+    found = [f'duplicate field "{path}"' for path in duplicates] + [f'unknown field "{path}"' for path in unknown]
+    return undecodable(tree, type, "strict decoding error: " + ", ".join(found))
+
+
+def undecodable(tree: Tree, type: str, detail: str) -> Undecodable:  # noqa: A002
+    """A complaint about a body whose kind is known."""
+    expected = type.rpartition(".")[2]
+    kind, version = tree.get("kind"), tree.get("apiVersion")
+    kind = kind if isinstance(kind, str) and kind else expected
+    version = version.rpartition("/")[2] if isinstance(version, str) and version else type.partition(".")[0][-2:]
+    return Undecodable(f'{kind} in version "{version}" cannot be handled as a {expected}: {detail}', detail)
+
+
+def type_name(struct: type) -> str:
+    """The schema's name of a generated Struct: core_v1.Pod."""
+    return f"{struct.__module__.rpartition('.')[2]}.{struct.__name__}"
+
+
+@cache
+def types() -> dict[str, Any]:
+    """The generated schema, read on first use."""
+    text = resources.files("knarr.kinds.types").joinpath("schema.json").read_bytes()
+    loaded: dict[str, Any] = msgspec.json.decode(text)
+    return loaded
+
+
+@cache
+def walker(name: str) -> Walker:
+    """The compiled check of one struct type."""
+    struct, entry = name.rpartition(".")[2], types()[name]
+    checks: dict[str, Check] = {}
+    fill: list[tuple[str, Any, Walker | None]] = []
+    for key, spec in entry["fields"].items():
+        type_, required = spec["type"], spec.get("required", False)
+        checks[sys.intern(key)] = _check(struct, key, spec)
+        if required or always_there(struct, key, type_, "gvk" in entry):
+            if type_ in ZERO and not spec.get("enum"):
+                fill.append((key, ZERO[type_], None))
+            elif "." in type_ and type_[0] not in "[{":
+                fill.append((key, {}, _late(type_)))
+
+    def walk(tree: Tree) -> list[str] | None:
+        unknown: list[str] | None = None
+        dropped: list[str] | None = None
+        for key, value in tree.items():
+            check = checks.get(key)
+            if check is None:
+                unknown = unknown or []
+                unknown.append(key)
+                dropped = dropped or []
+                dropped.append(key)
+                continue
+            try:
+                kept, inside = check(value)
+            except Mismatch as mismatch:
+                raise mismatch.within(struct, key) from None
+            if kept is not value:
+                if kept is None:
+                    dropped = dropped or []
+                    dropped.append(key)
+                else:
+                    tree[key] = kept
+            elif value is None:
+                dropped = dropped or []
+                dropped.append(key)
+            if inside:
+                unknown = unknown or []
+                unknown += [key + rest if rest[0] == "[" else f"{key}.{rest}" for rest in inside]
+        if dropped:
+            for key in dropped:
+                del tree[key]
+        for key, zero, inner in fill:
+            if key not in tree:
+                if inner is None:
+                    tree[key] = zero
+                else:
+                    inner(tree.setdefault(key, {}))
+        return unknown
+
+    return walk
+
+
+def _late(name: str) -> Walker:
+    """A type's walker, compiled when first needed: types refer to one another, some to themselves."""
+    compiled: Walker | None = None
+
+    def walk(tree: Tree) -> list[str] | None:
+        nonlocal compiled
+        if compiled is None:
+            compiled = walker(name)
+        return compiled(tree)
+
+    return walk
+
+
+def _check(struct: str, key: str, spec: dict[str, Any]) -> Check:
+    """The check of one field."""
+    type_: str = spec["type"]
+    scalar = GO_NAMES.get(f"{struct}.{key}", "")
+    if type_.startswith("[]"):
+        return _list(_check_of(type_[2:], spec, scalar), f"[]{scalar or _go_type(type_[2:], spec)}", type_[2:])
+    if type_.startswith("{}"):
+        go = "v1.ResourceList" if type_ == "{}Quantity" else f"map[string]{_go_type(type_[2:], spec)}"
+        return _map(_check_of(type_[2:], spec, scalar), go, type_[2:])
+    check = _check_of(type_, spec, scalar)
+    if not spec.get("required") and type_ in ZERO and drops_zero(struct, key, type_):
+        return _without_zero(check)
+    return check
+
+
+def _check_of(type_: str, spec: dict[str, Any], scalar: str = "") -> Check:
+    """The check of a type that is no container, or of a container's items."""
+    if type_.startswith("[]"):
+        return _list(_check_of(type_[2:], spec), f"[]{_go_type(type_[2:], spec)}", type_[2:])
+    if type_ == "int":
+        return integer(spec.get("format", "int32"))
+    if type_ == "str":
+        return SCALARS["bytes" if spec.get("format") == "byte" else "str"](scalar or "string")
+    if "." not in type_:
+        return SCALARS[type_](scalar or _go_type(type_, spec))
+    inner, go = _late(type_), _go_type(type_, spec)
+
+    def struct(value: Any) -> tuple[Any, list[str] | None]:
+        if type(value) is dict:
+            return value, inner(value)
+        if value is None:
+            return None, None
+        raise Mismatch(go_name(value), go)
+
+    return struct
+
+
+def _without_zero(check: Check) -> Check:
+    def optional(value: Any) -> tuple[Any, list[str] | None]:
+        kept, inside = check(value)
+        return (kept or None), inside
+
+    return optional
+
+
+def _list(check: Check, go: str, item_type: str) -> Check:
+    empty = _empty_of(item_type)
+
+    def items(value: Any) -> tuple[Any, list[str] | None]:
+        if type(value) is not list:
+            if value is None:
+                return None, None
+            raise Mismatch(go_name(value), go)
+        unknown: list[str] | None = None
+        for index, item in enumerate(value):
+            kept, inside = check(item)
+            if kept is not item:
+                value[index] = kept
+            if kept is None:
+                value[index] = empty()
+                check(value[index])
+            if inside:
+                unknown = unknown or []
+                unknown += [f"[{index}].{rest}" for rest in inside]
+        return (value or None), unknown
+
+    return items
+
+
+def _map(check: Check, go: str, item_type: str) -> Check:
+    empty = _empty_of(item_type)
+
+    def members(value: Any) -> tuple[Any, list[str] | None]:
+        if type(value) is not dict:
+            if value is None:
+                return None, None
+            raise Mismatch(go_name(value), go)
+        unknown: list[str] | None = None
+        for key, item in value.items():
+            kept, inside = check(item)
+            if kept is not item:
+                value[key] = kept
+            if kept is None:
+                value[key] = empty()
+                check(value[key])
+            if inside:
+                unknown = unknown or []
+                unknown += [f"{key}.{rest}" for rest in inside]
+        return (value or None), unknown
+
+    return members
+
+
+def _empty_of(type_: str) -> Callable[[], Any]:
+    """What null stands for inside a list or map: the type's zero value."""
+    if "." in type_ or type_ == "Object":
+        return dict
+    zeros: dict[str, Callable[[], Any]] = {"int": int, "bool": bool, "float": int, "Quantity": lambda: "0", "Any": dict}
+    return zeros.get(type_, list if type_.startswith("[]") else str)
+
+
+def _go_type(type_: str, spec: dict[str, Any]) -> str:
+    """How Go's errors name a type."""
+    if type_.startswith("[]"):
+        return "[]" + _go_type(type_[2:], spec)
+    if "." in type_:
+        return "v1." + type_.rpartition(".")[2] if "_v1." in type_ else "v2." + type_.rpartition(".")[2]
+    if type_ == "int":
+        return str(spec.get("format", "int32"))
+    if spec.get("format") == "byte":
+        return "[]uint8"
+    return {"str": "string", "bool": "bool", "float": "float64", "Quantity": "resource.Quantity"}.get(type_, "string")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPatch:
+    """How one field merges (`knarr.meta.patch.PatchField`)."""
+
+    strategy: str
+    merge_key: str
+    type: str
+
+    @property
+    def schema(self) -> "StructPatch | None":
+        inner = self.type.lstrip("[]{}")
+        return patch_schema(inner) if "." in inner else None
+
+
+@dataclass(frozen=True, slots=True)
+class StructPatch:
+    """How one type's fields merge (`knarr.meta.patch.PatchSchema`)."""
+
+    fields: dict[str, Any]
+
+    def field(self, name: str) -> FieldPatch | None:
+        spec = self.fields.get(name)
+        return FieldPatch(spec.get("patch", ""), spec.get("mergeKey", ""), spec["type"]) if spec else None
+
+
+@cache
+def patch_schema(name: str) -> StructPatch:
+    """How the fields of the named type merge in a strategic merge patch."""
+    return StructPatch(types()[name]["fields"])
