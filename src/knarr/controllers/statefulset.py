@@ -1,0 +1,201 @@
+"""StatefulSet: N numbered pods, alive, in order, on the wanted revision.
+
+`sync` takes one snapshot, has `statefulset_plan.plan` decide, carries the steps out and writes the status. A pass may
+stop half-way: whatever it changed will wake the next one. What a pass did and the caches do not show yet is kept in
+expectations, so a stale cache never makes a second pass repeat it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from knarr.controllers import statefulset_pods as wanted
+from knarr.controllers.statefulset_plan import is_parallel, plan
+from knarr.controllers.statefulset_status import Revisions, is_terminating, next_availability, revision_of, status
+from knarr.kinds.types.apps_v1 import ControllerRevision, StatefulSet
+from knarr.kinds.types.core_v1 import PersistentVolumeClaim, Pod, PodTemplateSpec
+from knarr.loop import revisions as history_of
+from knarr.loop.claims import claim
+from knarr.loop.executor import carry_out
+from knarr.loop.expectations import Expectations
+from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.steps import Create, Delete, Status, Step
+from knarr.meta import clock, labels
+
+HISTORY_LIMIT = 10  #: revisions kept beside those in use, when the set does not say
+
+
+def controller() -> Controller:
+    """The controller, with memory of its own."""
+    expectations = Expectations()
+
+    async def sync_one(key: Key, context: Context) -> datetime | None:
+        return await sync(key, context, expectations)
+
+    def observe(old: object, new: object) -> None:
+        if isinstance(new or old, Pod):
+            expectations.observe("StatefulSet", old, new)
+
+    return Controller(
+        name="statefulset",
+        sources=[
+            Source(StatefulSet, itself),
+            Source(Pod, controlled_by("StatefulSet"), related=sets_that_select),
+            Source(PersistentVolumeClaim, related=sets_that_claim),
+            Source(ControllerRevision),
+        ],
+        sync=sync_one,
+        observe=observe,
+    )
+
+
+async def sync(key: Key, context: Context, expectations: Expectations) -> datetime | None:
+    """Bring one set nearer its spec; give when to look again if no event will say."""
+    namespace, name = key
+    set_ = context.cache(StatefulSet).get(name, namespace)
+    if set_ is None:
+        expectations.forget(key)
+        return None
+    if not expectations.satisfied(key):
+        return None
+    pods = await claim_pods(context, set_)
+    history = await claim_history(context, set_)
+    revisions, history = await ensure_revisions(context, set_, history)
+    now = clock.now()
+    claims = {claim.metadata.name: claim for claim in context.cache(PersistentVolumeClaim).list(namespace)}
+    steps = plan(set_, pods, claims, revisions, now)
+    try:
+        again = await act(context, set_, steps, expectations)
+    finally:
+        await write_status(context, set_, pods, revisions, now)
+    await truncate_history(context, set_, pods, revisions, history)
+    times = (again, next_availability(set_, pods, now))
+    return min((when for when in times if when is not None), default=None)
+
+
+async def act(
+    context: Context, set_: StatefulSet, steps: Sequence[Step], expectations: Expectations
+) -> datetime | None:
+    """Carry out a plan: claims before the pods that use them, and what may go together together."""
+    key = (set_.metadata.namespace, set_.metadata.name)
+    claims = [step for step in steps if creates_claim(step)]
+    others = [step for step in steps if not creates_claim(step)]
+    creations = sum(isinstance(s, Create) for s in others)
+    deletions = [s.obj.metadata.uid for s in others if isinstance(s, Delete)]
+    together = is_parallel(set_)
+    await carry_out(context.api, claims, context.recorder, together=together)
+    if creations or deletions:
+        expectations.expect(key, creations, deletions)
+    try:
+        return await carry_out(context.api, others, context.recorder, together=together)
+    except BaseException:
+        expectations.forget(key)
+        raise
+
+
+def creates_claim(step: Step) -> bool:
+    return isinstance(step, Create) and isinstance(step.obj, PersistentVolumeClaim)
+
+
+async def claim_pods(context: Context, set_: StatefulSet) -> list[Pod]:
+    """The set's pods: those it manages and those it adopts; pods that stopped matching are let go."""
+    selector = labels.of_object(set_.spec.selector)
+    pods = context.cache(Pod)
+    matching = (pod for pod in pods.list(set_.metadata.namespace) if selector.matches(pod.metadata.labels))
+    candidates = {pod.metadata.name: pod for pod in (*matching, *pods.by_index("owner", set_.metadata.uid))}
+
+    def is_ours(pod: Pod) -> bool:
+        return wanted.is_member(set_, pod) and selector.matches(pod.metadata.labels)
+
+    return await claim(context.api, set_, candidates.values(), is_ours)
+
+
+async def claim_history(context: Context, set_: StatefulSet) -> list[ControllerRevision]:
+    """The set's revisions, oldest first; orphans that match are adopted."""
+    selector = labels.of_object(set_.spec.selector)
+    found = context.cache(ControllerRevision).list(set_.metadata.namespace)
+    matching = [revision for revision in found if selector.matches(revision.metadata.labels)]
+    return history_of.ordered(await claim(context.api, set_, matching, lambda revision: True))
+
+
+async def ensure_revisions(
+    context: Context, set_: StatefulSet, history: list[ControllerRevision]
+) -> tuple[Revisions, list[ControllerRevision]]:
+    """Have a revision for the set's template: the newest if it is equal, an older one renumbered, or a new one."""
+    template = set_.spec.template
+    collisions = set_.status.collisionCount or 0
+    number = history_of.next_number(history)
+    fresh = history_of.new_revision(
+        set_, history_of.template_patch(template), number, collisions, labels=template.metadata.labels
+    )
+    equal = history_of.equal_to(fresh, history)
+    if equal and history_of.equal(history[-1], equal[-1]):
+        update = history[-1]
+    elif equal:
+        update = await history_of.renumber(context.api, equal[-1], number)
+    else:
+        update, collisions = await history_of.create_revision(context.api, fresh, collisions)
+    others = [revision for revision in history if revision.metadata.name != update.metadata.name]
+    current = next((r for r in (*others, update) if r.metadata.name == set_.status.currentRevision), update)
+    templates = {update.metadata.name: template}
+    if current is not update:
+        templates[current.metadata.name] = template_of(current)
+    names = (current.metadata.name, update.metadata.name)
+    return Revisions(*names, templates=templates, collisions=collisions), [*others, update]
+
+
+def template_of(revision: ControllerRevision) -> PodTemplateSpec:
+    """The pod template that a revision brings back."""
+    tree = dict((revision.data or {}).get("spec", {}).get("template", {}))
+    tree.pop("$patch", None)
+    return msgspec.convert(tree, PodTemplateSpec)
+
+
+async def write_status(
+    context: Context, set_: StatefulSet, pods: Sequence[Pod], revisions: Revisions, now: datetime
+) -> None:
+    """Write the status if it says something new."""
+    wanted_status = status(set_, pods, revisions, now)
+    if wanted_status != set_.status:
+        await carry_out(context.api, [Status(replace(set_, status=wanted_status))], context.recorder)
+
+
+async def truncate_history(
+    context: Context,
+    set_: StatefulSet,
+    pods: Iterable[Pod],
+    revisions: Revisions,
+    history: Sequence[ControllerRevision],
+) -> None:
+    """Delete the oldest revisions beyond the set's limit that nothing lives on."""
+    given = set_.spec.revisionHistoryLimit
+    live = {revisions.current, revisions.update, *map(revision_of, pods)}
+    surplus = history_of.surplus(history, live, HISTORY_LIMIT if given is None else given)
+    await carry_out(context.api, [Delete(revision, "history limit") for revision in surplus], context.recorder)
+
+
+def sets_that_select(pod: Pod, context: Context) -> list[Key]:
+    """The sets that an orphan could belong to."""
+    if any(owner.controller for owner in pod.metadata.ownerReferences) or is_terminating(pod):
+        return []
+    namespace = pod.metadata.namespace
+    return [
+        (namespace, set_.metadata.name)
+        for set_ in context.cache(StatefulSet).list(namespace)
+        if labels.of_object(set_.spec.selector).matches(pod.metadata.labels)
+    ]
+
+
+def sets_that_claim(claim_: PersistentVolumeClaim, context: Context) -> list[Key]:
+    """The sets that a claim's name makes it belong to."""
+    namespace, name = claim_.metadata.namespace, claim_.metadata.name
+    front, ordinal = wanted.parent_and_ordinal(name)
+    if ordinal < 0:
+        return []
+    return [
+        (namespace, set_.metadata.name)
+        for set_ in context.cache(StatefulSet).list(namespace)
+        if any(front == f"{t.metadata.name}-{set_.metadata.name}" for t in set_.spec.volumeClaimTemplates)
+    ]

@@ -1,0 +1,12 @@
+"""A pod that names its node goes there or nowhere."""
+
+from collections.abc import Sequence
+
+from knarr.scheduler.board import Place
+from knarr.scheduler.filters.complaint import Complaint, Round
+
+
+def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
+    if round_.pod.spec.nodeName and round_.pod.spec.nodeName != place.name:
+        return (Complaint("node(s) didn't match the requested node name"),)
+    return ()

@@ -1,0 +1,13 @@
+"""No two pods of a node take the same host port."""
+
+from collections.abc import Sequence
+
+from knarr.scheduler.board import Place
+from knarr.scheduler.filters.complaint import Complaint, Round
+from knarr.scheduler.resources import conflicts
+
+
+def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
+    if any(conflicts(port, place.ports) for port in round_.ports):
+        return (Complaint("node(s) didn't have free ports for the requested pod ports", final=False),)
+    return ()

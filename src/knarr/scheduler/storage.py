@@ -1,0 +1,145 @@
+"""The volumes a pod waits for, as the scheduler sees them: its claims, and how each can be had on a node.
+
+Pure; `Storage` is filled from the scheduler's caches for one pod at a time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from knarr.kinds import persistentvolumeclaim
+from knarr.kinds.types.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod
+from knarr.kinds.types.storage_v1 import StorageClass
+from knarr.meta import labels, quantity
+from knarr.scheduler.affinity import selects
+
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
+NO_PROVISIONER = "kubernetes.io/no-provisioner"
+
+UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+
+
+def _no_volumes() -> Sequence[PersistentVolume]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What there is: the claims of one namespace by name, volumes and classes by name."""
+
+    claims: Mapping[str, PersistentVolumeClaim] = field(default_factory=dict)
+    classes: Mapping[str, StorageClass] = field(default_factory=dict)
+    volume: Callable[[str], PersistentVolume | None] = lambda name: None
+    volumes: Callable[[], Sequence[PersistentVolume]] = _no_volumes
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """A pod's claims, sorted by what remains to be done; or why the pod cannot be placed anywhere."""
+
+    bound: Sequence[PersistentVolumeClaim] = ()
+    waiting: Sequence[PersistentVolumeClaim] = ()  #: for the pod to be placed
+    complaint: str = ""
+
+
+def claim_names(pod: Pod) -> Iterator[tuple[str, bool]]:
+    """The names of the pod's claims, and whether each is made for this pod alone."""
+    for volume in pod.spec.volumes:
+        if volume.persistentVolumeClaim is not None:
+            yield volume.persistentVolumeClaim.claimName, False
+        elif volume.ephemeral is not None:
+            yield f"{pod.metadata.name}-{volume.name}", True
+
+
+def is_complete(claim: PersistentVolumeClaim) -> bool:
+    """Whether claim and volume are bound, and the binder has said so."""
+    return bool(claim.spec.volumeName) and BIND_COMPLETED in claim.metadata.annotations
+
+
+def needs(pod: Pod, storage: Storage) -> Needs:
+    """What the pod needs of storage."""
+    bound: list[PersistentVolumeClaim] = []
+    waiting: list[PersistentVolumeClaim] = []
+    for name, ephemeral in claim_names(pod):
+        claim = storage.claims.get(name)
+        if claim is None:
+            if ephemeral:
+                text = f'waiting for ephemeral volume controller to create the persistentvolumeclaim "{name}"'
+                return Needs(complaint=text)
+            return Needs(complaint=f'persistentvolumeclaim "{name}" not found')
+        if claim.status.phase == "Lost":
+            volume = claim.spec.volumeName
+            text = f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{volume}"'
+            return Needs(complaint=text)
+        if claim.metadata.deletionTimestamp:
+            return Needs(complaint=f'persistentvolumeclaim "{name}" is being deleted')
+        if is_complete(claim):
+            bound.append(claim)
+        elif not claim.spec.volumeName and _waits(claim, storage):
+            waiting.append(claim)
+        else:
+            return Needs(complaint=UNBOUND)
+    return Needs(bound, waiting)
+
+
+def _waits(claim: PersistentVolumeClaim, storage: Storage) -> bool:
+    class_ = storage.classes.get(persistentvolumeclaim.storage_class(claim))
+    return class_ is not None and class_.volumeBindingMode == "WaitForFirstConsumer"
+
+
+def fits(volume: PersistentVolume, node: Node) -> bool:
+    """Whether a volume can be used on a node."""
+    affinity = volume.spec.nodeAffinity
+    return affinity is None or affinity.required is None or selects(affinity.required, node)
+
+
+def match(claims: Sequence[PersistentVolumeClaim], node: Node, storage: Storage) -> dict[str, str] | None:
+    """For each waiting claim the volume to bind on the node, "" to have one made; None when one cannot be had."""
+    chosen: dict[str, str] = {}
+    for claim in claims:
+        selected = claim.metadata.annotations.get(SELECTED_NODE)
+        if selected and selected != node.metadata.name:
+            return None
+        volume = "" if selected else _smallest(claim, node, storage, set(chosen.values()))
+        if not volume and not _can_be_made(claim, node, storage):
+            return None
+        chosen[claim.metadata.name] = volume
+    return chosen
+
+
+def _smallest(claim: PersistentVolumeClaim, node: Node, storage: Storage, taken: set[str]) -> str:
+    found = [
+        (quantity.parse(v.spec.capacity.get("storage", "0")), v.metadata.name)
+        for v in storage.volumes()
+        if v.metadata.name not in taken and suits(v, claim) and fits(v, node)
+    ]
+    return min(found)[1] if found else ""
+
+
+def suits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
+    """Whether a volume is free, or set aside for the claim, and is all that the claim asks for."""
+    spec, ref = claim.spec, volume.spec.claimRef
+    ours = (claim.metadata.namespace, claim.metadata.name)
+    if ref is not None and ((ref.namespace, ref.name) != ours or ref.uid not in ("", claim.metadata.uid)):
+        return False
+    if ref is None and (volume.status.phase not in ("Available", "") or volume.metadata.deletionTimestamp):
+        return False
+    asked = (spec.resources.requests if spec.resources else {}).get("storage", "0")
+    return (
+        (volume.spec.volumeMode or "Filesystem") == (spec.volumeMode or "Filesystem")
+        and (volume.spec.volumeAttributesClassName or "") == (spec.volumeAttributesClassName or "")
+        and volume.spec.storageClassName == persistentvolumeclaim.storage_class(claim)
+        and set(spec.accessModes) <= set(volume.spec.accessModes)
+        and (spec.selector is None or labels.of_object(spec.selector).matches(volume.metadata.labels))
+        and quantity.parse(volume.spec.capacity.get("storage", "0")) >= quantity.parse(asked)
+    )
+
+
+def _can_be_made(claim: PersistentVolumeClaim, node: Node, storage: Storage) -> bool:
+    class_ = storage.classes.get(persistentvolumeclaim.storage_class(claim))
+    if class_ is None or class_.provisioner in ("", NO_PROVISIONER):
+        return False
+    return not class_.allowedTopologies or any(
+        all(node.metadata.labels.get(e.key) in e.values for e in term.matchLabelExpressions)
+        for term in class_.allowedTopologies
+    )
