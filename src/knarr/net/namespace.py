@@ -23,6 +23,11 @@ def _check(result: int, what: str) -> None:
 
 def names() -> list[str]:
     """Every named namespace of this machine."""
+    return [name for name in recorded() if _is_namespace(path(name))]
+
+
+def recorded() -> list[str]:
+    """The same and the bare files a reboot or a crash has left."""
     return sorted(path.name for path in DIRECTORY.iterdir()) if DIRECTORY.is_dir() else []
 
 
@@ -33,10 +38,9 @@ def path(name: str) -> Path:
 def create(name: str) -> None:
     """Make the namespace if it is not there, with its loopback still down."""
     target = path(name)
-    if target.exists():
-        if _is_namespace(target):
-            return
-        target.unlink()  # a reboot or a crash left the bare file
+    if _is_namespace(target):
+        return
+    target.unlink(missing_ok=True)  # the bare file a reboot or a crash left
     _share()
     target.touch(mode=0o444)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -93,7 +97,7 @@ def enter(name: str) -> None:
 
 
 def _is_namespace(target: Path) -> bool:
-    return any(line.split()[4] == str(target) for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return target.exists() and target.stat().st_dev != DIRECTORY.stat().st_dev
 
 
 def _share() -> None:

@@ -83,7 +83,8 @@ def _create(plan: NetworkPlan) -> None:
 
 
 def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str) -> None:
-    """A service's address is on this machine, whatever else is routed: what nobody translates ends in a bridge without ports (a dummy link needs a kernel module)."""
+    """A service's address is on this machine, whatever else is routed: what nobody translates ends in a bridge
+    without ports (not in a dummy link, which needs a kernel module)."""
     kernel.add_link(link, "bridge")
     _no_ipv6(link)
     kernel.set_link(link, up=True)
@@ -91,8 +92,9 @@ def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str
 
 
 def _delete(plan: NetworkPlan) -> None:
-    for number in node_numbers(plan):
-        namespace.delete(plan.node(number).namespace)
+    for name in namespace.recorded():
+        if plan.number(name) is not None:
+            namespace.delete(name)
     with Netlink() as kernel:
         for link in kernel.links():
             if link.startswith(f"{plan.bridge}n") or link in (plan.service_link, plan.bridge):

@@ -1,0 +1,1 @@
+"""Images on this node: stored by content, built from Dockerfiles, loaded from archives."""

@@ -1,0 +1,163 @@
+"""A pod as the agent remembers it, and how it is found again: from the files of its directory and from its shim."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from knarr.meta import clock
+from knarr.node.runtimes.runtime import ContainerState, NoSuchContainer, PodSandbox, RuntimeFailure, SandboxSpec
+from knarr.node.runtimes.sandbox.connection import Connection, dial, wait_end
+
+LOST = 137  #: the exit code of a container whose end nobody saw: as if killed
+
+
+class Pod:
+    """One pod's directory, its containers' states and, while its shim lives, the connection to it."""
+
+    def __init__(self, directory: Path, about: dict[str, Any], on_change: Callable[[], None]) -> None:
+        self.directory, self.about = directory, about
+        self.uid: str = about["uid"]
+        self.lock = asyncio.Lock()
+        self.states: dict[str, dict[str, Any]] = {}
+        self.connection: Connection | None = None
+        self.ended: dict[str, asyncio.Event] = {}
+        self.execs: dict[int, asyncio.Future[int]] = {}
+        self._on_change = on_change
+
+    @property
+    def ready(self) -> bool:
+        return self.connection is not None and self.connection.open and bool(self.about.get("ready"))
+
+    def save(self) -> None:
+        draft = self.directory / "pod.new"
+        draft.write_text(json.dumps(self.about))
+        draft.replace(self.directory / "pod.json")
+
+    async def connect(self) -> bool:
+        """Reach the shim; False when the pod has none (any more)."""
+        try:
+            sock = dial(self.directory)
+        except OSError:
+            self._load()
+            return False
+        self.connection = Connection(sock, self._event, self._closed)
+        answer, _ = await self.connection.call("hello")
+        self._load()
+        for id_, state in answer["containers"].items():
+            self._update(id_, state)
+        return True
+
+    def _load(self) -> None:
+        """Take over the recorded states; what ran without a shim to tell its end was killed with it."""
+        for path in self.directory.glob("*/state.json"):
+            state = json.loads(path.read_bytes())
+            if self.connection is None and state["state"] == "running":
+                state |= {"state": "exited", "finished": clock.unix(), "exit_code": LOST, "signal": 9}
+                state["reason"] = "Error"
+            self._update(path.parent.name, state)
+
+    def _event(self, message: dict[str, Any]) -> None:
+        if message["event"] == "state":
+            self._update(message["id"], message["state"])
+        elif (future := self.execs.pop(message["exec"], None)) and not future.done():
+            future.set_result(message["code"])
+        self._on_change()
+
+    def _update(self, id_: str, state: dict[str, Any]) -> None:
+        self.states[id_] = state
+        if state["state"] == "exited":
+            self.ended.setdefault(id_, asyncio.Event()).set()
+
+    def _closed(self) -> None:
+        self.connection = None
+        for future in self.execs.values():
+            if not future.done():
+                future.set_result(LOST)
+        self.execs.clear()
+        self._load()
+        self._on_change()
+
+    async def call(self, do: str, descriptors: list[int] | None = None, **fields: Any) -> tuple[Any, list[int]]:
+        if self.connection is None:
+            raise NoSuchContainer(f"pod {self.about['name']} has no sandbox any more")
+        return await self.connection.call(do, descriptors or [], **fields)
+
+    def state(self, container: str) -> dict[str, Any]:
+        if container not in self.states:
+            raise NoSuchContainer(f"container {container} of pod {self.about['name']} not found")
+        return self.states[container]
+
+    async def wait_ended(self, container: str, seconds: float | None) -> bool:
+        """Whether the container has ended within that time."""
+        event = self.ended.setdefault(container, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        return event.is_set()
+
+    def shim(self) -> dict[str, int] | None:
+        """The recorded processes, or None when there never was a shim."""
+        try:
+            found: dict[str, int] = json.loads((self.directory / "shim.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        return found
+
+    async def kill(self) -> None:
+        """End every process of the pod, and return when they are gone."""
+        if self.connection is not None:
+            with contextlib.suppress(RuntimeFailure):
+                await self.call("stop")
+        if (shim := self.shim()) is None:
+            return
+        asked = self.connection is not None
+        for name in ("pause", "pid") if asked else ("pid", "pause"):
+            pid, born = shim[name], shim["born" if name == "pid" else "pause_born"]
+            if started(pid) == born:
+                if not asked:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                await wait_end(pid)
+
+    def sandbox(self) -> PodSandbox:
+        about = self.about
+        containers = tuple(
+            ContainerState(id=id_, **{key: value for key, value in state.items() if key != "id"})
+            for id_, state in sorted(self.states.items(), key=lambda item: item[1]["created"])
+        )
+        return PodSandbox(
+            uid=self.uid,
+            name=about["name"],
+            namespace=about["namespace"],
+            ip=about.get("ip", ""),
+            ips=(about["ip"],) if about.get("ip") else (),
+            state="ready" if self.ready else "gone",
+            created=about["created"],
+            containers=containers,
+            attempt=about["attempt"],
+            labels=about["labels"],
+        )
+
+
+def started(pid: int) -> int:
+    """When a process started, in ticks; 0 when there is none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(text.rpartition(b")")[2].split()[19])
+
+
+def record(spec: SandboxSpec) -> dict[str, Any]:
+    """What `pod.json` keeps of a spec."""
+    about = asdict(spec)
+    about["log_directory"] = str(spec.log_directory)
+    about["labels"], about["sysctls"] = dict(spec.labels), dict(spec.sysctls)
+    about["annotations"] = dict(spec.annotations)
+    return {**about, "created": clock.unix(), "ready": False}
