@@ -64,11 +64,12 @@ async def carry_out_one(api: Api, step: Step, recorder: Recorder) -> None:
     except (ApiError, TransportError) as error:
         await _record(recorder, note, "Warning", metadata(step.obj).name, str(error))
         raise
-    await _record(recorder, note, "Normal", name, "")
+    if name is not None:
+        await _record(recorder, note, "Normal", name, "")
 
 
-async def _act(api: Api, step: Create | Delete | Replace | Patch | Status) -> str:
-    """Do it; give the object's name, which the server may have made."""
+async def _act(api: Api, step: Create | Delete | Replace | Patch | Status) -> str | None:
+    """Do it; give the object's name, which the server may have made, or None when it was done already."""
     meta = metadata(step.obj)
     name: str = meta.name
     match step:
@@ -78,6 +79,7 @@ async def _act(api: Api, step: Create | Delete | Replace | Patch | Status) -> st
             except AlreadyExists:
                 if not keep:
                     raise
+                return None
         case Delete(obj=obj, propagation=propagation, grace=grace):
             try:
                 await api.delete(type(obj), name, meta.namespace, uid=meta.uid, propagation=propagation, grace=grace)
