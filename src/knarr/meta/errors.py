@@ -37,7 +37,7 @@ class ApiError(Exception):
     """A failure the API reports. `kind`, `group` and `name` say of what, for the Status' details."""
 
     code: ClassVar[int] = 500
-    reason: ClassVar[str] = "InternalError"
+    reason: ClassVar[str] = ""  # the base class itself is a failure that upstream reports without a reason
 
     def __init__(
         self,

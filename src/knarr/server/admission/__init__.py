@@ -1,0 +1,80 @@
+"""What the cluster adds to a request or refuses it for, after authorization and before the kind's own rules.
+
+One file each; `PLUGINS` lists them in upstream's order. A plugin sees the tree as the client sent it (types already
+checked, defaults perhaps missing) and may change it in place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from knarr.client.transport import User
+from knarr.kinds.kind import Kind
+from knarr.kinds.types.base import Type
+from knarr.meta.errors import Cause, Forbidden
+
+T = TypeVar("T", bound=Type)
+Tree = dict[str, Any]
+
+
+class State(Protocol):
+    """What plugins read of the cluster."""
+
+    async def get(self, type_: type[T], namespace: str, name: str) -> T | None:
+        """One object, None when it is not there."""
+
+    async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
+        """All objects of a type, of one namespace or of all."""
+
+
+@dataclass(slots=True)
+class Admission:
+    """One write on its way in."""
+
+    verb: str  #: create, update or delete
+    kind: Kind
+    namespace: str
+    name: str
+    user: User
+    subresource: str = ""
+    tree: Tree = field(default_factory=dict)  #: the new object; empty for a delete
+    old: Tree | None = None
+
+    def is_(self, kind: str, *verbs: str, group: str = "") -> bool:
+        """Whether this is one of `verbs` on the main resource of a kind."""
+        return self.verb in verbs and not self.subresource and self.kind.kind == kind and self.kind.group == group
+
+    def refuse(self, why: str, causes: Sequence[Cause] = ()) -> Forbidden:
+        """The 403 of a plugin, in upstream's form."""
+        name = self.name or self.tree.get("metadata", {}).get("generateName", "")
+        head = f'{self.kind.resource} "{name}"' if name else self.kind.resource
+        return Forbidden(
+            f"{head} is forbidden: {why}", kind=self.kind.plural, group=self.kind.group, name=name, causes=causes
+        )
+
+
+class Plugin(Protocol):
+    """One rule of admission."""
+
+    async def admit(self, admission: Admission, state: State) -> None:
+        """Change the tree or raise an ApiError."""
+
+
+async def admit(plugins: Sequence[Plugin], admission: Admission, state: State) -> None:
+    """Run a write past every plugin."""
+    for plugin in plugins:
+        await plugin.admit(admission, state)
+
+
+def part(tree: Tree, key: str) -> Tree:
+    """The mapping under a key, made when it is missing; an empty one that changes nothing when it has a wrong type."""
+    if tree.get(key) is None:
+        tree[key] = {}
+    value = tree[key]
+    return value if isinstance(value, dict) else {}
+
+
+def items(tree: Tree, key: str) -> list[Tree]:
+    """The mappings of a list, without what has a wrong type."""
+    value = tree.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

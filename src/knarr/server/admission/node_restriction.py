@@ -1,0 +1,34 @@
+"""A node's agent writes only its own node and the pods bound to it."""
+
+from knarr.kinds.types.core_v1 import Pod
+from knarr.server.admission import Admission, State
+from knarr.server.identity import node_of
+
+MIRROR = "kubernetes.io/config.mirror"
+
+
+class NodeRestriction:
+    async def admit(self, admission: Admission, state: State) -> None:
+        node = node_of(admission.user)
+        if not node or admission.kind.group:
+            return
+        if admission.kind.kind == "Node" and admission.name != node:
+            raise admission.refuse(f'node "{node}" is not allowed to modify node "{admission.name}"')
+        if admission.kind.kind != "Pod":
+            return
+        if admission.verb == "create" and not admission.subresource:
+            self._check_mirror(admission, node)
+        else:
+            pod = await state.get(Pod, admission.namespace, admission.name)
+            if pod is not None and pod.spec.nodeName != node:
+                what = "delete pods" if admission.verb == "delete" else "update pod status for pod"
+                raise admission.refuse(f'node "{node}" can only {what} with spec.nodeName set to itself')
+
+    def _check_mirror(self, admission: Admission, node: str) -> None:
+        annotations = admission.tree.get("metadata", {}).get("annotations") or {}
+        if MIRROR not in annotations:
+            raise admission.refuse(
+                f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
+            )
+        if admission.tree.get("spec", {}).get("nodeName") != node:
+            raise admission.refuse(f'node "{node}" can only create pods with spec.nodeName set to itself')

@@ -1,0 +1,48 @@
+"""Who is asking: one file for each kind of credential, tried in order. The first that knows the caller decides."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from knarr.client.transport import Request, User
+from knarr.meta.errors import Unauthorized
+from knarr.server.identity import authenticated
+
+
+class Tokens(Protocol):
+    """A kind of bearer token."""
+
+    async def user(self, token: str) -> User | None:
+        """Whom the token stands for; None when it is not one of these or no longer valid."""
+
+
+class Authenticator:
+    """Client certificate first, then bearer tokens. Nobody is anonymous."""
+
+    def __init__(self, tokens: Sequence[Tokens]) -> None:
+        self._tokens = tuple(tokens)
+
+    async def authenticate(self, request: Request) -> User:
+        """Return the caller, or raise Unauthorized. `request.user` is whom the transport already made sure of."""
+        if request.user is not None:
+            return authenticated(request.user)
+        token = bearer(request.headers)
+        user = await self.token_user(token) if token else None
+        if user is None:
+            raise Unauthorized("Unauthorized")
+        return user
+
+    async def token_user(self, token: str) -> User | None:
+        """Whom a bearer token stands for."""
+        for tokens in self._tokens:
+            user = await tokens.user(token)
+            if user is not None:
+                return authenticated(user)
+        return None
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The bearer token of a request, "" when it has none; WebSocket clients may send it as a subprotocol."""
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return ""

@@ -1,0 +1,119 @@
+"""Request bodies: their bytes as trees, refused in upstream's words when they are none."""
+
+from typing import Any
+
+import msgspec
+
+from knarr.client.transport import Request
+from knarr.kinds import decode
+from knarr.meta.errors import BadRequest
+from knarr.meta.field import FieldError, invalid, unsupported, wrong
+from knarr.registry.delete import DeleteOptions
+from knarr.server import negotiation
+from knarr.server.paths import truth
+from knarr.server.queries import META, dry_run_errors, number, one
+
+Tree = dict[str, Any]
+POLICIES = ("Foreground", "Background", "Orphan")
+
+
+def read(request: Request, kind: str) -> tuple[Tree, list[str]]:
+    """The tree of a body and the fields that it names twice. `kind` is what it ought to be, for the message."""
+    if negotiation.body_type(request.headers) == "yaml":
+        return decode.decode_yaml(request.body, kind)
+    return decode.decode_json(request.body, kind)
+
+
+def patch(request: Request) -> Any:
+    """The document of a JSON, merge or strategic merge patch."""
+    try:
+        return msgspec.json.decode(request.body)
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"error decoding patch: {error}") from None
+
+
+class _Preconditions(msgspec.Struct):
+    uid: str = ""
+    resourceVersion: str = ""
+
+
+class _DeleteOptions(msgspec.Struct):
+    """The API's DeleteOptions, as far as they are heeded."""
+
+    gracePeriodSeconds: int | None = None
+    propagationPolicy: str | None = None
+    orphanDependents: bool | None = None
+    dryRun: list[str] | None = None
+    preconditions: _Preconditions | None = None
+    kind: str = ""
+    apiVersion: str = ""
+
+
+def delete_options(request: Request) -> DeleteOptions:
+    """From the body, or from the query when there is no body; raise Invalid for what cannot be."""
+    if request.body:
+        options = _from_body(request)
+    else:
+        orphan = one(request.query, "orphanDependents")
+        options = _DeleteOptions(
+            number(request.query, "gracePeriodSeconds"),
+            one(request.query, "propagationPolicy"),
+            None if orphan is None else truth(orphan),
+            [value for key, value in request.query if key == "dryRun"],
+        )
+    errors = list(_delete_errors(options))
+    if errors:
+        raise invalid("DeleteOptions", META, "", errors)
+    return wish(options)
+
+
+class _Eviction(msgspec.Struct):
+    deleteOptions: _DeleteOptions | None = None
+
+
+def eviction_options(request: Request) -> DeleteOptions:
+    """How an Eviction wants its pod deleted."""
+    tree, _ = read(request, "Eviction")
+    dry_run = bool(one(request.query, "dryRun"))
+    try:
+        options = msgspec.convert(tree, _Eviction).deleteOptions or _DeleteOptions()
+    except msgspec.ValidationError as error:
+        raise BadRequest(f'Eviction in version "v1" cannot be handled as a Eviction: {error}') from None
+    found = wish(options)
+    found.dry_run = found.dry_run or dry_run
+    return found
+
+
+def wish(options: _DeleteOptions) -> DeleteOptions:
+    """The registry's form of the options."""
+    preconditions = options.preconditions or _Preconditions()
+    return DeleteOptions(
+        uid=preconditions.uid,
+        resource_version=preconditions.resourceVersion,
+        grace=options.gracePeriodSeconds,
+        propagation=options.propagationPolicy or "",
+        orphan=options.orphanDependents,
+        dry_run=bool(options.dryRun),
+    )
+
+
+def _from_body(request: Request) -> _DeleteOptions:
+    if negotiation.body_type(request.headers) == "yaml":
+        tree, _ = decode.decode_yaml(request.body, "DeleteOptions")
+        source = msgspec.json.encode(tree)
+    else:
+        source = request.body
+    try:
+        return msgspec.json.decode(source, type=_DeleteOptions)
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"unable to decode the delete options: {error}") from None
+
+
+def _delete_errors(options: _DeleteOptions) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if options.propagationPolicy is not None and options.orphanDependents is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        errors.append(wrong("propagationPolicy", options.propagationPolicy, text))
+    if options.propagationPolicy and options.propagationPolicy not in POLICIES:
+        errors.append(unsupported("propagationPolicy", options.propagationPolicy, [*POLICIES, "nil"]))
+    return errors + dry_run_errors(options.dryRun or [])

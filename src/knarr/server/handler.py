@@ -1,0 +1,129 @@
+"""The way of one request without its transport: who are you, may you, what do you want, in which form.
+
+`Handler.handle` is what both the HTTP server and the in-process transport call.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from knarr.client.transport import Request, Response, User
+from knarr.meta.errors import ApiError, InternalError, MethodNotAllowed
+from knarr.server import authorization, health, negotiation, paths, queries, status
+from knarr.server.authentication import Authenticator
+from knarr.server.authorization import Authorizer
+from knarr.server.call import Call
+from knarr.server.discovery import Discovery, wants_aggregated
+from knarr.server.health import Check
+from knarr.server.metrics import Metrics
+from knarr.server.openapi.documents import OpenApi
+from knarr.server.paths import Target
+from knarr.server.routes import Routes
+from knarr.server.version import version
+
+PATHS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
+log = logging.getLogger("knarr.server")
+
+
+class Handler:
+    """Answers every request; never raises but when it is cancelled."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        routes: Routes,
+        discovery: Discovery,
+        openapi: OpenApi,
+        checks: Sequence[Check],
+        address: str,
+    ) -> None:
+        self._authenticator, self._authorizer, self._routes = authenticator, authorizer, routes
+        self._discovery, self._openapi, self._checks = discovery, openapi, tuple(checks)
+        self._address = address
+        self._metrics = Metrics()
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a request. `request.user` is set when the transport made sure of the caller."""
+        began = asyncio.get_running_loop().time()
+        target = paths.target(request.method, request.path, request.query)
+        try:
+            response = await self._answer(request, target)
+        except ApiError as error:
+            response = status.response(error)
+        except Exception as error:
+            log.exception("%s %s", request.method, request.path)
+            response = status.response(InternalError(f"Internal error occurred: {error}"))
+        seconds = asyncio.get_running_loop().time() - began
+        self._metrics.observe(target.verb, target.group, target.resource, response.status, seconds)
+        return response
+
+    async def _answer(self, request: Request, target: Target) -> Response:
+        if not target.resource and _public(request.path):
+            return await self._open(request)
+        user = await self._authenticator.authenticate(request)
+        await self._allow(user, target)
+        if not target.resource:
+            return await self._path(request)
+        form = negotiation.form(request.headers, pretty=queries.pretty(request.query))
+        return await self._routes.answer(Call(request, target, user, form))
+
+    async def _allow(self, user: User, target: Target) -> None:
+        asked = authorization.attributes(user, target)
+        allowed, reason = await self._authorizer.allows(asked)
+        if not allowed:
+            raise authorization.refusal(asked, reason)
+
+    async def _open(self, request: Request) -> Response:
+        """What anybody may ask."""
+        if request.path.rstrip("/") == "/version":
+            return self._plain(request, version())
+        return await health.answer(request.path, request.query, self._checks)
+
+    async def _path(self, request: Request) -> Response:
+        """Discovery, OpenAPI and metrics: what is not a resource."""
+        path = request.path.rstrip("/")
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        if path.startswith("/openapi/v"):
+            return await self._openapi.answer(request)
+        if path == "/metrics":
+            return self._metrics.answer()
+        if path in ("/api", "/apis") and (form := wants_aggregated(request.headers.get("accept", ""))):
+            return self._aggregated(request, path == "/api", form)
+        tree = self._discovered(path)
+        return self._plain(request, tree) if tree is not None else status.no_such_path()
+
+    def _discovered(self, path: str) -> dict[str, object] | None:
+        parts = path.strip("/").split("/")
+        match parts:
+            case [""]:
+                return {"paths": list(PATHS)}
+            case ["api"]:
+                return self._discovery.api(self._address)
+            case ["apis"]:
+                return self._discovery.apis()
+            case ["api", version_]:
+                return self._discovery.group_version("", version_)
+            case ["apis", group]:
+                return self._discovery.group(group)
+            case ["apis", group, version_]:
+                return self._discovery.group_version(group, version_)
+        return None
+
+    def _aggregated(self, request: Request, core: bool, form: str) -> Response:
+        tree = self._discovery.aggregated(core) | {"apiVersion": f"apidiscovery.k8s.io/{form}"}
+        answer = self._plain(request, tree)
+        answer.headers["content-type"] = f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
+        answer.headers["vary"] = "Accept"
+        return answer
+
+    def _plain(self, request: Request, tree: object) -> Response:
+        form = negotiation.form(request.headers, pretty=queries.pretty(request.query), shapes=False)
+        body, headers = negotiation.compressed(negotiation.encode(tree, form), request.headers)
+        return Response(200, headers | {"content-type": form.media_type, "cache-control": "no-cache, private"}, body)
+
+
+def _public(path: str) -> bool:
+    root = "/" + path.strip("/").partition("/")[0]
+    return root in health.PATHS or path.rstrip("/") == "/version"

@@ -1,0 +1,41 @@
+"""The answer that takes over a connection: exec, attach and port-forward after their Upgrade."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from knarr.client.transport import Response
+
+CHUNK = 64 * 1024
+
+
+Run = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Hijack(Response):
+    """Instead of an answer: `run` gets the raw connection, including what arrived together with the request."""
+
+    run: Run | None = None
+
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def pump(client: Ends, other: Ends) -> None:
+    """Carry bytes both ways until one side ends; what it sent before is delivered."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_carry(client[0], other[1]))
+        tasks.create_task(_carry(other[0], client[1]))
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry one direction; its end closes the far side, whose reader then ends the other direction."""
+    try:
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+    except (ConnectionError, TimeoutError):
+        return  # one end is gone; what is left is to close the other
+    finally:
+        writer.close()

@@ -1,0 +1,100 @@
+"""Answers the /openapi paths: chooses the form, builds a document once, and lets clients keep it by its hash."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+import msgspec
+
+from knarr.client.transport import Request, Response
+from knarr.kinds.kind import Kind
+from knarr.kinds.table import KindTable
+from knarr.meta.errors import NotAcceptable
+from knarr.server import negotiation, status
+from knarr.server.openapi import protobuf, v2, v3
+
+V2_PROTOBUF = (
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+)
+
+
+class OpenApi:
+    """The documents of the kinds that are served."""
+
+    def __init__(self, table: KindTable) -> None:
+        self._table = table
+        self._documents: dict[tuple[str, ...], bytes] = {}
+        self._lock = asyncio.Lock()
+
+    async def answer(self, request: Request) -> Response:
+        rest = request.path.removeprefix("/openapi/").strip("/")
+        if rest == "v2":
+            return await self._v2(request)
+        if rest == "v3":
+            return _json(msgspec.json.encode(v3.index(self._groups())), request)
+        return await self._v3(rest.removeprefix("v3/"), request)
+
+    def _groups(self) -> dict[tuple[str, str], list[Kind]]:
+        groups: dict[tuple[str, str], list[Kind]] = {}
+        for kind in self._table.all():
+            groups.setdefault((kind.group, kind.version), []).append(kind)
+        return groups
+
+    async def _v2(self, request: Request) -> Response:
+        kinds = list(self._table.all())
+        mark = v3.hash_of(kinds)
+        wanted = _v2_form(request.headers.get("accept", ""))
+        body = await self._built(("v2", wanted, mark), _v2_bytes, kinds, wanted)
+        answer = _json(body, request)
+        if wanted == "protobuf":
+            answer.headers["content-type"] = V2_PROTOBUF[1]
+        return answer
+
+    async def _v3(self, where: str, request: Request) -> Response:
+        found = next((kinds for key, kinds in self._groups().items() if v3.place(*key) == where), None)
+        if found is None:
+            return status.no_such_path()
+        mark = v3.hash_of(found)
+        asked = request.parameter("hash")
+        if asked and asked != mark:
+            return Response(301, {"location": f"/openapi/v3/{where}?hash={mark}"})
+        if not _takes_json(request.headers.get("accept", "")):
+            raise NotAcceptable(f"only the following media types are accepted: {negotiation.JSON}")
+        answer = _json(await self._built(("v3", where, mark), v3.document, found), request)
+        if asked:
+            answer.headers["cache-control"] = "public, immutable"
+        return answer
+
+    async def _built(self, key: tuple[str, ...], build: Any, *arguments: Any) -> bytes:
+        """A document, built in a thread the first time."""
+        async with self._lock:
+            if key not in self._documents:
+                self._documents[key] = await asyncio.to_thread(build, *arguments)
+        return self._documents[key]
+
+
+def _v2_bytes(kinds: list[Kind], form: str) -> bytes:
+    document = v2.document(kinds)
+    return protobuf.encode(document) if form == "protobuf" else msgspec.json.encode(document)
+
+
+def _v2_form(accept: str) -> str:
+    for clause in negotiation.clauses(accept or negotiation.JSON):
+        if clause.type in V2_PROTOBUF:
+            return "protobuf"
+        if clause.type in (negotiation.JSON, "*/*", "application/*"):
+            return "json"
+    raise NotAcceptable(f"only the following media types are accepted: {negotiation.JSON}, {V2_PROTOBUF[0]}")
+
+
+def _takes_json(accept: str) -> bool:
+    return not accept or any(c.type in (negotiation.JSON, "*/*", "application/*") for c in negotiation.clauses(accept))
+
+
+def _json(body: bytes, request: Request) -> Response:
+    tag = f'"{hashlib.sha256(body).hexdigest().upper()}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(304, {"etag": tag})
+    packed, headers = negotiation.compressed(body, request.headers)
+    return Response(200, {"content-type": negotiation.JSON, "etag": tag, "vary": "Accept"} | headers, packed)

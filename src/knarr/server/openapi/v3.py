@@ -1,0 +1,95 @@
+"""OpenAPI v3: an index with a hash for each group version, and one document for each."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+import knarr
+from knarr.kinds.kind import Kind
+from knarr.server.openapi import definitions, operations
+from knarr.server.openapi.definitions import Tree, Writer
+
+REQUEST_OPTIONS = "meta_v1.DeleteOptions"
+ANSWERS = ("meta_v1.Status", "meta_v1.WatchEvent", "meta_v1.ListMeta", REQUEST_OPTIONS)
+JSON = "application/json"
+
+
+def place(group: str, version: str) -> str:
+    """The path of a group version below /openapi/v3."""
+    return f"apis/{group}/{version}" if group else f"api/{version}"
+
+
+def hash_of(kinds: Iterable[Kind]) -> str:
+    """Changes when the document of these kinds does; costs next to nothing."""
+    text = "\n".join(
+        [knarr.__version__, *(f"{k.kind} {k.plural} {k.verbs} {sorted(k.subresources)} {k.namespaced}" for k in kinds)]
+    )
+    return hashlib.sha256(text.encode()).hexdigest().upper()
+
+
+def index(groups: dict[tuple[str, str], list[Kind]]) -> Tree:
+    paths = {}
+    for (group, version), kinds in groups.items():
+        where = place(group, version)
+        paths[where] = {"serverRelativeURL": f"/openapi/v3/{where}?hash={hash_of(kinds)}"}
+    return {"paths": paths}
+
+
+def document(kinds: list[Kind]) -> bytes:
+    """The document of one group version, encoded."""
+    writer = Writer(v3=True)
+    types = definitions.reachable([*(type_name(kind) for kind in kinds), *ANSWERS])
+    schemas = definitions.specials(v3=True) | {definitions.name_of(type_): writer.definition(type_) for type_ in types}
+    for kind in kinds:
+        type_ = type_name(kind)
+        schemas[f"{definitions.name_of(type_)}List"] = writer.list_of(type_, kind.group, kind.version, kind.kind)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.0.0",
+            "info": {"title": "Kubernetes", "version": knarr.KUBERNETES_VERSION},
+            "paths": operations.paths(kinds, _finish, _place),
+            "components": {"schemas": dict(sorted(schemas.items()))},
+        }
+    )
+
+
+def type_name(kind: Kind) -> str:
+    """A kind's type as schema.json names it."""
+    return f"{kind.type.__module__.rpartition('.')[2]}.{kind.type.__name__}"
+
+
+def _place(name: str) -> Tree:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "uniqueItems": True}}
+
+
+def _finish(verb: str, kind: Kind) -> Tree:
+    own = {"$ref": "#/components/schemas/" + definitions.name_of(type_name(kind))}
+    answer: Any = own
+    if verb in ("list",):
+        answer = {"$ref": own["$ref"] + "List"}
+    elif verb in ("delete", "deletecollection"):
+        answer = {"$ref": "#/components/schemas/" + definitions.name_of("meta_v1.Status")}
+    out: Tree = {
+        "parameters": [
+            {"name": name, "in": "query", "schema": {"type": type_, "uniqueItems": True}}
+            for name, type_ in operations.PARAMETERS[verb]
+        ],
+        "responses": {
+            "201" if verb == "create" else "200": {
+                "description": "Created" if verb == "create" else "OK",
+                "content": {media: {"schema": answer} for media in operations.PRODUCES},
+            },
+            "401": {"description": "Unauthorized"},
+        },
+    }
+    if verb in ("create", "update"):
+        out["requestBody"] = {"content": {"*/*": {"schema": own}}, "required": True}
+    elif verb == "patch":
+        patch = {"schema": {"type": "object"}}
+        out["requestBody"] = {"content": dict.fromkeys(operations.PATCHES, patch), "required": True}
+    elif verb in ("delete", "deletecollection"):
+        options = {"$ref": "#/components/schemas/" + definitions.name_of(REQUEST_OPTIONS)}
+        out["requestBody"] = {"content": {"*/*": {"schema": options}}}
+    return out

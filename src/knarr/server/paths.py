@@ -1,0 +1,81 @@
+"""What a request's method and path ask for: the verb, the resource, the name. Pure; mirrors upstream's RequestInfo."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+NAMESPACE_SUBRESOURCES = ("status", "finalize")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is about. Without a `resource` it is about the path itself."""
+
+    path: str
+    verb: str  #: of a resource: get, list, watch, create ...; else the method in lower case
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    name: str = ""
+    subresource: str = ""
+    rest: str = ""  #: what follows the subresource, beginning with "/": only proxies have it
+
+    @property
+    def qualified(self) -> str:
+        """The resource as errors name it: "statefulsets.apps"."""
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+
+def target(method: str, path: str, query: Sequence[tuple[str, str]]) -> Target:
+    """Read a request line; `path` may be percent-encoded."""
+    parts = [unquote(part) for part in path.strip("/").split("/")]
+    root = parts[0]
+    if root == "api" and len(parts) > 2:
+        group, version, rest = "", parts[1], parts[2:]
+    elif root == "apis" and len(parts) > 3:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return Target(path, method.lower())
+    verb = VERBS.get(method, "")
+    if rest[0] == "watch" and len(rest) > 1:
+        verb, rest = "watch", rest[1:]
+    return _resource(path, verb, group, version, rest, query)
+
+
+def _resource(
+    path: str, verb: str, group: str, version: str, rest: list[str], query: Sequence[tuple[str, str]]
+) -> Target:
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 1:
+        namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in NAMESPACE_SUBRESOURCES:
+            rest = rest[2:]
+    resource, name, subresource = [*rest[:3], "", "", ""][:3]
+    if resource == "namespaces" and name:
+        namespace = name
+    return Target(
+        path,
+        _verb(verb, name, query),
+        group,
+        version,
+        namespace,
+        resource,
+        name,
+        subresource,
+        "/" + "/".join(rest[3:]) if len(rest) > 3 else "",
+    )
+
+
+def _verb(verb: str, name: str, query: Sequence[tuple[str, str]]) -> str:
+    if name:
+        return verb
+    if verb == "get":
+        return "watch" if any(key == "watch" and truth(value) for key, value in query) else "list"
+    return "deletecollection" if verb == "delete" else verb
+
+
+def truth(text: str) -> bool:
+    """A query parameter's boolean as upstream reads it: everything but "false" and "0" is true."""
+    return text.lower() not in ("false", "0")

@@ -1,0 +1,153 @@
+"""What a request's query says, checked and worded as upstream does. Pure; the result is handed to the registry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from knarr.meta.errors import BadRequest
+from knarr.meta.field import FieldError, invalid, required, too_long, unsupported, wrong
+from knarr.server.paths import truth
+
+Query = Sequence[tuple[str, str]]
+MANAGER_BYTES = 128
+VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+META = "meta.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    labels: str = ""
+    fields: str = ""
+    watch: bool = False
+    bookmarks: bool = False
+    resource_version: str = ""
+    match: str = ""
+    timeout: int = 0  #: seconds; 0 is the server's choice
+    limit: int = 0
+    token: str = ""  #: of the page to continue with
+    initial_events: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    dry_run: bool = False
+    field_manager: str = ""
+    field_validation: str = ""
+    force: bool = False
+
+
+def one(query: Query, name: str) -> str | None:
+    """The first value of a parameter; None when it is absent."""
+    return next((value for key, value in query if key == name), None)
+
+
+def flag(query: Query, name: str) -> bool:
+    value = one(query, name)
+    return value is not None and truth(value)
+
+
+def number(query: Query, name: str) -> int | None:
+    """An integer parameter; raise BadRequest in the words of Go's parser."""
+    text = one(query, name)
+    if text is None or text == "":
+        return None
+    try:
+        return int(text, 10)
+    except ValueError:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def pretty(query: Query) -> bool:
+    return flag(query, "pretty")
+
+
+def list_options(query: Query, name: str = "") -> ListOptions:
+    """The options of a list, watch or deletecollection; a `name` in the path selects one object of a watch."""
+    watching = flag(query, "watch")
+    send = one(query, "sendInitialEvents")
+    options = ListOptions(
+        labels=one(query, "labelSelector") or "",
+        fields=one(query, "fieldSelector") or "",
+        watch=watching,
+        bookmarks=flag(query, "allowWatchBookmarks"),
+        resource_version=one(query, "resourceVersion") or "",
+        match=one(query, "resourceVersionMatch") or "",
+        timeout=number(query, "timeoutSeconds") or 0,
+        limit=number(query, "limit") or 0,
+        token=one(query, "continue") or "",
+        initial_events=None if send is None else truth(send),
+    )
+    errors = list(_list_errors(options))
+    if errors:
+        raise invalid("ListOptions", META, "", errors)
+    return options
+
+
+def _list_errors(options: ListOptions) -> list[FieldError]:
+    errors: list[FieldError] = []
+    match, version = options.match, options.resource_version
+    if options.watch and options.initial_events is not None:
+        if match != "NotOlderThan":
+            errors.append(
+                FieldError(
+                    "FieldValueForbidden",
+                    "resourceVersionMatch",
+                    "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                )
+                if match
+                else required("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch")
+            )
+        return errors
+    if match:
+        if options.watch:
+            text = "Forbidden: resourceVersionMatch is forbidden for watch"
+            errors.append(FieldError("FieldValueForbidden", "resourceVersionMatch", text))
+        if not version:
+            text = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+            errors.append(FieldError("FieldValueForbidden", "resourceVersionMatch", text))
+        if options.token:
+            text = "Forbidden: resourceVersionMatch is forbidden when continue is provided"
+            errors.append(FieldError("FieldValueForbidden", "resourceVersionMatch", text))
+        if match not in ("Exact", "NotOlderThan"):
+            errors.append(unsupported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]))
+        if match == "Exact" and version == "0":
+            text = 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            errors.append(FieldError("FieldValueForbidden", "resourceVersionMatch", text))
+    return errors
+
+
+def write_options(query: Query, kind: str, *, apply: bool = False) -> WriteOptions:
+    """The options of a create, update or patch; `kind` is CreateOptions, UpdateOptions or PatchOptions."""
+    dry_run = [value for key, value in query if key == "dryRun"]
+    manager = one(query, "fieldManager") or ""
+    validation = one(query, "fieldValidation") or ""
+    force = one(query, "force")
+    errors: list[FieldError] = []
+    if kind == "PatchOptions":
+        if apply and not manager:
+            errors.append(required("fieldManager", "is required for apply patch"))
+        if not apply and force is not None:
+            errors.append(
+                FieldError("FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch")
+            )
+    errors += manager_errors(manager)
+    errors += dry_run_errors(dry_run)
+    if validation not in VALIDATIONS:
+        errors.append(unsupported("fieldValidation", validation, VALIDATIONS))
+    if errors:
+        raise invalid(kind, META, "", errors)
+    return WriteOptions(bool(dry_run), manager, validation, force is not None and truth(force))
+
+
+def manager_errors(manager: str) -> list[FieldError]:
+    if len(manager.encode()) > MANAGER_BYTES:
+        return [too_long("fieldManager", MANAGER_BYTES)]
+    if not manager.isprintable():
+        at = next(i for i, c in enumerate(manager) if not c.isprintable())
+        return [wrong("fieldManager", manager, f"invalid character {manager[at]!r} (at position {at})")]
+    return []
+
+
+def dry_run_errors(values: Sequence[str], path: str = "dryRun") -> list[FieldError]:
+    if values in ([], ["All"]) or set(values) == {"All"}:
+        return []
+    return [unsupported(path, list(values), ["All"])]

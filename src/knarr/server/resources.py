@@ -1,0 +1,207 @@
+"""The API's verbs on stored objects: the request's options in, the registry's verb, the answer in the client's form."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from knarr.client.transport import Response
+from knarr.kinds.kind import Kind, Tree
+from knarr.meta.errors import ApiError, Expired, NotAcceptable
+from knarr.registry.core import Options
+from knarr.registry.entry import Entry
+from knarr.registry.patch import Form
+from knarr.registry.registry import Registry
+from knarr.registry.scale import SCALE
+from knarr.server import bodies, negotiation, queries, status, tables, watches
+from knarr.server.admission import Admission, Plugin, State, admit
+from knarr.server.call import Call
+from knarr.server.queries import ListOptions
+
+PATCHES: dict[str, Form] = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+}
+
+
+class Resources:
+    """Verbs on kinds that are stored. Permission was checked before."""
+
+    def __init__(self, registry: Registry, plugins: Sequence[Plugin], state: State) -> None:
+        self._registry, self._plugins, self._state = registry, plugins, state
+
+    async def answer(self, call: Call, kind: Kind) -> Response:
+        target = call.target
+        if target.subresource:
+            if target.verb not in kind.subresources.get(target.subresource, ()):
+                known = target.subresource in kind.subresources
+                raise status.no_such_method() if known else status.no_such_resource()
+        elif target.verb not in kind.verbs:
+            raise status.no_such_method()
+        if kind.namespaced and not target.namespace and target.verb not in ("list", "watch"):
+            raise status.no_such_method()
+        verb = {
+            "get": self.get,
+            "list": self.list_all,
+            "watch": self.watch,
+            "create": self.create,
+            "update": self.update,
+            "patch": self.patch,
+            "delete": self.delete,
+            "deletecollection": self.delete_collection,
+        }[target.verb]
+        return await verb(call, kind)
+
+    async def get(self, call: Call, kind: Kind) -> Response:
+        target = call.target
+        if target.subresource == "scale":
+            return self._show(call, SCALE, 200, await self._registry.get_scale(kind, target.namespace, target.name))
+        return self._show(call, kind, 200, await self._registry.get(kind, target.namespace, target.name))
+
+    async def list_all(self, call: Call, kind: Kind) -> Response:
+        options = queries.list_options(call.request.query)
+        page = await self._registry.list(
+            kind,
+            call.target.namespace if kind.namespaced else "",
+            labels=options.labels,
+            fields=options.fields,
+            limit=options.limit,
+            token=options.token,
+            resource_version=options.resource_version,
+            match=options.match,
+        )
+        return self._page(call, kind, page)
+
+    def _page(self, call: Call, kind: Kind, page: Any) -> Response:
+        form = call.form
+        if form.shape == "Table":
+            body = tables.table(kind, page.entries, page.metadata, include=call.include, version=form.version)
+            return call.answer(200, body)
+        if form.shape == "PartialObjectMetadata":
+            raise NotAcceptable("you requested PartialObjectMetadata, but the requested object is a list")
+        if form.shape:
+            return call.answer(200, tables.partial_list(page.entries, page.metadata, form.version))
+        return call.answer(200, page.raw)
+
+    async def watch(self, call: Call, kind: Kind) -> Response:
+        options = queries.list_options([*call.request.query, ("watch", "true")])
+        version = options.resource_version
+        if version and not (version.isascii() and version.isdigit()):
+            raise ApiError(
+                f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
+            )
+        try:
+            watch = self._registry.watch(
+                kind,
+                call.target.namespace if kind.namespaced else "",
+                labels=options.labels,
+                fields=_fields(options, call),
+                resource_version=version,
+                bookmarks=options.bookmarks,
+                initial_events=options.initial_events,
+                timeout=watches.timeout(options.timeout),
+            )
+        except Expired as error:
+            return watches.refused(error)
+        return watches.response(watch, kind, call.form, call.include)
+
+    async def create(self, call: Call, kind: Kind) -> Response:
+        asked = queries.write_options(call.request.query, "CreateOptions")
+        tree, duplicates = bodies.read(call.request, kind.kind)
+        options = self._options(call, kind, asked, "create", duplicates)
+        entry = await self._registry.create(kind, call.target.namespace if kind.namespaced else "", tree, options)
+        return self._show(call, kind, 201, entry, options.warnings)
+
+    async def update(self, call: Call, kind: Kind) -> Response:
+        target = call.target
+        asked = queries.write_options(call.request.query, "UpdateOptions")
+        tree, duplicates = bodies.read(call.request, "Scale" if target.subresource == "scale" else kind.kind)
+        options = self._options(call, kind, asked, "update", duplicates)
+        if target.subresource == "scale":
+            scale = await self._registry.update_scale(kind, target.namespace, target.name, tree, options)
+            return self._show(call, SCALE, 200, scale, options.warnings)
+        entry = await self._registry.update(
+            kind, target.namespace, target.name, tree, options, subresource=target.subresource
+        )
+        return self._show(call, kind, 200, entry, options.warnings)
+
+    async def patch(self, call: Call, kind: Kind) -> Response:
+        target = call.target
+        how = PATCHES.get(negotiation.media_type(call.request.headers))
+        if how is None:
+            raise status.unsupported_patch()
+        asked = queries.write_options(call.request.query, "PatchOptions")
+        options = self._options(call, kind, asked, "update", [])
+        namespace, body = target.namespace if kind.namespaced else "", bodies.patch(call.request)
+        if target.subresource == "scale":
+            scale = await self._registry.patch_scale(kind, namespace, target.name, how, body, options)
+            return self._show(call, SCALE, 200, scale, options.warnings)
+        entry = await self._registry.patch(
+            kind, namespace, target.name, how, body, options, subresource=target.subresource
+        )
+        return self._show(call, kind, 200, entry, options.warnings)
+
+    async def delete(self, call: Call, kind: Kind) -> Response:
+        target = call.target
+        wish = bodies.delete_options(call.request)
+        options = self._options(call, kind, queries.WriteOptions(wish.dry_run), "delete", [])
+        deleted = await self._registry.delete(
+            kind, target.namespace if kind.namespaced else "", target.name, wish, options
+        )
+        if not deleted.shown:
+            return call.answer(200, deleted.status())
+        return self._show(call, kind, 200, deleted.entry)
+
+    async def delete_collection(self, call: Call, kind: Kind) -> Response:
+        options = queries.list_options([q for q in call.request.query if q[0] != "dryRun"])
+        wish = bodies.delete_options(call.request)
+        asked = self._options(call, kind, queries.WriteOptions(wish.dry_run), "delete", [])
+        page = await self._registry.delete_collection(
+            kind, call.target.namespace, wish, asked, labels=options.labels, fields=options.fields
+        )
+        return self._page(call, kind, page)
+
+    def _options(
+        self, call: Call, kind: Kind, asked: queries.WriteOptions, verb: str, duplicates: Sequence[str]
+    ) -> Options:
+        target = call.target
+
+        async def check(new: Tree, old: Tree | None) -> None:
+            actual = "create" if old is None else verb
+            name = _name(new) or target.name or _name(old or {})
+            admission = Admission(actual, kind, target.namespace, name, call.user, target.subresource, new, old)
+            await admit(self._plugins, admission, self._state)
+
+        return Options(
+            dry_run=asked.dry_run,
+            field_manager=call.manager,
+            field_validation=asked.field_validation,
+            user=call.user.name,
+            duplicates=list(duplicates),
+            admit=check,
+        )
+
+    def _show(self, call: Call, kind: Kind, code: int, entry: Entry, warnings: list[str] | None = None) -> Response:
+        form = call.form
+        if not form.shape:
+            return call.answer(code, entry.raw, warnings)
+        if form.shape == "Table":
+            metadata = {"resourceVersion": str(entry.revision)} if entry.revision else {}
+            body = tables.table(kind, [entry], metadata, include=call.include, version=form.version)
+            return call.answer(code, body, warnings)
+        if form.shape == "PartialObjectMetadataList":
+            raise NotAcceptable("you requested PartialObjectMetadataList, but the requested object is not a list")
+        return call.answer(code, tables.partial(entry.raw, form.version), warnings)
+
+
+def _fields(options: ListOptions, call: Call) -> str:
+    """The field selector of a watch; the old path form `/watch/.../name` means one object."""
+    if not call.target.name:
+        return options.fields
+    only = f"metadata.name={call.target.name}"
+    return f"{options.fields},{only}" if options.fields else only
+
+
+def _name(tree: Tree) -> str:
+    metadata = tree.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else ""
+    return name if isinstance(name, str) else ""

@@ -1,0 +1,119 @@
+"""From a request's target to what answers it: stored kinds, reviews, and the subresources that do something."""
+
+from collections.abc import Awaitable, Callable
+
+from knarr.client.transport import Response
+from knarr.kinds.kind import Kind
+from knarr.kinds.types.core_v1 import Pod
+from knarr.kinds.types.policy_v1 import PodDisruptionBudget
+from knarr.meta.errors import NotFound
+from knarr.registry.core import Options
+from knarr.registry.registry import Registry
+from knarr.server import bodies, eviction, status, token_requests
+from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
+from knarr.server.call import Call
+from knarr.server.pod_streams import PodStreams
+from knarr.server.proxies import Proxies
+from knarr.server.queries import write_options
+from knarr.server.resources import Resources
+from knarr.server.reviews import Reviews
+from knarr.server.state import RegistryState
+from knarr.server.virtual import VIRTUAL, Virtual
+
+STREAMS = ("log", "exec", "attach", "portforward")
+REVIEWS = {(v.group, v.version, v.plural): v for v in VIRTUAL}
+
+
+class Routes:
+    """Chooses what answers a request on a resource."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        resources: Resources,
+        reviews: Reviews,
+        state: RegistryState,
+        streams: PodStreams,
+        tokens: ServiceAccountTokens | None,
+    ) -> None:
+        self._registry, self._resources, self._reviews = registry, resources, reviews
+        self._state, self._streams, self._tokens = state, streams, tokens
+        self._proxies = Proxies(state)
+        self._actions: dict[tuple[str, str, str], Callable[[Call], Awaitable[Response]]] = {
+            ("pods", "binding", "create"): self._bind,
+            ("pods", "eviction", "create"): self._evict,
+            ("serviceaccounts", "token", "create"): self._token,
+        }
+
+    async def answer(self, call: Call) -> Response:
+        target = call.target
+        virtual = REVIEWS.get((target.group, target.version, target.resource))
+        if virtual is not None:
+            return await self._virtual(call, virtual)
+        kind = self._registry.kinds.by_resource(target.group, target.version, target.resource)
+        if kind is None:
+            return self._unknown(call)
+        if not target.group and target.subresource:
+            if target.resource == "pods" and target.subresource in STREAMS:
+                return await self._streams.answer(call.request, self._pod(call), target.subresource)
+            if target.resource in ("pods", "services") and target.subresource == "proxy":
+                return await self._proxies.answer(call.request, target)
+            action = self._actions.get((target.resource, target.subresource, target.verb))
+            if action is not None:
+                return await action(call)
+        return await self._resources.answer(call, kind)
+
+    def _unknown(self, call: Call) -> Response:
+        """A Status inside a group version that is served, plain text outside."""
+        target = call.target
+        if any((k.group, k.version) == (target.group, target.version) for k in self._registry.kinds.all()):
+            raise status.no_such_resource()
+        return status.no_such_path()
+
+    def _pod(self, call: Call) -> Pod:
+        kind = self._kind("pods")
+        found: Pod = self._registry.find(kind, call.target.namespace, call.target.name).object()
+        return found
+
+    def _kind(self, plural: str) -> Kind:
+        kind = self._registry.kinds.by_resource("", "v1", plural)
+        if kind is None:
+            raise NotFound("the server could not find the requested resource")
+        return kind
+
+    async def _virtual(self, call: Call, virtual: Virtual) -> Response:
+        target = call.target
+        if target.verb != "create" or (virtual.namespaced and not target.namespace):
+            raise status.no_such_method()
+        tree, _ = bodies.read(call.request, virtual.kind)
+        if virtual.kind == "Binding":
+            name = (tree.get("metadata") or {}).get("name") or ""
+            await self._registry.bind(self._kind("pods"), target.namespace, name, tree)
+            return call.answer(201, status.success(201))
+        return call.answer(201, await self._reviews.review(virtual, target.namespace, tree, call.user))
+
+    async def _bind(self, call: Call) -> Response:
+        asked = write_options(call.request.query, "CreateOptions")
+        tree, _ = bodies.read(call.request, "Binding")
+        options = Options(dry_run=asked.dry_run, field_manager=call.manager, user=call.user.name)
+        await self._registry.bind(self._kind("pods"), call.target.namespace, call.target.name, tree, options)
+        return call.answer(201, status.success(201))
+
+    async def _evict(self, call: Call) -> Response:
+        target = call.target
+        pod = self._pod(call)
+        asked = bodies.eviction_options(call.request)
+        budgets = await self._state.list(PodDisruptionBudget, target.namespace)
+        budget = eviction.budget_of(pod, budgets)
+        if budget is not None and not asked.dry_run:
+            await eviction.count(self._registry, budget, pod.metadata.name)
+        await self._registry.delete(self._kind("pods"), target.namespace, target.name, asked)
+        return call.answer(201, status.success(201))
+
+    async def _token(self, call: Call) -> Response:
+        if self._tokens is None:
+            raise status.no_such_resource()
+        tree, _ = bodies.read(call.request, "TokenRequest")
+        target = call.target
+        answered = await token_requests.answer(self._tokens, self._state, target.namespace, target.name, tree)
+        return call.answer(201, answered)

@@ -1,0 +1,72 @@
+"""The API server put together: registry, chains and documents make one handler. Called by `knarr.app` and by tests."""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from knarr.registry.registry import Registry
+from knarr.server.admission.chain import default_plugins
+from knarr.server.agents import Agents
+from knarr.server.authentication import Authenticator, Tokens
+from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
+from knarr.server.authentication.static_tokens import read as read_tokens
+from knarr.server.authorization import Chain
+from knarr.server.authorization.components import BuiltIn
+from knarr.server.authorization.masters import Masters
+from knarr.server.authorization.node import NodeAgents
+from knarr.server.authorization.rbac import Rbac
+from knarr.server.discovery import Discovery
+from knarr.server.handler import Handler
+from knarr.server.health import Check
+from knarr.server.openapi.documents import OpenApi
+from knarr.server.pod_streams import PodStreams
+from knarr.server.resources import Resources
+from knarr.server.reviews import Reviews
+from knarr.server.routes import Routes
+from knarr.server.state import RegistryState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What differs between servers. Without keys there are no service account tokens, without `agents` no streams."""
+
+    address: str = "127.0.0.1:6443"  #: host and port that discovery names
+    issuer: str = "https://kubernetes.default.svc.cluster.local"
+    token_file: Path | None = None
+    signing_key: Path | None = None  #: the private key of service account tokens, PEM
+    verifying_key: Path | None = None  #: its public half
+    agents: ssl.SSLContext | None = None  #: how to speak to the nodes' agents
+    checks: Sequence[Check] = ()
+
+
+def build(registry: Registry, settings: Settings | None = None) -> Handler:
+    """The handler over a registry that is started."""
+    settings = settings or Settings()
+    state = RegistryState(registry)
+    tokens: list[Tokens] = []
+    if settings.token_file is not None:
+        tokens.append(read_tokens(settings.token_file))
+    service_accounts: ServiceAccountTokens | None = None
+    if settings.signing_key is not None and settings.verifying_key is not None:
+        service_accounts = ServiceAccountTokens(
+            settings.signing_key.read_bytes(), settings.verifying_key.read_bytes(), settings.issuer, state.exists
+        )
+        tokens.append(service_accounts)
+    authenticator = Authenticator(tokens)
+    rbac = Rbac(state)
+    authorizer = Chain((Masters(), BuiltIn(), NodeAgents(), rbac))
+    reviews = Reviews(authenticator, authorizer, rbac, service_accounts)
+    streams = PodStreams(Agents(state, settings.agents) if settings.agents is not None else None)
+    resources = Resources(registry, default_plugins(), state)
+    routes = Routes(registry, resources, reviews, state, streams, service_accounts)
+    discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)
+    return Handler(authenticator, authorizer, routes, discovery, openapi, settings.checks, settings.address)
+
+
+def agents_context(authority: Path, certificate: Path, key: Path) -> ssl.SSLContext:
+    """How the API server speaks to the agents: its own certificate shown, theirs checked by the cluster's CA."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=authority)
+    context.load_cert_chain(certificate, key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,32 @@
+"""Reads the server makes for itself, decoded: what authorization and admission look up. Never a write."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from knarr.kinds.types.base import Type
+from knarr.registry.core import Core
+
+T = TypeVar("T", bound=Type)
+
+
+class RegistryState:
+    """The cluster's objects as Structs, straight from the registry's cache."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def get(self, type_: type[T], namespace: str, name: str) -> T | None:
+        entry = self._core.resource(self._core.kinds.by_type(type_)).get(namespace, name)
+        if entry is None:
+            return None
+        found: T = entry.object()
+        return found
+
+    async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
+        return [entry.object() for entry in self._core.resource(self._core.kinds.by_type(type_)).span(namespace)]
+
+    async def exists(self, resource: str, namespace: str, name: str, uid: str) -> bool:
+        """Whether a core object is there, with that uid."""
+        kind = self._core.kinds.by_resource("", "v1", resource)
+        entry = self._core.resource(kind).get(namespace, name) if kind else None
+        return entry is not None and entry.uid == uid

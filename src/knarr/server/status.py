@@ -1,0 +1,66 @@
+"""Errors as the API reports them: the only place that renders a Status."""
+
+from typing import Any
+
+import msgspec
+
+from knarr.client.transport import Response
+from knarr.meta.errors import ApiError, MethodNotAllowed, NotFound, UnsupportedMediaType
+
+JSON = "application/json"
+Tree = dict[str, Any]
+
+
+def status(error: ApiError) -> Tree:
+    """The Status that reports an error, its fields in upstream's order."""
+    out: Tree = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": error.message,
+        "reason": error.reason,
+        "details": error.details(),
+        "code": error.code,
+    }
+    if not error.reason:
+        del out["reason"]
+    if out["details"] is None:
+        del out["details"]
+    return out
+
+
+def success(code: int = 0, details: Tree | None = None) -> Tree:
+    """The Status of something that was done and leaves nothing to show."""
+    out: Tree = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if details:
+        out["details"] = details
+    if code:
+        out["code"] = code
+    return out
+
+
+def response(error: ApiError) -> Response:
+    """The answer that reports an error."""
+    headers = {"content-type": JSON, "cache-control": "no-cache, private"}
+    if error.retry_after:
+        headers["retry-after"] = str(error.retry_after)
+    return Response(error.code, headers, msgspec.json.encode(status(error)) + b"\n")
+
+
+def no_such_path() -> Response:
+    """What a path outside the API gets: plain text, as Go's mux answers."""
+    headers = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
+    return Response(404, headers, b"404 page not found\n")
+
+
+def no_such_resource() -> NotFound:
+    return NotFound("the server could not find the requested resource")
+
+
+def no_such_method() -> MethodNotAllowed:
+    return MethodNotAllowed("the server does not allow this method on the requested resource")
+
+
+def unsupported_patch() -> UnsupportedMediaType:
+    return UnsupportedMediaType("415: Unsupported Media Type")
