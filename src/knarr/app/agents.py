@@ -29,7 +29,7 @@ def start(cluster: Cluster, node: str) -> bool:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         json.dump(configuration(cluster, node), out, indent=2)
     processes.spawn(
-        "knarr.node.main",
+        "knarr.app.agent",
         ["--config", str(file)],
         pid_file=lookup.pid_file(cluster, node),
         log=lookup.log_file(cluster, node),
@@ -47,7 +47,7 @@ def kill(cluster: Cluster, node: str) -> None:
 
 
 def configuration(cluster: Cluster, node: str) -> dict[str, object]:
-    """What `knarr.node.main` reads."""
+    """What `knarr.app.agent` reads."""
     plan = cluster.network.node(cluster.node_names.index(node))
     certificates = pki.Pki(cluster.pki)
     pair = certificates.node(node)

@@ -1,0 +1,33 @@
+"""`python -m knarr.app.agent --config FILE`: one node's agent as a process, in the node's network namespace.
+
+Puts together what the rooms do not know of one another: the agent, its runtime, and the pods' network.
+"""
+
+import sys
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from knarr.node import main
+from knarr.node.config import NodeConfig
+from knarr.node.runtimes.runtime import Runtime
+
+
+def make_runtime(settings: NodeConfig) -> Runtime:
+    """The runtime the configuration names."""
+    if settings.runtime == "simulated":
+        return main.simulated(settings)
+    from knarr.net.plan import NetworkPlan
+    from knarr.net.podnetwork import PodNetwork
+    from knarr.node.images.store import ImageStore
+    from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
+
+    octets = IPv4Network(settings.pod_cidr).network_address.packed
+    plan = NetworkPlan(settings.cluster, 244 - octets[1])
+    network = PodNetwork(plan, octets[2], settings.folder / "addresses.json")
+    assert settings.images, "the configuration names no image store"
+    hidden = [Path("/root/.kube"), *([settings.data_dir] if settings.data_dir else [])]
+    return SandboxRuntime(settings.folder / "sandboxes", ImageStore(settings.images), network, hidden=hidden)
+
+
+if __name__ == "__main__":
+    sys.exit(main.main(make_runtime=make_runtime))
