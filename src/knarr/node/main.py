@@ -1,4 +1,4 @@
-"""`python -m knarr.node.main --config FILE`: one node's agent as a process, started by `knarr up`.
+"""One node's agent as a process: `knarr.app.agent` calls `main` with the runtimes it knows.
 
 SIGTERM and SIGINT end the agent and leave its pods running: the next agent finds them again.
 """
@@ -9,6 +9,7 @@ import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from knarr.node import config
@@ -16,20 +17,22 @@ from knarr.node.agent import Agent
 from knarr.node.config import NodeConfig
 from knarr.node.runtimes.runtime import Runtime
 
+MakeRuntime = Callable[[NodeConfig], Runtime]
 
-def main(arguments: list[str] | None = None) -> int:
+
+def main(arguments: list[str] | None = None, make_runtime: MakeRuntime | None = None) -> int:
     """Run until told to stop; the exit code."""
-    parser = argparse.ArgumentParser(prog="knarr.node.main", description="The agent of one knarr node.")
+    parser = argparse.ArgumentParser(prog="knarr.app.agent", description="The agent of one knarr node.")
     parser.add_argument("--config", type=Path, required=True, help="JSON file that describes the node")
     settings = config.read(parser.parse_args(arguments).config)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     import uvloop
 
-    uvloop.run(serve(settings))
+    uvloop.run(serve(settings, (make_runtime or simulated)(settings)))
     return 0
 
 
-async def serve(settings: NodeConfig) -> None:
+async def serve(settings: NodeConfig, runtime: Runtime) -> None:
     """Run the agent until a signal comes."""
     from knarr.client.api import Api
     from knarr.client.http import Http
@@ -43,7 +46,7 @@ async def serve(settings: NodeConfig) -> None:
     api = Api(Http(settings.api_url, ca=settings.ca, cert=settings.cert, key=settings.key), user_agent="kubelet")
     try:
         async with Informers(api) as informers:
-            agent = Agent(settings, api, informers, make_runtime(settings))
+            agent = Agent(settings, api, informers, runtime)
             await until(stopped, agent)
     finally:
         await api.close()
@@ -64,15 +67,13 @@ async def until(stopped: asyncio.Event, agent: Agent) -> None:
             await working
 
 
-def make_runtime(settings: NodeConfig) -> Runtime:
-    """The runtime the configuration names."""
+def simulated(settings: NodeConfig) -> Runtime:
+    """The runtime the configuration names, as far as this room knows them: the others come from `knarr.app.agent`."""
     if settings.runtime == "simulated":
         from knarr.node.runtimes.simulated import SimulatedRuntime
 
         return SimulatedRuntime(settings.pod_cidr or "10.244.0.0/24")
-    from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
-
-    return SandboxRuntime(settings)
+    raise ValueError(f"runtime {settings.runtime!r} is not known here")
 
 
 if __name__ == "__main__":

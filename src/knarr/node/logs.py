@@ -1,0 +1,180 @@
+"""Reads container logs in the CRI format, whole or followed across rotation. Called by the kubelet API.
+
+A line is `<RFC 3339 time> <stdout|stderr> <F|P> <text>`; P says that the line goes on. A rotated file is named
+`<attempt>.log.<something that sorts by time>`.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from knarr.meta import clock
+
+POLL = 0.05  #: seconds between looks at a file that is followed
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `kubectl logs` asks for."""
+
+    follow: bool = False
+    tail: int | None = None
+    since: datetime | None = None
+    timestamps: bool = False
+    limit: int | None = None  #: bytes
+    stream: str = "All"  #: or Stdout, Stderr
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    time: bytes
+    stream: bytes
+    partial: bool
+    text: bytes
+
+
+def parse(line: bytes) -> Entry | None:
+    """One line of a file; None for what is no such line."""
+    parts = line.rstrip(b"\n").split(b" ", 3)
+    if len(parts) < 3 or parts[1] not in (b"stdout", b"stderr"):
+        return None
+    return Entry(parts[0], parts[1], parts[2].startswith(b"P"), parts[3] if len(parts) > 3 else b"")
+
+
+def rendered(entry: Entry, options: Options) -> bytes:
+    """An entry as the client sees it; b"" when it is not asked for."""
+    if options.since is not None and moment(entry.time) < options.since:
+        return b""
+    if options.stream not in ("", "All") and entry.stream.decode() != options.stream.lower():
+        return b""
+    head = entry.time + b" " if options.timestamps else b""
+    return head + entry.text + (b"" if entry.partial else b"\n")
+
+
+def moment(text: bytes) -> datetime:
+    """A timestamp with up to nine fractional digits."""
+    whole, dot, fraction = text.decode().rstrip("Z").partition(".")
+    zone = "+00:00"
+    for sign in "+-":
+        if sign in fraction:
+            fraction, zone = fraction.split(sign)[0], sign + fraction.split(sign)[1]
+    return clock.parse(f"{whole}{dot}{fraction[:6]}{zone}" if dot else f"{whole}{zone}")
+
+
+def files(path: Path) -> list[Path]:
+    """The file and its rotated predecessors, oldest first."""
+    rotated = sorted(each for each in path.parent.glob(f"{path.name}.*") if not each.name.endswith((".gz", ".tmp")))
+    return [*rotated, *([path] if path.exists() else [])]
+
+
+def tail(texts: Iterable[bytes], count: int | None) -> list[bytes]:
+    """The last `count` lines of the texts together, all for None; a line in parts counts once."""
+    kept: list[bytes] = []
+    ends = 0
+    for text in reversed(list(texts)):
+        lines = text.splitlines(keepends=True)
+        start = 0 if count is None else len(lines)
+        while count is not None and start > 0:
+            entry = parse(lines[start - 1])
+            ends += entry is not None and not entry.partial
+            if ends > count:
+                break
+            start -= 1
+        kept = lines[start:] + kept
+        if count is not None and ends > count:
+            break
+    return kept
+
+
+async def read(path: Path, options: Options, running: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """The log in pieces. Followed, it ends once `running` says no and everything was read."""
+    left = options.limit
+    source = follow(path, options, running) if options.follow else once(path, options)
+    async for lines in source:
+        piece = b"".join(render(lines, options))
+        if left is not None:
+            piece, left = piece[:left], left - len(piece[:left])
+        if piece:
+            yield piece
+        if left is not None and left <= 0:
+            return
+
+
+def render(lines: Iterable[bytes], options: Options) -> Iterator[bytes]:
+    for line in lines:
+        if (entry := parse(line)) is not None:
+            yield rendered(entry, options)
+
+
+async def once(path: Path, options: Options) -> AsyncIterator[list[bytes]]:
+    yield await asyncio.to_thread(whole, path, options.tail)
+
+
+def whole(path: Path, count: int | None) -> list[bytes]:
+    """What is there now."""
+    return tail([each.read_bytes() for each in files(path)], count)
+
+
+class Follower:
+    """Reads whole lines from the end of a file that grows and is rotated."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._rest = b""
+
+    def begin(self, count: int | None) -> list[bytes]:
+        """The lines that are there; `more` goes on from here."""
+        if self._path.exists():
+            self._file = self._path.open("rb")
+        older = [each.read_bytes() for each in files(self._path) if each != self._path]
+        text = self._file.read() if self._file else b""
+        complete, newline, self._rest = text.rpartition(b"\n")
+        return tail([*older, complete + newline], count)
+
+    def more(self) -> list[bytes]:
+        """The lines that came since."""
+        if self._file is None:
+            if not self._path.exists():
+                return []
+            self._file = self._path.open("rb")
+        data = self._rest + self._file.read(1 << 20)
+        whole, newline, self._rest = data.rpartition(b"\n")
+        return (whole + newline).splitlines(keepends=True)
+
+    def rotated(self) -> bool:
+        """Whether the file was moved away; then the next read opens the new one."""
+        if self._file is None or not self._path.exists():
+            return False
+        if os.fstat(self._file.fileno()).st_ino == self._path.stat().st_ino:
+            return False
+        self._file.close()
+        self._file = None
+        return True
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+async def follow(path: Path, options: Options, running: Callable[[], bool]) -> AsyncIterator[list[bytes]]:
+    """Lines as they are written."""
+    follower = Follower(path)
+    try:
+        yield await asyncio.to_thread(follower.begin, options.tail)
+        while True:
+            alive = running()
+            if lines := await asyncio.to_thread(follower.more):
+                yield lines
+            elif await asyncio.to_thread(follower.rotated):
+                continue
+            elif not alive:
+                return
+            else:
+                await asyncio.sleep(POLL)
+    finally:
+        follower.close()
