@@ -1,12 +1,17 @@
 """Event: what happened to an object, for people to read; kept for an hour."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells
+from knarr.kinds import cells, rules
 from knarr.kinds.kind import Column, Kind, Tree
 from knarr.kinds.trees import child, fill
 from knarr.kinds.types.core_v1 import Event, EventSource
+from knarr.meta import field
+from knarr.meta.field import FieldError
+
+LONGEST = 128  #: characters of an action, a reason, a reporting instance
+LONGEST_MESSAGE = 1024
 
 COLUMNS = (
     Column("Last Seen"),
@@ -26,6 +31,31 @@ def defaults(tree: Tree) -> None:
     child(tree, "source")
     child(tree, "involvedObject")
     fill(tree, reportingComponent="", reportingInstance="")
+
+
+def validate(event: Event) -> Iterator[FieldError]:
+    """Event and object share a namespace; one with `eventTime` is of the new sort and names its reporter."""
+    own, about = event.metadata.namespace, event.involvedObject.namespace
+    homes = ("", "default", "kube-system") if event.eventTime else ("", "default")
+    if (not about and own not in homes) or (about and not event.eventTime and own != about):
+        yield field.wrong("involvedObject.namespace", about, "does not match event.namespace")
+    if event.eventTime:
+        yield from reported(event)
+    yield from rules.dns_subdomain(own, "namespace")
+
+
+def reported(event: Event) -> Iterator[FieldError]:
+    if not event.reportingComponent:
+        yield field.required("reportingController")
+    yield from rules.qualified_name(event.reportingComponent, "reportingController")
+    for name in ("reportingInstance", "action", "reason"):
+        value: str = getattr(event, name)
+        if not value:
+            yield field.required(name)
+        if len(value.encode()) > LONGEST:
+            yield field.wrong(name, "", f"can have at most {LONGEST} characters")
+    if len(event.message.encode()) > LONGEST_MESSAGE:
+        yield field.wrong("message", "", f"can have at most {LONGEST_MESSAGE} characters")
 
 
 def row(event: Event, now: datetime) -> Sequence[object]:
@@ -70,6 +100,8 @@ KIND = Kind(
     singular="event",
     short_names=("ev",),
     defaults=defaults,
+    validate=validate,
+    validate_update=lambda new, old: validate(new),
     columns=COLUMNS,
     row=row,
     selectable={

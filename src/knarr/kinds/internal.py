@@ -34,15 +34,18 @@ def layout(name: str) -> tuple[tuple[str, str, Any, str], ...]:
     return tuple(fields)
 
 
-def tree(value: Any) -> Any:
-    """A value as upstream's JSON of its internal type; types without a layout keep their own names."""
+def tree(value: Any, name: str = "") -> Any:
+    """A value as upstream's JSON of its internal type, or of the part of it that the layout `name` shows.
+
+    Types without a layout keep their own names.
+    """
     if isinstance(value, list):
         return [tree(item) for item in value]
     if isinstance(value, dict):
         return {key: tree(value[key]) for key in sorted(value)}
     if not isinstance(value, Type):
         return value
-    name = type(value).__name__
+    name = name or type(value).__name__
     if name not in LAYOUTS:
         fields = ((field, getattr(value, field)) for field in value.__struct_fields__)
         return {field: tree(found) for field, found in fields if found not in (None, "", [], {})}
@@ -59,8 +62,8 @@ def _unset(name: str) -> dict[str, Any]:
     return {upper: _unset(empty) if empty else zero for upper, _, zero, empty in layout(name)}
 
 
-def difference(old: Any, new: Any) -> str:
+def difference(old: Any, new: Any, name: str = "") -> str:
     """What changed, line by line, with upstream's three lines of context; ends in an empty line."""
-    before, after = (json.dumps(tree(v), indent=1, ensure_ascii=False).splitlines() for v in (old, new))
+    before, after = (json.dumps(tree(v, name), indent=1, ensure_ascii=False).splitlines() for v in (old, new))
     lines = list(difflib.unified_diff(before, after, lineterm="", n=3))[2:]
     return "\n".join(lines) + "\n"

@@ -1,12 +1,14 @@
 """Namespace: the scope of names; it empties itself before it goes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells
+from knarr.kinds import cells, metadata, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.trees import carry, child, fill_zero
 from knarr.kinds.types.core_v1 import Namespace
+from knarr.meta import field
+from knarr.meta.field import FieldError, at
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 FINALIZER = "kubernetes"
@@ -48,6 +50,31 @@ def prepare_finalize(new: Tree, old: Tree) -> None:
     carry(new, old, "status")
 
 
+def validate(namespace: Namespace) -> Iterator[FieldError]:
+    for name in namespace.spec.finalizers:
+        yield from finalizer(name, "spec.finalizers")
+
+
+def finalizer(name: str, path: str) -> Iterator[FieldError]:
+    yield from rules.qualified_name(name, path)
+    yield from metadata.standard_finalizer(name, path)
+
+
+def validate_finalize(new: Namespace, old: Namespace) -> Iterator[FieldError]:
+    """What an update to /finalize breaks."""
+    for index, name in enumerate(new.spec.finalizers):
+        yield from finalizer(name, at("spec.finalizers", index))
+
+
+def validate_status(new: Namespace, old: Namespace) -> Iterator[FieldError]:
+    """A namespace is terminating exactly when somebody deleted it."""
+    deleted = bool(new.metadata.deletionTimestamp)
+    wanted, when = ("Terminating", "not empty") if deleted else ("Active", "empty")
+    if new.status.phase != wanted:
+        message = f"may only be '{wanted}' if `deletionTimestamp` is {when}"
+        yield field.wrong("status.Phase", new.status.phase, message)
+
+
 def row(namespace: Namespace, now: datetime) -> Sequence[object]:
     return namespace.metadata.name, namespace.status.phase, cells.age(namespace, now)
 
@@ -68,6 +95,8 @@ KIND = Kind(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     prepare_status=prepare_status,
+    validate=validate,
+    validate_status=validate_status,
     columns=(NAME_COLUMN, Column("Status"), AGE_COLUMN),
     row=row,
     selectable={"status.phase": lambda namespace: namespace.status.phase},

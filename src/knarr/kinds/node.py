@@ -1,12 +1,16 @@
 """Node: a host that runs pods."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells
+from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.podspec_affinity import EFFECTS
+from knarr.kinds.resources import amount
 from knarr.kinds.trees import carry, child, fill
-from knarr.kinds.types.core_v1 import Node, NodeCondition, NodeSystemInfo
+from knarr.kinds.types.core_v1 import Node, NodeCondition, NodeSystemInfo, Taint
+from knarr.meta import field, names
+from knarr.meta.field import FieldError, at
 
 ROLE = "node-role.kubernetes.io/"
 OLD_ROLE = "kubernetes.io/role"
@@ -72,6 +76,60 @@ def prepare_status(new: Tree, old: Tree) -> None:
     carry(new, old, "spec")
 
 
+def validate(node: Node) -> Iterator[FieldError]:
+    yield from taints(node.spec.taints, "metadata.taints")
+    yield from resources(node)
+    path, ranges = "spec.podCIDRs", node.spec.podCIDRs
+    for index, value in enumerate(ranges):
+        yield from rules.cidr(value, at(path, index))
+    if len(ranges) > 1:
+        families = [":" in value for value in ranges]
+        if len(set(families)) != len(families):
+            yield field.wrong(path, ranges, "may specify no more than one CIDR for each IP family")
+        for index, value in enumerate(ranges):
+            if value in ranges[:index]:
+                yield field.duplicate(at(path, index), value)
+
+
+def taints(given: Sequence[Taint], path: str) -> Iterator[FieldError]:
+    seen: set[tuple[str, str]] = set()
+    for index, taint in enumerate(given):
+        where = at(path, index)
+        yield from rules.qualified_name(taint.key, at(where, "key"))
+        if faults := names.label_value_errors(taint.value):
+            yield field.wrong(at(where, "value"), taint.value, ";".join(faults))
+        yield from rules.required_one_of(taint.effect, EFFECTS, at(where, "effect"))
+        if (taint.key, taint.effect) in seen:
+            shown = {"Key": taint.key, "Value": taint.value, "Effect": taint.effect}
+            shown["TimeAdded"] = taint.timeAdded
+            error = field.duplicate(where, shown)
+            detail = ": taints must be unique by key and effect pair"
+            yield FieldError(error.reason, error.path, error.message + detail)
+        seen.add((taint.key, taint.effect))
+
+
+def resources(node: Node) -> Iterator[FieldError]:
+    for name in ("capacity", "allocatable"):
+        for resource, value in getattr(node.status, name).items():
+            yield from amount(resource, value, at("status", name, resource))
+
+
+def validate_update(new: Node, old: Node) -> Iterator[FieldError]:
+    """A node keeps the pod range and the provider's name that it was once given."""
+    yield from resources(new)
+    for index, address_ in enumerate(new.status.addresses):
+        if address_ in new.status.addresses[:index]:
+            shown = {"Type": address_.type, "Address": address_.address}
+            yield field.duplicate(at("status.addresses", index), shown)
+    if old.spec.podCIDRs and old.spec.podCIDRs != new.spec.podCIDRs:
+        yield field.forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
+    if old.spec.providerID and old.spec.providerID != new.spec.providerID:
+        yield field.forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
+    yield from taints(new.spec.taints, "metadata.taints")
+    if old.spec.externalID != new.spec.externalID:
+        yield field.forbidden("spec.externalID", "may not be updated")
+
+
 COLUMNS = (
     NAME_COLUMN,
     Column("Status"),
@@ -122,6 +180,9 @@ KIND = Kind(
     defaults=defaults,
     prepare_update=prepare_update,
     prepare_status=prepare_status,
+    validate=validate,
+    validate_update=validate_update,
+    validate_status=validate_update,
     columns=COLUMNS,
     row=row,
     selectable={"spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false"},

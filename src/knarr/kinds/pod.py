@@ -7,7 +7,7 @@ class of service, and what may change after creation. The predicates are what co
 import re
 from datetime import datetime, timedelta
 
-from knarr.kinds import pod_row
+from knarr.kinds import pod_row, pod_rules
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.pod_resources import qos_class
 from knarr.kinds.podspec_defaults import requests_from_limits, spec_defaults
@@ -141,6 +141,9 @@ KIND = Kind(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     prepare_status=prepare_status,
+    validate=pod_rules.validate,
+    validate_update=pod_rules.validate_update,
+    validate_status=pod_rules.validate_status,
     columns=pod_row.COLUMNS,
     row=pod_row.row,
     selectable={

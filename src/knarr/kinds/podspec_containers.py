@@ -154,9 +154,7 @@ def ports(given: Sequence[ContainerPort], path: str) -> Iterator[FieldError]:
         yield from rules.required_one_of(port.protocol, rules.PROTOCOLS, at(where, "protocol"))
 
 
-def host_port_conflicts(
-    given: Iterator[tuple[int, Container]] | list[tuple[int, Container]], path: str
-) -> Iterator[FieldError]:
+def host_port_conflicts(given: Iterable[tuple[int, Container]], path: str) -> Iterator[FieldError]:
     """Two ports of these containers that want the same port of the host."""
     seen: set[str] = set()
     for index, container in given:

@@ -1,27 +1,23 @@
 """PodTemplate: a pod template that stands on its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from knarr.kinds import cells
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.podspec import validate_template
 from knarr.kinds.podspec_defaults import template_defaults
 from knarr.kinds.trees import child
 from knarr.kinds.types.core_v1 import PodTemplate, PodTemplateSpec
+from knarr.meta.field import FieldError
 
 
 def defaults(tree: Tree) -> None:
     template_defaults(child(tree, "template"))
 
 
-def prepare_create(tree: Tree) -> None:
-    child(tree, "metadata")["generation"] = 1
-
-
-def prepare_update(new: Tree, old: Tree) -> None:
-    """Count the changes of the template: this kind has no spec."""
-    before = old.get("metadata", {}).get("generation", 0)
-    child(new, "metadata")["generation"] = before + (new.get("template") != old.get("template"))
+def validate(template: PodTemplate) -> Iterator[FieldError]:
+    yield from validate_template(template.template or PodTemplateSpec(), "template")
 
 
 COLUMNS = (NAME_COLUMN, Column("Containers"), Column("Images"), Column("Pod Labels"))
@@ -41,8 +37,9 @@ KIND = Kind(
     plural="podtemplates",
     singular="podtemplate",
     defaults=defaults,
-    prepare_create=prepare_create,
-    prepare_update=prepare_update,
+    generation=True,
+    validate=validate,
+    validate_update=lambda new, old: validate(new),
     columns=COLUMNS,
     row=row,
 )

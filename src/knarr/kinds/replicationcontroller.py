@@ -1,13 +1,16 @@
 """ReplicationController: the ReplicaSet's ancestor, with a plain map for a selector."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells
+from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
+from knarr.kinds.podspec import validate_template
 from knarr.kinds.podspec_defaults import template_defaults
 from knarr.kinds.trees import carry, child, fill, part
-from knarr.kinds.types.core_v1 import PodTemplateSpec, ReplicationController
+from knarr.kinds.types.core_v1 import PodTemplateSpec, ReplicationController, ReplicationControllerStatus
+from knarr.meta import field
+from knarr.meta.field import FieldError, at
 
 
 def defaults(tree: Tree) -> None:
@@ -35,6 +38,42 @@ def prepare_update(new: Tree, old: Tree) -> None:
 
 def prepare_status(new: Tree, old: Tree) -> None:
     carry(new, old, "spec")
+
+
+def validate(controller: ReplicationController) -> Iterator[FieldError]:
+    spec = controller.spec
+    yield from rules.not_negative(spec.minReadySeconds, "spec.minReadySeconds")
+    if not spec.selector:
+        yield field.required("spec.selector")
+    yield from rules.not_negative(spec.replicas, "spec.replicas")
+    if spec.template is None:
+        yield field.required("spec.template")
+        return
+    labels = spec.template.metadata.labels
+    if any(labels.get(key) != value for key, value in spec.selector.items()):
+        message = "`selector` does not match template `labels`"
+        yield field.wrong("spec.template.metadata.labels", labels, message)
+    yield from validate_template(spec.template, "spec.template")
+    if (policy := spec.template.spec.restartPolicy) != "Always":
+        yield field.unsupported("spec.template.spec.restartPolicy", policy, ("Always",))
+    if spec.template.spec.activeDeadlineSeconds is not None:
+        message = "activeDeadlineSeconds in ReplicationController is not Supported"
+        yield field.forbidden("spec.template.spec.activeDeadlineSeconds", message)
+
+
+def validate_status(new: ReplicationController, old: ReplicationController) -> Iterator[FieldError]:
+    status = new.status
+    for name in ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"):
+        yield from rules.not_negative(getattr(status, name), at("status", name))
+    for name in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        yield from no_more(status, name, status.replicas, "status.replicas")
+    yield from no_more(status, "availableReplicas", status.readyReplicas or 0, "readyReplicas")
+
+
+def no_more(status: ReplicationControllerStatus, name: str, most: int, what: str) -> Iterator[FieldError]:
+    count = getattr(status, name) or 0
+    if count > most:
+        yield field.wrong(at("status", name), count, f"cannot be greater than {what}")
 
 
 def selector(controller: ReplicationController) -> str:
@@ -86,6 +125,9 @@ KIND = Kind(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     prepare_status=prepare_status,
+    validate=validate,
+    validate_update=lambda new, old: validate(new),
+    validate_status=validate_status,
     columns=COLUMNS,
     row=row,
     selectable={"status.replicas": lambda controller: str(controller.status.replicas)},

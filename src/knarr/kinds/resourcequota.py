@@ -1,12 +1,15 @@
 """ResourceQuota: how much a namespace may use in all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells
+from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.resources import QUOTA, amounts, quota_resource_name
 from knarr.kinds.trees import carry, child
-from knarr.kinds.types.core_v1 import ResourceQuota
+from knarr.kinds.types.core_v1 import ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement
+from knarr.meta import field
+from knarr.meta.field import FieldError, at
 
 
 def defaults(tree: Tree) -> None:
@@ -24,6 +27,94 @@ def prepare_update(new: Tree, old: Tree) -> None:
 
 def prepare_status(new: Tree, old: Tree) -> None:
     carry(new, old, "spec")
+
+
+TERMINATING = ("Terminating", "NotTerminating")
+BEST_EFFORT = ("BestEffort", "NotBestEffort")
+FLAGS = (*TERMINATING, *BEST_EFFORT, "CrossNamespacePodAffinity")
+SCOPES = (*FLAGS, "PriorityClass", "VolumeAttributesClass")
+POD_RESOURCES = frozenset({"cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory", "pods"})
+OF_SCOPE = {  # scope -> the standard resources it can be counted for
+    "BestEffort": frozenset({"pods"}),
+    "CrossNamespacePodAffinity": frozenset({"pods"}),
+    "VolumeAttributesClass": frozenset({"persistentvolumeclaims", "requests.storage"}),
+}
+
+
+def validate(quota: ResourceQuota) -> Iterator[FieldError]:
+    yield from amounts(quota.spec.hard, quota_resource_name, "spec.hard")
+    yield from scopes(quota.spec)
+    if quota.spec.scopeSelector is not None:
+        yield from selector(quota.spec)
+    yield from validate_status(quota, quota)
+
+
+def validate_status(new: ResourceQuota, old: ResourceQuota) -> Iterator[FieldError]:
+    yield from amounts(new.status.hard, quota_resource_name, "status.hard")
+    yield from amounts(new.status.used, quota_resource_name, "status.used")
+
+
+def validate_update(new: ResourceQuota, old: ResourceQuota) -> Iterator[FieldError]:
+    yield from amounts(new.spec.hard, quota_resource_name, "spec.hard")
+    yield from scopes(new.spec)
+    if new.spec.scopeSelector is not None:
+        yield from selector(new.spec)
+    if set(new.spec.scopes) != set(old.spec.scopes):
+        yield field.wrong("spec.scopes", new.spec.scopes, rules.IMMUTABLE)
+
+
+def counts(scope: str, resource: str) -> bool:
+    """Whether a scope makes sense for a resource."""
+    return resource not in QUOTA or resource in OF_SCOPE.get(scope, POD_RESOURCES)
+
+
+def scopes(spec: ResourceQuotaSpec) -> Iterator[FieldError]:
+    path, given = "spec.scopes", spec.scopes
+    for scope in given:
+        if scope not in SCOPES:
+            yield field.wrong(path, given, "unsupported scope")
+        elif not all(counts(scope, resource) for resource in spec.hard):
+            yield field.wrong(path, given, "unsupported scope applied to resource")
+    yield from conflicts(given, given)
+
+
+def conflicts(found: Sequence[str], shown: Sequence[str]) -> Iterator[FieldError]:
+    for pair in (BEST_EFFORT, TERMINATING):
+        if set(pair) <= set(found):
+            yield field.wrong("spec.scopes", shown, "conflicting scopes")
+
+
+def selector(spec: ResourceQuotaSpec) -> Iterator[FieldError]:
+    assert spec.scopeSelector is not None
+    path, given = "spec.scopeSelector.matchExpressions", spec.scopeSelector.matchExpressions
+    for requirement in given:
+        if requirement.scopeName not in SCOPES:
+            yield field.wrong(at(path, "scopeName"), requirement.scopeName, "unsupported scope")
+        elif not all(counts(requirement.scopeName, resource) for resource in spec.hard):
+            shown = [{"ScopeName": r.scopeName, "Operator": r.operator, "Values": r.values or None} for r in given]
+            yield field.wrong(path, {"MatchExpressions": shown}, "unsupported scope applied to resource")
+        yield from scope_requirement(requirement, path)
+    yield from conflicts([requirement.scopeName for requirement in given], spec.scopes)
+
+
+def scope_requirement(given: ScopedResourceSelectorRequirement, path: str) -> Iterator[FieldError]:
+    if given.scopeName in FLAGS and given.operator != "Exists":
+        message = (
+            "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
+            "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or "
+            "ResourceQuotaScopeCrossNamespacePodAffinity"
+        )
+        yield field.wrong(at(path, "operator"), given.operator, message)
+    if given.operator in ("In", "NotIn"):
+        if not given.values:
+            message = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
+            yield field.required(at(path, "values"), message)
+    elif given.operator in ("Exists", "DoesNotExist"):
+        if given.values:
+            message = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
+            yield field.wrong(at(path, "values"), given.values, message)
+    else:
+        yield field.wrong(at(path, "operator"), given.operator, "not a valid selector operator")
 
 
 def row(quota: ResourceQuota, now: datetime) -> Sequence[object]:
@@ -47,6 +138,9 @@ KIND = Kind(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     prepare_status=prepare_status,
+    validate=validate,
+    validate_update=validate_update,
+    validate_status=validate_status,
     columns=(NAME_COLUMN, Column("Request"), Column("Limit"), AGE_COLUMN),
     row=row,
 )

@@ -82,7 +82,7 @@ def required_one_of(value: str, choices: Collection[str], path: str) -> Iterator
         yield from one_of(value, choices, path)
 
 
-def needed(path: str, **values: object) -> Iterator[FieldError]:
+def needed(path: str, /, **values: object) -> Iterator[FieldError]:
     """Fields under `path` that must not be empty."""
     for key, value in values.items():
         if not value:

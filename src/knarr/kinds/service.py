@@ -6,7 +6,7 @@ Addresses, address families and node ports are the registry's allocator's to giv
 from collections.abc import Sequence
 from datetime import datetime
 
-from knarr.kinds import cells
+from knarr.kinds import cells, service_rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.trees import carry, child, fill, fill_zero, items
 from knarr.kinds.types.core_v1 import LoadBalancerStatus, Service, ServicePort
@@ -121,6 +121,9 @@ KIND = Kind(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     prepare_status=prepare_status,
+    validate=service_rules.validate,
+    validate_update=service_rules.validate_update,
+    validate_status=service_rules.validate_status,
     columns=COLUMNS,
     row=row,
     selectable={
