@@ -1,4 +1,4 @@
-"""What of a pod a service publishes: addresses, ports, names. Pure; for the controllers of endpoints and their slices."""
+"""What of a pod a service publishes: addresses, ports, names. Pure; both controllers of endpoints read it."""
 
 from collections.abc import Iterable
 from datetime import datetime
