@@ -15,6 +15,7 @@ ApiError
 ├── Invalid 422 (with a FieldError for each cause)
 ├── TooManyRequests 429
 ├── InternalError 500
+├── Unclassified 500 (no reason: what upstream's server fails with before it thinks of one)
 ├── ServiceUnavailable 503
 └── Timeout 504
 """
@@ -122,6 +123,10 @@ class TooManyRequests(ApiError):
 
 class InternalError(ApiError):
     code, reason = 500, "InternalError"
+
+
+class Unclassified(ApiError):
+    code, reason = 500, ""
 
 
 class ServiceUnavailable(ApiError):

@@ -97,7 +97,8 @@ def invalid(kind: str, group: str, name: str, errors: Iterable[FieldError]) -> I
     """The 422 that names every broken rule."""
     found = list(errors)
     qualified = f"{kind}.{group}" if group else kind
-    listed = str(found[0]) if len(found) == 1 else "[" + ", ".join(map(str, found)) + "]"
+    said = list(dict.fromkeys(map(str, found)))  # what is found twice is said once, though it makes two causes
+    listed = said[0] if len(said) == 1 else "[" + ", ".join(said) + "]"
     return Invalid(
         f'{qualified} "{name}" is invalid: {listed}',
         kind=kind,

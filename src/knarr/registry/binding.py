@@ -2,7 +2,7 @@
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta import clock
-from knarr.meta.errors import InternalError
+from knarr.meta.errors import Unclassified
 from knarr.registry.core import Core, Options
 from knarr.registry.entry import Entry
 from knarr.registry.modify import conflict, modify
@@ -12,7 +12,7 @@ async def bind(core: Core, kind: Kind, namespace: str, name: str, body: Tree, op
     """Set the pod's node to the binding's target; raises Conflict when it has one or is on its way out."""
     node = (body.get("target") or {}).get("name", "")
     if not node:
-        raise InternalError("target.name: Required value")
+        raise Unclassified("target.name: Required value")
     wanted = body.get("metadata") or {}
 
     async def change(pod: Tree) -> Tree:
@@ -48,5 +48,5 @@ def refusal(pod: Tree) -> str:
 def scheduled(status: Tree) -> None:
     """Say in the pod's status that it has a node."""
     conditions = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
-    found = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": clock.timestamp()}
+    found = {"type": "PodScheduled", "status": "True", "lastTransitionTime": clock.timestamp()}
     status["conditions"] = [*conditions, found]

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from knarr.kinds import metadata as metadata_rules
-from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.kind import Kind, Tree, no_rules
 from knarr.kinds.schema import normalise, strict, type_name
 from knarr.meta import clock
 from knarr.meta.errors import BadRequest
@@ -114,6 +114,6 @@ def validate_update(kind: Kind, tree: Tree, old: Entry, options: Options, subres
     if subresource == "status":
         errors += kind.validate_status(new, before)
     elif not subresource:
-        errors += [*kind.validate(new), *kind.validate_update(new, before)]
+        errors += kind.validate(new) if kind.validate_update is no_rules else kind.validate_update(new, before)
     check(kind, new.metadata.name, errors)
     options.warnings += kind.warnings(new)
