@@ -70,7 +70,7 @@ def dns_service(cluster: Cluster) -> core_v1.Service:
 
 async def _point_kubernetes_here(api: Api, cluster: Cluster) -> None:
     """Endpoints and EndpointSlice of the `kubernetes` service: where this server can be reached."""
-    address = cluster.network.host if cluster.runtime == "sandbox" else "127.0.0.1"
+    address = cluster.network.host  # upstream refuses a loopback address here
     metadata = meta_v1.ObjectMeta(
         name="kubernetes",
         namespace="default",

@@ -1,11 +1,24 @@
 """The cluster's image store, as the command line and the demo open it."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from knarr.app.config import Cluster
-from knarr.node.images.store import ImageStore
+from knarr.app.config import Cluster, ConfigError
+from knarr.node.images.archive import load
+from knarr.node.images.build import build
+from knarr.node.images.store import ImageError, ImageStore
+
+__all__ = ["build", "load", "one_line_errors", "open_store"]
 
 
 def open_store(cluster: Cluster) -> ImageStore:
-    cluster.images.mkdir(mode=0o711, parents=True, exist_ok=True)
-    return ImageStore(Path(cluster.images))
+    return ImageStore(cluster.images)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """An image that cannot be built or loaded ends the command with its one line."""
+    try:
+        yield
+    except (ImageError, ValueError) as error:
+        raise ConfigError(str(error)) from error

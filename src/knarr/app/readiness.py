@@ -24,6 +24,8 @@ def wait_nodes_ready(cluster: Cluster, seconds: float) -> None:
                 waiting.discard(node["metadata"]["name"])
     except TimeoutError:
         pass  # reported below, by the names that are left
+    except (OSError, http.client.HTTPException) as error:
+        raise ConfigError(f"the API server hung up ({error}); see {cluster.run / 'server.log'}") from error
     finally:
         link.close()
     if waiting:

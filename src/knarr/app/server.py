@@ -18,6 +18,8 @@ import uvloop
 
 from knarr.app import bootstrap, certificates, config, parts
 from knarr.app.config import Cluster, ConfigError
+from knarr.meta.errors import ApiError
+from knarr.store.store import StoreError
 
 LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s %(message)s"
 log = logging.getLogger("knarr.app")
@@ -32,14 +34,14 @@ async def serve(cluster: Cluster, ready_fd: int) -> None:
     async with AsyncExitStack() as stack:
         pki = certificates.ensure(cluster.pki, hosts=server_names(cluster), nodes=node_addresses(cluster))
         registry = await parts.open_registry(cluster, stack)
-        handler = await parts.open_handler(cluster, pki, registry, stack)
+        handler = parts.open_handler(cluster, pki, registry)
         api = parts.local_api(handler)
         await bootstrap.ensure(api, cluster)
         await parts.listen(cluster, pki, handler, stack)
         say(ready_fd, "ready")
         gc.freeze()  # what is loaded now stays: the collector need not look at it again
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(parts.run(cluster, api, handler))
+            running = tasks.create_task(parts.run(cluster, pki, api, handler))
             await stopping.wait()
             running.cancel()
 
@@ -77,7 +79,7 @@ def main() -> None:
         if cluster is None:
             raise ConfigError(f"{given.data_dir} holds no cluster")
         uvloop.run(serve(cluster, given.ready_fd))
-    except (ConfigError, OSError, *parts.STORE_ERRORS) as error:
+    except (ConfigError, OSError, ApiError, StoreError) as error:
         log.exception("cannot start")
         say(given.ready_fd, f"error: {error}")
         sys.exit(1)

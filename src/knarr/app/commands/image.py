@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from knarr.app import images, lookup
-from knarr.app.config import ConfigError
 
 
 @click.group("image")
@@ -25,8 +24,8 @@ def build(cluster_name: str, tag: str, file: Path | None, directory: Path) -> No
     """Build an image from DIRECTORY."""
     store = images.open_store(lookup.existing(cluster_name))
     with images.one_line_errors():
-        image = store.build(tag, directory, dockerfile=file)
-    click.echo(f"{image.name} built: {image.id}")
+        image = images.build(store, tag, directory, file)
+    click.echo(f"{tag} built: {image.id}")
 
 
 @command.command("load")
@@ -36,20 +35,18 @@ def load(cluster_name: str, archive: Path) -> None:
     """Load the images of ARCHIVE, an OCI or docker-archive tar."""
     store = images.open_store(lookup.existing(cluster_name))
     with images.one_line_errors():
-        loaded = store.load(archive)
-    if not loaded:
-        raise ConfigError(f"{archive}: holds no image")
+        loaded = images.load(store, archive)
     for image in loaded:
-        click.echo(f"{image.name} loaded: {image.id}")
+        click.echo(f"{':'.join(image.familiar)} loaded: {image.id}")
 
 
 @command.command("ls")
 @cluster_option
 def ls(cluster_name: str) -> None:
     """List the images."""
-    rows = [("IMAGE", "IMAGE ID", "SIZE")]
-    for image in images.open_store(lookup.existing(cluster_name)).ls():
-        rows.append((image.name, image.id.removeprefix("sha256:")[:12], f"{image.size / 1e6:.1f}MB"))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    rows = [("REPOSITORY", "TAG", "IMAGE ID", "SIZE")]
+    listed = images.open_store(lookup.existing(cluster_name)).ls()
+    rows += [(*image.familiar, image.id.removeprefix("sha256:")[:12], f"{image.size / 1e6:.1f}MB") for image in listed]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
