@@ -84,7 +84,8 @@ def load(kind: Kind, value: bytes, revision: int) -> Entry:
 def encode(tree: Tree) -> bytes:
     """The bytes at rest of a tree."""
     metadata = {key: value for key, value in tree["metadata"].items() if key != "resourceVersion"}
-    return msgspec.json.encode({"apiVersion": tree["apiVersion"], "kind": tree["kind"], **tree, "metadata": metadata})
+    head = {"apiVersion": tree["apiVersion"], "kind": tree["kind"], "metadata": metadata}
+    return msgspec.json.encode(head | {key: value for key, value in tree.items() if key not in head})
 
 
 def at_rest(entry: Entry) -> bytes:
