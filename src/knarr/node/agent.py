@@ -15,6 +15,7 @@ from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.events import Recorder
 from knarr.meta.errors import NotFound
 from knarr.node import host
+from knarr.node.api import KubeletApi
 from knarr.node.config import NodeConfig
 from knarr.node.env import Sources, wanted
 from knarr.node.local_path import Cleaner
@@ -26,6 +27,7 @@ from knarr.node.worker import Worker
 log = logging.getLogger(__name__)
 
 RETRY = 0.5  #: seconds before a runtime that failed to answer is asked again
+BROKEN = 5.0  #: seconds before a worker that broke is replaced
 ORPHAN_GRACE = 30
 
 Source = TypeVar("Source", ConfigMap, Secret)
@@ -43,6 +45,7 @@ class Agent:
         self.sandboxes: dict[str, PodSandbox] = {}
         self.workers: dict[str, Worker] = {}
         self.registered = asyncio.Event()  #: the node is Ready
+        self._kubelet: KubeletApi | None = None
         self._recorder = Recorder(api, "kubelet", config.name)
 
     async def run(self) -> None:
@@ -51,9 +54,18 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                await self._listen()
                 await self._begin(group)
         finally:
+            if self._kubelet is not None:
+                await self._kubelet.stop()
             await self.runtime.stop()
+
+    async def _listen(self) -> None:
+        """Serve the kubelet API, when there is a certificate to serve it with."""
+        if self.config.serving_cert is not None:
+            self._kubelet = KubeletApi(self)
+            self.registration.port = await self._kubelet.start()
 
     async def _begin(self, group: asyncio.TaskGroup) -> None:
         group.create_task(self._recorder.run(), name="events")
@@ -89,9 +101,14 @@ class Agent:
         self._group.create_task(self._work(worker), name=f"pod {worker.pod.metadata.name}")
 
     async def _work(self, worker: Worker) -> None:
+        """See a pod through. A worker that breaks is replaced: one pod's trouble is not the node's."""
         try:
             await worker.run()
-        finally:
+        except Exception:
+            log.exception("the worker of pod %s/%s broke", worker.pod.metadata.namespace, worker.pod.metadata.name)
+            await asyncio.sleep(BROKEN)
+            self._employ(worker.successor())
+        else:
             self.workers.pop(worker.uid, None)
             self.sandboxes.pop(worker.uid, None)
 

@@ -5,7 +5,6 @@ SIGTERM and SIGINT end the agent and leave its pods running: the next agent find
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
@@ -53,18 +52,11 @@ async def serve(settings: NodeConfig, runtime: Runtime) -> None:
 
 
 async def until(stopped: asyncio.Event, agent: Agent) -> None:
-    """Run the agent and its kubelet API; end both when `stopped` is set. What kills one kills all."""
-    from knarr.node.api import KubeletApi
-
+    """Run the agent; end it when `stopped` is set, or with what ended it."""
     async with asyncio.TaskGroup() as group:
-        kubelet = KubeletApi(agent)
-        agent.registration.port = await kubelet.start()
         working = group.create_task(agent.run(), name="agent")
         await stopped.wait()
         working.cancel()
-        await kubelet.stop()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
 
 
 def simulated(settings: NodeConfig) -> Runtime:

@@ -14,7 +14,7 @@ from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import Container, Pod
 from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
-from knarr.node import images
+from knarr.node import pulls
 from knarr.node.env import EnvError, environment
 from knarr.node.health import Health
 from knarr.node.host import Host
@@ -62,6 +62,12 @@ class Worker:
         """The object is gone: so must be the pod."""
         self.memory.removed = True
         self.wake()
+
+    def successor(self) -> "Worker":
+        """A worker that starts afresh where this one broke."""
+        worker = Worker(self.host, self.pod, orphan=self._orphan)
+        worker.memory.removed = self.memory.removed
+        return worker
 
     def wake(self) -> None:
         self._wake.set()
@@ -191,7 +197,7 @@ class Worker:
         everyone = (*self.pod.spec.initContainers, *self.pod.spec.containers)
         container = next(each for each in everyone if each.name == step.name)
         tell = partial(self._say, container)
-        await images.ensure(self.host.runtime, container, tell)
+        await pulls.ensure(self.host.runtime, container, tell)
         pod = self._with_address()
         env = environment(pod, container, await self.host.sources(pod, container))
         mounts = await self.host.volumes.mounts(pod, container, env)

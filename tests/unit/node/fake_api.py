@@ -6,8 +6,6 @@ import json
 
 from knarr.client.transport import Request, Response
 
-META = {"pods": "Pod", "nodes": "Node", "services": "Service", "events": "Event", "leases": "Lease"}
-
 
 def failure(code, reason, message):
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason}
@@ -65,11 +63,8 @@ class FakeApi:
 
     async def send(self, request: Request) -> Response:
         parts = request.path.strip("/").split("/")
-        named = parts[-1] != "status" and len(parts) % 2 == (0 if parts[0] == "api" else 1)
-        if "namespaces" in parts:
-            rest = parts[parts.index("namespaces") + 2 :]
-        else:
-            rest = parts[2 if parts[0] == "api" else 3 :]
+        start = parts.index("namespaces") + 2 if "namespaces" in parts else 2 if parts[0] == "api" else 3
+        rest = parts[start:]
         named = len(rest) > 1
         status = len(rest) > 2 and rest[2] == "status"
         path = "/" + "/".join(parts[:-1] if status else parts)
