@@ -78,7 +78,8 @@ def _create(plan: NetworkPlan) -> None:
         _no_ipv6(plan.bridge)
         kernel.set_link(plan.bridge, up=True, alias=plan.alias)
         kernel.add_address(plan.bridge, f"{plan.host}/24")
-        kernel.add_address(plan.bridge, f"{plan.dns}/32")
+        for address in (plan.api, plan.dns):  # services this machine answers itself
+            kernel.add_address(plan.bridge, f"{address}/32")
         _swallow_services(kernel, plan.service_link, plan, plan.host)
 
 
@@ -143,7 +144,8 @@ def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[No
     _write(f"net/ipv4/conf/{POD_BRIDGE}/send_redirects", "0")
     kernel.set_route(plan.pods, metric=LAST_RESORT, kind=BLACKHOLE)
     _swallow_services(kernel, SERVICE_LINK, plan, node.address)
-    kernel.set_route(f"{plan.dns}/32", via=plan.host, source=node.address)
+    for address in (plan.api, plan.dns):
+        kernel.set_route(f"{address}/32", via=plan.host, source=node.address)
     for other in others:
         kernel.set_route(other.pods, via=other.address)
 

@@ -1,0 +1,82 @@
+"""Addresses and names of a cluster's network, and how pods get theirs."""
+
+import pytest
+
+from knarr.net.plan import NetworkPlan
+from knarr.net.podnetwork import next_address, pod_link
+
+PLAN = NetworkPlan("knarr", 0)
+NODE = PLAN.node(0)
+
+
+def test_the_first_cluster_has_the_usual_ranges():
+    assert (PLAN.pods, PLAN.services, PLAN.nodes, PLAN.bridge) == (
+        "10.244.0.0/16",
+        "10.96.0.0/16",
+        "172.30.0.0/24",
+        "knarr0",
+    )
+    assert (PLAN.api, PLAN.dns, PLAN.host) == ("10.96.0.1", "10.96.0.10", "172.30.0.1")
+
+
+def test_further_clusters_have_their_own():
+    plan = NetworkPlan("other", 2)
+    assert (plan.pods, plan.services, plan.nodes, plan.bridge) == (
+        "10.242.0.0/16",
+        "10.98.0.0/16",
+        "172.30.2.0/24",
+        "knarr2",
+    )
+
+
+def test_a_node_has_a_namespace_an_address_and_a_pod_range():
+    node = PLAN.node(3)
+    assert (node.name, node.namespace, node.address, node.pods, node.gateway) == (
+        "knarr-3",
+        "knarr-knarr-knarr-3",
+        "172.30.0.5",
+        "10.244.3.0/24",
+        "10.244.3.1",
+    )
+
+
+NAMESPACES = {
+    "its own node is known": ("knarr-knarr-knarr-12", 12),
+    "a cluster whose name begins alike has others": ("knarr-knarr-2-knarr-2-0", None),
+    "strangers are left alone": ("cni-1234", None),
+}
+
+
+@pytest.mark.parametrize(("name", "number"), NAMESPACES.values(), ids=NAMESPACES)
+def test_namespaces(name, number):
+    assert PLAN.number(name) == number
+
+
+@pytest.mark.parametrize("index", [-1, 80], ids=["a negative one", "one too many"])
+def test_an_index_outside_is_refused(index):
+    with pytest.raises(ValueError, match="cluster index"):
+        NetworkPlan("knarr", index)
+
+
+ADDRESSES = {
+    "the first pod comes after the gateway": (set(), "", "10.244.0.2"),
+    "an address just given back is not the next one": (set(), "10.244.0.2", "10.244.0.3"),
+    "taken ones are passed over": ({"10.244.0.3", "10.244.0.4"}, "10.244.0.2", "10.244.0.5"),
+    "after the last comes the first": (set(), "10.244.0.254", "10.244.0.2"),
+}
+
+
+@pytest.mark.parametrize(("taken", "last", "expected"), ADDRESSES.values(), ids=ADDRESSES)
+def test_next_address(taken, last, expected):
+    assert next_address(NODE, taken, last) == expected
+
+
+def test_a_full_node_says_so():
+    with pytest.raises(OSError, match=r"no free address in 10\.244\.0\.0/24: 253 pods have one"):
+        next_address(NODE, {f"10.244.0.{n}" for n in range(2, 255)}, "")
+
+
+def test_link_names_fit_and_differ():
+    links = {pod_link(f"uid-{n}") for n in range(100)}
+    assert len(links) == 100
+    assert all(len(link) < 16 for link in links)
