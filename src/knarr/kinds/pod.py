@@ -11,7 +11,7 @@ from knarr.kinds import pod_row, pod_rules
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.pod_resources import qos_class
 from knarr.kinds.podspec_defaults import requests_from_limits, spec_defaults
-from knarr.kinds.trees import carry, child, fill, items
+from knarr.kinds.trees import carry, child, fill, items, part
 from knarr.kinds.types.core_v1 import Pod, PodCondition
 from knarr.meta import clock
 
@@ -75,9 +75,14 @@ def ordinal(pod: Pod, parent: str) -> int | None:
     return int(digits)
 
 
+STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+
+
 def defaults(tree: Tree) -> None:
     spec = child(tree, "spec")
-    child(tree, "status")
+    for status in items(child(tree, "status"), *STATUSES):
+        child(status, "state")
+        child(status, "lastState")
     for container in items(spec, "containers", "initContainers"):
         requests_from_limits(container.get("resources") or {})
     fill(spec, enableServiceLinks=True)
@@ -87,9 +92,26 @@ def defaults(tree: Tree) -> None:
 def prepare_create(tree: Tree) -> None:
     spec = child(tree, "spec")
     whole_grace(spec)
+    merge_label_keys(spec, part(tree, "metadata", "labels"))
     tree["status"] = {"phase": "Pending", "qosClass": qos_class(spec)}
     if spec.get("schedulingGates"):
         tree["status"]["conditions"] = [dict(GATED)]
+
+
+def merge_label_keys(spec: Tree, labels: Tree) -> None:
+    """Write the pod's own values of `matchLabelKeys` and `mismatchLabelKeys` into the selectors beside them."""
+    terms = list(items(spec, "topologySpreadConstraints"))
+    for kind in ("podAffinity", "podAntiAffinity"):
+        affinity = part(spec, "affinity", kind)
+        terms += items(affinity, "requiredDuringSchedulingIgnoredDuringExecution")
+        preferred = items(affinity, "preferredDuringSchedulingIgnoredDuringExecution")
+        terms += (child(weighted, "podAffinityTerm") for weighted in preferred)
+    for term in terms:
+        for name, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")):
+            for key in term.get(name) or ():
+                if "labelSelector" in term and key in labels:
+                    expression = {"key": key, "operator": operator, "values": [labels[key]]}
+                    term["labelSelector"].setdefault("matchExpressions", []).append(expression)
 
 
 def prepare_update(new: Tree, old: Tree) -> None:

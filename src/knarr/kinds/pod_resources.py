@@ -1,17 +1,22 @@
-"""What a pod asks for: its class of service.
+"""What a pod asks for in all, and its class of service.
 
-Works on the spec as a Tree at creation and as a Struct afterwards; quantities are canonical, so equal ones are equal
-strings, and since no request may exceed its limit the sums are equal only if every pair is.
+The class works on the spec as a Tree at creation and as a Struct afterwards; quantities are canonical, so equal ones
+are equal strings, and since no request may exceed its limit the sums are equal only if every pair is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from knarr.kinds.kind import Tree
 from knarr.kinds.trees import items, part
-from knarr.kinds.types.core_v1 import PodSpec, ResourceRequirements
+from knarr.kinds.types.core_v1 import Container, PodSpec, ResourceRequirements
+from knarr.meta import quantity
+from knarr.meta.quantity import Quantity
 
 COMPUTE = ("cpu", "memory")  #: the resources that decide the class
+NOTHING = ResourceRequirements()
 Amounts = Mapping[str, str]
+Totals = dict[str, Quantity]
+Reader = Callable[[ResourceRequirements], Amounts]
 
 
 def qos_class(spec: Tree) -> str:
@@ -29,7 +34,7 @@ def qos_of(spec: PodSpec) -> str:
     """The class of a decoded spec."""
     if spec.resources is not None and (spec.resources.requests or spec.resources.limits):
         return _qos([(spec.resources.requests, spec.resources.limits)])
-    given = (c.resources or ResourceRequirements() for c in [*spec.containers, *spec.initContainers])
+    given = (c.resources or NOTHING for c in [*spec.containers, *spec.initContainers])
     return _qos((r.requests, r.limits) for r in given)
 
 
@@ -43,3 +48,45 @@ def _qos(pairs: Iterable[tuple[Amounts, Amounts]]) -> str:
 
 def _positive(amounts: Amounts) -> dict[str, str]:
     return {name: amounts[name] for name in COMPUTE if amounts.get(name, "0") != "0"}
+
+
+def requests(spec: PodSpec) -> Totals:
+    """What a node must have free for the pod: the most that it needs at any time of its life, overhead included."""
+    return _most(spec, lambda resources: resources.requests)
+
+
+def limits(spec: PodSpec) -> Totals:
+    """The most that the pod may use at any time of its life, overhead included."""
+    return _most(spec, lambda resources: resources.limits)
+
+
+def _most(spec: PodSpec, read: Reader) -> Totals:
+    """Containers run together with all sidecars; an init container with the sidecars that started before it."""
+    beside: Totals = {}
+    peak: Totals = {}
+    for container in spec.initContainers:
+        own = _amounts(container, read)
+        if container.restartPolicy == "Always":
+            beside = _sum(beside, own)
+            peak = _larger(peak, beside)
+        else:
+            peak = _larger(peak, _sum(beside, own))
+    together = beside
+    for container in spec.containers:
+        together = _sum(together, _amounts(container, read))
+    found = _larger(together, peak)
+    if spec.resources is not None:
+        found |= {name: quantity.parse(amount) for name, amount in read(spec.resources).items()}
+    return _sum(found, {name: quantity.parse(amount) for name, amount in spec.overhead.items()})
+
+
+def _amounts(container: Container, read: Reader) -> Totals:
+    return {name: quantity.parse(amount) for name, amount in read(container.resources or NOTHING).items()}
+
+
+def _sum(left: Totals, right: Totals) -> Totals:
+    return left | right | {name: left[name] + right[name] for name in left.keys() & right.keys()}
+
+
+def _larger(left: Totals, right: Totals) -> Totals:
+    return left | right | {name: max(left[name], right[name]) for name in left.keys() & right.keys()}

@@ -52,7 +52,9 @@ def validate_spec(spec: PodSpec, path: str, *, pod: str = "", is_pod: bool = Fal
     for index, gate in enumerate(spec.readinessGates):
         yield from rules.qualified_name(gate.conditionType, at(path, "readinessGates", index, "conditionType"))
     yield from podspec_affinity.gates(spec.schedulingGates, at(path, "schedulingGates"))
-    yield from podspec_affinity.spread(spec.topologySpreadConstraints, at(path, "topologySpreadConstraints"))
+    yield from podspec_affinity.spread(
+        spec.topologySpreadConstraints, at(path, "topologySpreadConstraints"), is_pod=is_pod
+    )
     yield from podspec_security.host_users(spec, path)
     yield from single_fields(spec, path)
     yield from podspec_security.operating_system(spec, path)

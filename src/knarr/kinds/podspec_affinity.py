@@ -125,19 +125,25 @@ def label_keys(term: PodAffinityTerm, path: str) -> Iterator[FieldError]:
         for index, key in enumerate(keys):
             yield from rules.qualified_name(key, at(path, name, index))
     if term.labelSelector is not None:
-        seen = set(term.labelSelector.matchLabels)
-        for requirement in term.labelSelector.matchExpressions:
-            if requirement.key in term.matchLabelKeys and requirement.key in seen:
-                index = term.matchLabelKeys.index(requirement.key)
-                yield field.wrong(at(path, index), requirement.key, BOTH_KEYS)
-            seen.add(requirement.key)
+        for key in repeated(term.labelSelector, term.matchLabelKeys):
+            yield field.wrong(at(path, term.matchLabelKeys.index(key)), key, BOTH_KEYS)
     for index, key in enumerate(term.matchLabelKeys):
         if key in term.mismatchLabelKeys:
             message = "exists in both matchLabelKeys and mismatchLabelKeys"
             yield field.wrong(at(path, "matchLabelKeys", index), key, message)
 
 
-def spread(constraints: Sequence[TopologySpreadConstraint], path: str) -> Iterator[FieldError]:
+def repeated(selector: LabelSelector, keys: Sequence[str]) -> Iterator[str]:
+    """The keys that a selector holds beside the one that was merged in for them."""
+    seen = set(selector.matchLabels)
+    for requirement in selector.matchExpressions:
+        if requirement.key in keys and requirement.key in seen:
+            yield requirement.key
+        seen.add(requirement.key)
+
+
+def spread(constraints: Sequence[TopologySpreadConstraint], path: str, *, is_pod: bool) -> Iterator[FieldError]:
+    """What spread constraints break; a pod's selectors have the values of their label keys merged in."""
     for index, given in enumerate(constraints):
         where = at(path, index)
         if given.maxSkew <= 0:
@@ -154,7 +160,7 @@ def spread(constraints: Sequence[TopologySpreadConstraint], path: str) -> Iterat
         for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if policy := getattr(given, name):
                 yield from rules.one_of(policy, ("Honor", "Ignore"), at(where, name))
-        yield from spread_keys(given.matchLabelKeys, given.labelSelector, at(where, "matchLabelKeys"))
+        yield from spread_keys(given, at(where, "matchLabelKeys"), is_pod=is_pod)
         yield from validate_selector(given.labelSelector, at(where, "labelSelector"))
 
 
@@ -168,14 +174,17 @@ def domains(given: TopologySpreadConstraint, path: str) -> Iterator[FieldError]:
         yield field.wrong(path, given.minDomains, message)
 
 
-def spread_keys(keys: Sequence[str], selector: LabelSelector | None, path: str) -> Iterator[FieldError]:
+def spread_keys(given: TopologySpreadConstraint, path: str, *, is_pod: bool) -> Iterator[FieldError]:
+    keys, selector = given.matchLabelKeys, given.labelSelector
     if not keys:
         return
     taken: set[str] = set()
     if selector is None:
         yield field.forbidden(path, "must not be specified when labelSelector is not set")
+    elif is_pod:
+        taken = set(repeated(selector, keys))
     else:
-        taken = {*selector.matchLabels, *(r.key for r in selector.matchExpressions)}
+        taken = {*selector.matchLabels, *(requirement.key for requirement in selector.matchExpressions)}
     for index, key in enumerate(keys):
         yield from rules.qualified_name(key, at(path, index))
         if key in taken:

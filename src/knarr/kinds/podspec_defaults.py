@@ -7,7 +7,7 @@
 from knarr.kinds.images import pull_policy
 from knarr.kinds.kind import Tree
 from knarr.kinds.trees import child, fill, fill_zero, items, part
-from knarr.kinds.volume_defaults import volume_defaults
+from knarr.kinds.volume_defaults import field_ref_defaults, volume_defaults
 
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 TERMINATION_LOG = "/dev/termination-log"
@@ -48,8 +48,7 @@ def container_defaults(container: Tree) -> None:
     for port in items(container, "ports"):
         fill_zero(port, protocol="TCP")
     for variable in items(container, "env"):
-        if "fieldRef" in part(variable, "valueFrom"):
-            fill_zero(variable["valueFrom"]["fieldRef"], apiVersion="v1")
+        field_ref_defaults(part(variable, "valueFrom"))
         if "fileKeyRef" in part(variable, "valueFrom"):
             fill(variable["valueFrom"]["fileKeyRef"], optional=False)
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):

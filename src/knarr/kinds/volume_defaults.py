@@ -43,8 +43,11 @@ def projection_defaults(projection: Tree) -> None:
 
 
 def field_ref_defaults(item: Tree) -> None:
+    """Fill in what a file or a variable refers to in the pod."""
     if "fieldRef" in item:
         fill_zero(item["fieldRef"], apiVersion="v1")
+    if "resourceFieldRef" in item:
+        fill_zero(item["resourceFieldRef"], divisor="0")
 
 
 def source_defaults(tree: Tree) -> None:
