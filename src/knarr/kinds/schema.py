@@ -123,7 +123,7 @@ def walker(name: str) -> Walker:
                 dropped.append(key)
             if inside:
                 unknown = unknown or []
-                unknown += [key + rest if rest[0] == "[" else f"{key}.{rest}" for rest in inside]
+                unknown += [key + rest if rest[:1] == "[" else f"{key}.{rest}" for rest in inside]
         if dropped:
             for key in dropped:
                 del tree[key]
