@@ -1,7 +1,5 @@
 """Create: a new object, or AlreadyExists."""
 
-import copy
-
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import AlreadyExists
 from knarr.registry import pipeline, services
@@ -21,12 +19,12 @@ async def create(core: Core, kind: Kind, namespace: str, body: Tree, options: Op
     await pipeline.admit(kind, body, None, options)
     generated = not body["metadata"].get("name")
     for left in reversed(range(GENERATED_TRIES if generated else 1)):
-        tree = copy.deepcopy(body) if left else body
         try:
-            return await _write(core, kind, namespace, tree, options)
+            return await _write(core, kind, namespace, body, options)
         except AlreadyExists:
             if not left:
                 raise
+            del body["metadata"]["name"]
     raise AssertionError("the last try returns or raises")
 
 

@@ -36,11 +36,14 @@ async def modify(
     for left in reversed(range(tries)):
         old = core.find(kind, namespace, name)
         del options.warnings[told:]
+        before = old.tree()
         new = await change(old.tree())
         pinned = _pinned(kind, new, old)
-        await _prepare(core, kind, namespace, name, new, old, options, subresource)
+        _stays(kind, new["metadata"], namespace, name)
+        await _prepare(kind, new, before, options, subresource)
+        pipeline.validate_update(kind, new, old, options, subresource)
         try:
-            return await _write(core, kind, new, old, options)
+            return await _write(core, kind, new, old, before, options)
         except Mismatch as newer:
             if pinned or not left:
                 raise conflict(kind, name, MODIFIED) from None
@@ -78,11 +81,8 @@ def _pinned(kind: Kind, new: Tree, old: Entry) -> bool:
     return bool(based)
 
 
-async def _prepare(
-    core: Core, kind: Kind, namespace: str, name: str, new: Tree, old: Entry, options: Options, subresource: str
-) -> None:
-    """Make the wanted tree what may be written; raises when it breaks a rule."""
-    metadata, before = new["metadata"], old.tree()
+def _stays(kind: Kind, metadata: Tree, namespace: str, name: str) -> None:
+    """An object has the name and the namespace of its URL."""
     if metadata.get("name") != name:
         raise BadRequest(
             f"the name of the object ({metadata.get('name', '')}) does not match the name on the URL ({name})"
@@ -92,6 +92,10 @@ async def _prepare(
             f"the namespace of the object ({metadata['namespace']}) does not match "
             f"the namespace on the request ({namespace})"
         )
+
+
+async def _prepare(kind: Kind, new: Tree, before: Tree, options: Options, subresource: str) -> None:
+    """Make the wanted tree what may be written, but for breaking a rule."""
     kind.defaults(new)
     await pipeline.admit(kind, new, before, options)
     pipeline.carry_on(new, before)
@@ -103,7 +107,6 @@ async def _prepare(
         if is_service(kind):
             services.complete(new, before)
         pipeline.count_generation(kind, new, before)
-    pipeline.validate_update(kind, new, old, options, subresource)
 
 
 def _keep_all_but_status(new: Tree, old: Tree) -> None:
@@ -118,14 +121,14 @@ def _keep_all_but_status(new: Tree, old: Tree) -> None:
             new["metadata"].pop(key, None)
 
 
-async def _write(core: Core, kind: Kind, new: Tree, old: Entry, options: Options) -> Entry:
+async def _write(core: Core, kind: Kind, new: Tree, old: Entry, before: Tree, options: Options) -> Entry:
     key = core.resource(kind).key(old.namespace, old.name)
-    promised = core.services.allocate(new, old.tree()) if is_service(kind) else set()
+    promised = core.services.allocate(new, before) if is_service(kind) else set()
     try:
         value = encode(new)
         if options.dry_run:
             return load(kind, value, old.revision)
-        if ends(new, old.tree()):
+        if ends(new, before):
             return load(kind, value, await core.remove(key, old.revision))
         if value == at_rest(old):
             return old

@@ -1,7 +1,8 @@
 """Patch: an object changed by a JSON patch, a merge patch or a strategic merge patch."""
 
-import copy
 from typing import Any, Literal
+
+import msgspec
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.schema import patch_schema, type_name
@@ -27,9 +28,10 @@ async def patch(
 ) -> Entry:
     """Patch an object, or with `subresource` "status" that part of it."""
     options = options or Options()
+    saved = msgspec.json.encode(body)  # each try uses up a patch of its own
 
     async def change(old: Tree) -> Tree:
-        new = patched(kind, old, form, copy.deepcopy(body))
+        new = patched(kind, old, form, msgspec.json.decode(saved))
         pipeline.read(kind, new, options)
         if new["metadata"].get("resourceVersion") == old["metadata"]["resourceVersion"]:
             del new["metadata"]["resourceVersion"]  # the patch did not ask for another one

@@ -1,6 +1,5 @@
 """Scale: the number of an object's replicas, read and written as an autoscaling/v1 Scale."""
 
-import copy
 from typing import Any
 
 import msgspec
@@ -40,9 +39,10 @@ async def patch_scale(
 ) -> Entry:
     """Set the replicas by patching the Scale."""
     options = options or Options()
+    saved = msgspec.json.encode(body)
 
     def change(scale: Tree) -> Tree:
-        new = patched(SCALE, scale, form, copy.deepcopy(body))
+        new = patched(SCALE, scale, form, msgspec.json.decode(saved))
         pipeline.read(SCALE, new, options)
         return new
 

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from knarr.kinds.kind import Tree
+from knarr.kinds.service import is_external
 from knarr.meta import clock
 from knarr.meta.errors import Invalid
 from knarr.meta.field import FieldError, at, invalid, wrong
@@ -152,13 +153,17 @@ def claims(spec: Tree) -> Iterator[Claim]:
 
 
 def wants_node_ports(spec: Tree) -> bool:
-    if spec.get("type") == "LoadBalancer":
+    if is_balanced(spec):
         return spec.get("allocateLoadBalancerNodePorts") is not False
     return spec.get("type") == "NodePort"
 
 
+def is_balanced(spec: Tree) -> bool:
+    return spec.get("type") == "LoadBalancer"
+
+
 def needs_health_port(spec: Tree) -> bool:
-    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+    return is_balanced(spec) and spec.get("externalTrafficPolicy") == "Local"
 
 
 def complete(tree: Tree, old: Tree | None) -> None:
@@ -178,22 +183,31 @@ def complete(tree: Tree, old: Tree | None) -> None:
 
 
 def _keep(spec: Tree, before: Tree) -> None:
-    """An update that leaves out what was allocated keeps it; one that needs no node ports any more drops them."""
+    """An update that leaves out what was allocated keeps it; one to a type that needs it no more drops it."""
     if before.get("clusterIP") and not spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIP"], spec["clusterIPs"] = before["clusterIP"], list(before.get("clusterIPs") or ())
+    _keep_node_ports(spec, before)
+    if needs_health_port(spec) and before.get("healthCheckNodePort"):
+        spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
+    for key, needed in (
+        ("healthCheckNodePort", needs_health_port),
+        ("externalTrafficPolicy", is_external),
+        ("allocateLoadBalancerNodePorts", is_balanced),
+        ("loadBalancerClass", is_balanced),
+    ):
+        if needed(before) and not needed(spec) and spec.get(key) == before.get(key):
+            spec.pop(key, None)
+
+
+def _keep_node_ports(spec: Tree, before: Tree) -> None:
     known = {(p.get("port"), p.get("protocol")): p.get("nodePort") for p in before.get("ports") or ()}
-    numbers = {number for number in known.values() if number}
     for port in spec.get("ports") or ():
         number = known.get((port.get("port"), port.get("protocol")))
         if wants_node_ports(spec):
             if number and not port.get("nodePort"):
                 port["nodePort"] = number
-        elif wants_node_ports(before) and port.get("nodePort") in numbers:
-            port.pop("nodePort")
-    if needs_health_port(spec) and before.get("healthCheckNodePort") and not spec.get("healthCheckNodePort"):
-        spec["healthCheckNodePort"] = before["healthCheckNodePort"]
-    elif not needs_health_port(spec) and spec.get("healthCheckNodePort") == before.get("healthCheckNodePort"):
-        spec.pop("healthCheckNodePort", None)
+        elif wants_node_ports(before) and port.get("nodePort") in known.values():
+            port.pop("nodePort", None)
 
 
 def _plural(spec: Tree, before: Tree) -> None:
