@@ -51,7 +51,7 @@ class SimulatedRuntime:
         self._pods: dict[str, PodSandbox] = {}
         self._ends: dict[str, asyncio.TimerHandle] = {}
         self._changed = asyncio.Event()
-        self._last = 1
+        self._last = 0
 
     async def start(self) -> None:
         self._changed.set()

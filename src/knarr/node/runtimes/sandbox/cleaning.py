@@ -16,7 +16,7 @@ from knarr.node.runtimes.sandbox.pod import started
 
 def sandboxes(node: Path) -> Path:
     """Where a node keeps its pods' sandboxes, in the node's own folder."""
-    return node / "sandbox"
+    return node / "sandboxes"
 
 
 def clean_node(node: Path) -> None:
