@@ -105,7 +105,11 @@ class Recorder:
         return Recorder(self._api, component, host, self._writer)
 
     async def event(self, obj: Any, type_: str, reason: str, message: str) -> None:
-        """Record; returns at once. `obj` is an object or an ObjectReference; `type_` is Normal or Warning."""
+        """Record. `obj` is an object or an ObjectReference; `type_` is Normal or Warning."""
+        self.note(obj, type_, reason, message)
+
+    def note(self, obj: Any, type_: str, reason: str, message: str) -> None:
+        """Record, where nothing can be awaited."""
         about = reference(obj)
         self._writer.put(Occurrence(about, type_, reason, message, self.component, self.host, clock.now()))
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 from knarr.client.api import JSON, PATCH_TYPES, Api
 from knarr.client.codec import encode
 from knarr.client.informer import Informers
@@ -199,10 +201,12 @@ class Cluster:
 
 
 def _trees(manifest: Any) -> list[dict[str, Any]]:
+    """The objects of a manifest; what only the server sets is left out of an object that a builder made."""
     if not isinstance(manifest, str):
-        import msgspec
-
-        return [msgspec.to_builtins(manifest)]
+        tree = msgspec.to_builtins(manifest)
+        for field in ("uid", "resourceVersion", "creationTimestamp"):
+            tree["metadata"].pop(field, None)
+        return [tree]
     import yaml
 
     return [tree for tree in yaml.safe_load_all(manifest) if tree]

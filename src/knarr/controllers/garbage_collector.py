@@ -1,0 +1,298 @@
+"""Garbage collection: an object goes when all its owners are gone, or stays alone when it was orphaned.
+
+The graph of owners says what to look at; what is decided is decided on the server's own state, looked up then. Deleted
+in the foreground, an object waits for the dependents that block it; with the orphan finalizer, until no dependent
+refers to it. Every kind that can be deleted, listed and watched takes part; new kinds are looked for every 30 s.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from knarr.client.api import Api
+from knarr.client.discovery import discover
+from knarr.client.resource import Partial, Resource
+from knarr.client.transport import TransportError
+from knarr.controllers.ownership_graph import (
+    FOREGROUND,
+    ORPHAN,
+    Findings,
+    Graph,
+    Identity,
+    Node,
+    coordinates,
+    identity_of,
+    without,
+)
+from knarr.kinds.types.core_v1 import ObjectReference
+from knarr.kinds.types.meta_v1 import OwnerReference
+from knarr.loop.runner import Context, Controller, Enqueue, Key
+from knarr.meta.errors import ApiError, NotFound, UnsupportedMediaType
+
+DISCOVER_SECONDS = 30.0
+FIRST_SYNC_SECONDS = 30.0
+VIRTUAL_SECONDS = 0.5  #: until an owner that exists but was not seen yet is looked at again
+IGNORED = {("", "events"), ("events.k8s.io", "events")}
+
+log = logging.getLogger("knarr.controllers")
+
+
+class UnknownKind(Exception):
+    """An owner reference names a kind that the server does not have, or not yet."""
+
+
+class Misowned(Exception):
+    """A cluster-wide object names an owner of a namespace: nothing to retry."""
+
+
+@dataclass
+class Classes:
+    """An object's owner references by what is known of the owners."""
+
+    solid: list[OwnerReference] = field(default_factory=list)
+    dangling: list[OwnerReference] = field(default_factory=list)
+    waiting: list[OwnerReference] = field(default_factory=list)  #: deleted in the foreground
+
+
+class Collector:
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self._resources: dict[tuple[str, str], Resource[Partial]] = {}
+        self._watched: dict[tuple[str, str], Resource[Partial]] = {}
+        self._synced = asyncio.Event()
+
+    async def follow(self, context: Context, enqueue: Enqueue) -> None:
+        """Keep the graph up with all kinds."""
+        while True:
+            try:
+                await self._follow_kinds(context, enqueue)
+            except (ApiError, TransportError) as error:
+                log.warning("garbage collector: no discovery: %s", error)
+            await asyncio.sleep(DISCOVER_SECONDS)
+
+    async def _follow_kinds(self, context: Context, enqueue: Enqueue) -> None:
+        discovered = await discover(context.api)
+        self._resources = {(found.api_version, found.kind): found for found in discovered.resources}
+        wanted = {
+            key: found
+            for found in discovered.able("delete", "list", "watch")
+            if (key := (found.group, found.plural)) not in IGNORED
+        }
+        for key in self._watched.keys() - wanted.keys():
+            gone = self._watched[key]
+            if gone.api_version not in discovered.failed:
+                del self._watched[key]
+                context.informers.drop(gone)
+        new = {key: found for key, found in wanted.items() if key not in self._watched}
+        for key, resource in new.items():
+            self._watched[key] = resource
+            context.informers.of(resource).on_change(self._listener(resource, context, enqueue))
+        try:
+            async with asyncio.timeout(FIRST_SYNC_SECONDS):
+                for resource in new.values():
+                    await context.informers.of(resource).wait_synced()
+        except TimeoutError:
+            log.warning("garbage collector: not all kinds could be read, going on")
+        self._synced.set()
+
+    def _listener(self, resource: Resource[Partial], context: Context, enqueue: Enqueue) -> Callable[[Any, Any], None]:
+        def listen(old: Partial | None, new: Partial | None) -> None:
+            if new is not None:
+                identity = identity_of(resource.api_version, resource.kind, new)
+                findings = self.graph.observe(identity, new)
+            else:
+                assert old is not None, "a change has at least one side"
+                findings = self.graph.forget(old.metadata.uid)
+            self._take(findings, context, enqueue)
+
+        return listen
+
+    def _take(self, findings: Findings, context: Context, enqueue: Enqueue) -> None:
+        for uid in findings.look_at:
+            enqueue(("", uid))
+        for identity, owner in findings.misplaced:
+            about = ObjectReference(
+                apiVersion=identity.api_version,
+                kind=identity.kind,
+                namespace=identity.namespace,
+                name=identity.name,
+                uid=identity.uid,
+            )
+            message = f'ownerRef {owner} does not exist in namespace "{identity.namespace}"'
+            context.recorder.note(about, "Warning", "OwnerRefInvalidNamespace", message)
+
+    async def sync(self, key: Key, context: Context, enqueue: Enqueue) -> float | None:
+        """Look at one object, by its uid."""
+        await self._synced.wait()
+        try:
+            return await self._look_at(key[1], context, enqueue)
+        except UnknownKind as error:
+            log.debug("garbage collector: unknown kind: %s", error)
+            return DISCOVER_SECONDS
+        except Misowned as error:
+            log.info("garbage collector: a cluster-wide object names an owner of a namespace: %s", error)
+            return None
+
+    async def _look_at(self, uid: str, context: Context, enqueue: Enqueue) -> float | None:
+        node = self.graph.nodes.get(uid)
+        if node is None or (node.deleting and not node.orphaning and not node.deleting_dependents):
+            return None
+        latest = await self._latest(context.api, node.identity)
+        if latest is None:
+            findings = self.graph.confirm_absent(node) if node.virtual else self.graph.forget(uid)
+            self._take(findings, context, enqueue)
+            return None
+        if node.virtual:
+            return VIRTUAL_SECONDS
+        if node.orphaning:
+            await self._orphan(context.api, node, latest)
+        elif node.deleting_dependents:
+            await self._await_dependents(context.api, node, latest, enqueue)
+        elif latest.metadata.ownerReferences:
+            await self._judge(context.api, node, latest)
+        return None
+
+    async def _latest(self, api: Api, identity: Identity) -> Partial | None:
+        """The object as the server has it; None when it is gone, or another one has its name."""
+        resource = self._resources.get((identity.api_version, identity.kind))
+        if resource is None:
+            raise UnknownKind(str(identity))
+        if resource.namespaced and not identity.namespace:
+            raise Misowned(str(identity))
+        try:
+            found = await api.get(resource, identity.name, identity.namespace if resource.namespaced else "")
+        except NotFound:
+            return None
+        return found if found.metadata.uid == identity.uid else None
+
+    async def _classify(self, api: Api, node: Node, references: Sequence[OwnerReference]) -> Classes:
+        classes = Classes()
+        for reference in references:
+            owner = coordinates(reference, node.identity.namespace)
+            latest = None if self.graph.absent(owner) else await self._latest(api, owner)
+            if latest is None:
+                resource = self._resources.get((owner.api_version, owner.kind))
+                wide = resource is not None and not resource.namespaced
+                self.graph.note_absent(owner._replace(namespace="") if wide else owner)
+                classes.dangling.append(reference)
+            elif latest.metadata.deletionTimestamp and FOREGROUND in latest.metadata.finalizers:
+                classes.waiting.append(reference)
+            else:
+                classes.solid.append(reference)
+        return classes
+
+    async def _judge(self, api: Api, node: Node, latest: Partial) -> None:
+        """Delete an object without owners, or take the references off that mean nothing."""
+        classes = await self._classify(api, node, latest.metadata.ownerReferences)
+        if classes.solid:
+            if surplus := {reference.uid for reference in (*classes.dangling, *classes.waiting)}:
+                await self._remove_references(api, node, latest, surplus)
+            return
+        if classes.waiting and node.dependents:
+            if any(dependent.deleting_dependents for dependent in self.graph.dependents(node)):
+                await self._unblock(api, node, latest)
+            await self._delete(api, node, latest, "Foreground")
+            return
+        finalizers = latest.metadata.finalizers
+        if ORPHAN in finalizers:
+            await self._delete(api, node, latest, "Orphan")
+        else:
+            await self._delete(api, node, latest, "Foreground" if FOREGROUND in finalizers else "Background")
+
+    async def _delete(self, api: Api, node: Node, latest: Partial, propagation: Any) -> None:
+        meta = latest.metadata
+        try:
+            await api.delete(
+                self._resource(node),
+                meta.name,
+                meta.namespace,
+                uid=meta.uid,
+                resource_version=meta.resourceVersion,
+                propagation=propagation,
+            )
+        except NotFound:
+            return
+
+    async def _orphan(self, api: Api, node: Node, latest: Partial) -> None:
+        """Let every dependent go, then the object."""
+        for dependent in self.graph.dependents(node):
+            if (current := await self._latest(api, dependent.identity)) is not None:
+                await self._remove_references(api, dependent, current, {node.identity.uid})
+        await self._remove_finalizer(api, node, latest, ORPHAN)
+
+    async def _await_dependents(self, api: Api, node: Node, latest: Partial, enqueue: Enqueue) -> None:
+        """Let the object go when no dependent blocks it, else see to the ones that do."""
+        uid = node.identity.uid
+        blocking = [dependent for dependent in self.graph.dependents(node) if dependent.blocks(uid)]
+        if not blocking:
+            await self._remove_finalizer(api, node, latest, FOREGROUND)
+        for dependent in blocking:
+            if not dependent.deleting_dependents:
+                enqueue(("", dependent.identity.uid))
+
+    async def _remove_finalizer(self, api: Api, node: Node, latest: Partial, name: str) -> None:
+        meta = latest.metadata
+        if name not in meta.finalizers:
+            return
+        finalizers = [finalizer for finalizer in meta.finalizers if finalizer != name]
+        patch = {"metadata": {"resourceVersion": meta.resourceVersion, "finalizers": finalizers}}
+        try:
+            await api.patch(self._resource(node), meta.name, meta.namespace, patch)
+        except NotFound:
+            return
+
+    async def _remove_references(self, api: Api, node: Node, latest: Partial, uids: set[str]) -> None:
+        """Take owner references off an object."""
+        gone = [{"$patch": "delete", "uid": uid} for uid in sorted(uids)]
+        await self._patch_references(api, node, latest, gone, without(latest.metadata.ownerReferences, uids))
+
+    async def _unblock(self, api: Api, node: Node, latest: Partial) -> None:
+        """Make an object block none of its owners, so that a circle of foreground deletions opens."""
+        blocking = [{"uid": found.uid, "blockOwnerDeletion": False} for found in latest.metadata.ownerReferences]
+        references = [_plain(found) | {"blockOwnerDeletion": False} for found in latest.metadata.ownerReferences]
+        await self._patch_references(api, node, latest, blocking, references)
+
+    async def _patch_references(
+        self, api: Api, node: Node, latest: Partial, changes: Sequence[Any], whole: Sequence[Any]
+    ) -> None:
+        """Patch the references by the changes; where the server has no strategy, by the whole list."""
+        meta, resource = latest.metadata, self._resource(node)
+        patch: dict[str, Any] = {"metadata": {"uid": meta.uid, "ownerReferences": changes}}
+        try:
+            try:
+                await api.patch(resource, meta.name, meta.namespace, patch, kind="strategic")
+            except UnsupportedMediaType:
+                patch = {"metadata": {"resourceVersion": meta.resourceVersion, "ownerReferences": whole}}
+                await api.patch(resource, meta.name, meta.namespace, patch)
+        except NotFound:
+            return
+
+    def _resource(self, node: Node) -> Resource[Partial]:
+        return self._resources[node.identity.api_version, node.identity.kind]
+
+
+def _plain(reference: OwnerReference) -> dict[str, Any]:
+    return {name: getattr(reference, name) for name in ("apiVersion", "kind", "name", "uid", "controller")}
+
+
+def controller() -> Controller:
+    """The controller with a graph of its own."""
+    collector = Collector()
+    wake: list[Enqueue] = []
+
+    async def background(context: Context, enqueue: Enqueue) -> None:
+        wake.append(enqueue)
+        await collector.follow(context, enqueue)
+
+    async def sync(key: Key, context: Context) -> float | None:
+        return await collector.sync(key, context, wake[-1])
+
+    return Controller(
+        name="garbage-collector",
+        component="garbage-collector-controller",
+        sources=[],
+        sync=sync,
+        background=background,
+    )
