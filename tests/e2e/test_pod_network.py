@@ -1,0 +1,157 @@
+"""The wires between real network namespaces: who reaches whom, and that nothing is left of them."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from knarr.net import namespace, podnetwork
+from knarr.net.netlink import Netlink
+from knarr.net.plan import NetworkPlan
+
+pytestmark = pytest.mark.e2e
+PLAN = NetworkPlan("wiretest", 7)
+POD = "wiretest-pod"
+
+
+def state() -> tuple[list[str], str, list[str]]:
+    """What a network may leave behind: links, routes, namespaces."""
+    routes = subprocess.run(["ip", "route", "show", "table", "all"], capture_output=True, text=True, check=True).stdout
+    with Netlink() as kernel:
+        return sorted(kernel.links()), routes, [name for name in namespace.recorded() if "wiretest" in name]
+
+
+@pytest.fixture
+def wires(host: Path) -> Iterator[NetworkPlan]:
+    """A cluster network with two nodes."""
+    before = state()
+
+    async def build() -> None:
+        await podnetwork.create_cluster_network(PLAN)
+        for number in (0, 1):
+            await podnetwork.add_node(PLAN, number)
+
+    try:
+        asyncio.run(build())
+        yield PLAN
+    finally:
+        namespace.delete(POD)
+        namespace.delete(f"{POD}-2")
+        asyncio.run(podnetwork.delete_cluster_network(PLAN))
+    assert state() == before
+
+
+def reaches(where: str | None, address: str) -> bool:
+    """Whether one ping of busybox comes back; None is the host."""
+    command = ["busybox", "ping", "-c", "1", "-W", "1", address]
+    prefix = ["ip", "netns", "exec", where] if where else []
+    return subprocess.run([*prefix, *command], capture_output=True, check=False).returncode == 0
+
+
+def pod_on(number: int, name: str, ledger: Path) -> str:
+    """A pod's namespace wired to a node; return its address."""
+    namespace.create(name)
+    with namespace.inside(PLAN.node(number).namespace):
+        network = podnetwork.PodNetwork(PLAN, number, ledger)
+        return asyncio.run(network.add_pod(name, namespace.path(name)))
+
+
+def unpod(number: int, name: str, ledger: Path) -> None:
+    with namespace.inside(PLAN.node(number).namespace):
+        asyncio.run(podnetwork.PodNetwork(PLAN, number, ledger).remove_pod(name))
+
+
+def test_everybody_reaches_everybody_and_nobody_the_world(wires: NetworkPlan, tmp_path: Path):
+    first, second = (wires.node(number) for number in (0, 1))
+    one, two = pod_on(0, POD, tmp_path / "0"), pod_on(1, f"{POD}-2", tmp_path / "1")
+    assert (one, two) == ("10.237.0.2", "10.237.1.2")
+    ways = {
+        (None, first.address): True,
+        (None, one): True,
+        (first.namespace, second.address): True,
+        (first.namespace, wires.host): True,
+        (first.namespace, wires.dns): True,
+        (POD, two): True,
+        (POD, second.address): True,
+        (POD, wires.dns): True,
+        (POD, wires.api): True,
+        (POD, "127.0.0.1"): True,
+        (POD, "192.0.2.1"): False,
+        (POD, "10.103.77.77"): False,
+        (first.namespace, "192.0.2.1"): False,
+        (first.namespace, "10.103.77.77"): False,
+        (None, "10.237.200.1"): False,
+    }
+    assert {way: reaches(*way) for way in ways} == ways
+
+
+def test_pods_of_one_node_meet_at_their_node(wires: NetworkPlan, tmp_path: Path):
+    pod_on(0, POD, tmp_path / "0")
+    other = pod_on(0, f"{POD}-2", tmp_path / "0")
+    assert other == "10.237.0.3"
+    assert reaches(POD, other)
+
+
+def test_a_cut_node_is_unreachable_until_it_is_healed(wires: NetworkPlan):
+    address = wires.node(1).address
+    asyncio.run(podnetwork.cut_node(wires, 1))
+    assert not reaches(None, address)
+    asyncio.run(podnetwork.heal_node(wires, 1))
+    assert reaches(None, address)
+
+
+def test_a_removed_node_takes_its_routes_along(wires: NetworkPlan):
+    asyncio.run(podnetwork.remove_node(wires, 1))
+    assert wires.node(1).namespace not in namespace.names()
+    assert podnetwork.node_numbers(wires) == [0]
+    shown = subprocess.run(
+        ["ip", "netns", "exec", wires.node(0).namespace, "ip", "route"], capture_output=True, text=True, check=True
+    )
+    assert wires.node(1).pods not in shown.stdout
+
+
+def test_all_of_it_can_be_done_twice(wires: NetworkPlan, tmp_path: Path):
+    before = state()
+    asyncio.run(podnetwork.create_cluster_network(wires))
+    assert asyncio.run(podnetwork.add_node(wires, 1)) == wires.node(1)
+    assert pod_on(0, POD, tmp_path / "0") == pod_on(0, POD, tmp_path / "0")
+    for _ in range(2):
+        unpod(0, POD, tmp_path / "0")
+    namespace.delete(POD)
+    assert state() == before
+
+
+def test_the_cluster_finds_its_index_again_and_others_another(wires: NetworkPlan):
+    assert asyncio.run(podnetwork.cluster_index("wiretest")) == 7
+    assert asyncio.run(podnetwork.cluster_index("another")) != 7
+
+
+def test_an_address_given_back_is_not_given_out_next(wires: NetworkPlan, tmp_path: Path):
+    first = pod_on(0, POD, tmp_path / "0")
+    unpod(0, POD, tmp_path / "0")
+    namespace.delete(POD)
+    second = pod_on(0, POD, tmp_path / "0")
+    assert (first, second) == ("10.237.0.2", "10.237.0.3")
+
+
+def test_a_pod_is_wired_and_unwired_within_50_ms(wires: NetworkPlan, tmp_path: Path):
+    rounds = []
+    for _ in range(5):
+        namespace.create(POD)
+        began = time.perf_counter()
+        with namespace.inside(PLAN.node(0).namespace):
+            network = podnetwork.PodNetwork(PLAN, 0, tmp_path / "0")
+            asyncio.run(network.add_pod(POD, namespace.path(POD)))
+            asyncio.run(network.remove_pod(POD))
+        rounds.append(time.perf_counter() - began)
+        namespace.delete(POD)
+    assert min(rounds) < 0.05, rounds
+
+
+def test_what_a_crash_left_is_deleted_by_name(wires: NetworkPlan):
+    namespace.path(wires.node(5).namespace).touch()
+    asyncio.run(podnetwork.delete_cluster_network(wires))
+    assert not namespace.path(wires.node(5).namespace).exists()
