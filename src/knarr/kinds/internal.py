@@ -49,13 +49,15 @@ def tree(value: Any, name: str = "") -> Any:
     if name not in LAYOUTS:
         fields = ((field, getattr(value, field)) for field in value.__struct_fields__)
         return {field: tree(found) for field, found in fields if found not in (None, "", [], {})}
-    return {upper: _shown(getattr(value, own, None), zero, empty) for upper, own, zero, empty in layout(name)}
-
-
-def _shown(found: Any, zero: Any, empty: str) -> Any:
-    if found in (None, "", [], {}):
-        return _unset(empty) if empty else zero
-    return tree(found)
+    unset = dict(zip(value.__struct_fields__, value.__struct_defaults__, strict=True))
+    shown = {}
+    for upper, own, zero, empty in layout(name):
+        found = getattr(value, own, None)
+        if found == unset.get(own) or found in (None, [], {}):
+            shown[upper] = _unset(empty) if empty else zero
+        else:
+            shown[upper] = tree(found)
+    return shown
 
 
 def _unset(name: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ LAYOUTS: dict[str, str] = {
     "HTTPGetAction": "Path' Port# Host' Scheme' HTTPHeaders=httpHeaders",
     "HTTPHeader": "Name' Value'",
     "TCPSocketAction": "Port# Host'",
-    "GRPCAction": "Port# Service",
+    "GRPCAction": "Port# Service'",
     "SleepAction": "Seconds#",
     "Lifecycle": "PostStart PreStop StopSignal",
     "LifecycleHandler": "Exec HTTPGet=httpGet TCPSocket=tcpSocket Sleep",
@@ -80,7 +80,7 @@ LAYOUTS: dict[str, str] = {
         GitRepo Secret NFS=nfs ISCSI=iscsi Glusterfs PersistentVolumeClaim RBD=rbd Quobyte FlexVolume Cinder
         CephFS=cephfs Flocker DownwardAPI FC=fc AzureFile ConfigMap VsphereVolume AzureDisk PhotonPersistentDisk
         Projected PortworxVolume ScaleIO StorageOS=storageos CSI=csi Ephemeral Image""",
-    "HostPathVolumeSource": "Path' Type",
+    "HostPathVolumeSource": "Path' Type'",
     "EmptyDirVolumeSource": "Medium' SizeLimit",
     "SecretVolumeSource": "SecretName' Items DefaultMode Optional",
     "ConfigMapVolumeSource": "Name' Items DefaultMode Optional",
