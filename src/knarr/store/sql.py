@@ -50,11 +50,12 @@ RANGE = """
 SELECT log.key, log.value, log.revision, log.created FROM head JOIN log USING (revision)
 WHERE head.key > ? AND head.key >= ? AND head.key < ? ORDER BY head.key LIMIT ?
 """
+# The cross join fixes the order: keys come from the index one by one, so a limit ends the search and nothing is sorted.
 RANGE_AT = """
 SELECT log.key, log.value, log.revision, log.created FROM (
-    SELECT max(revision) AS revision FROM log
-    WHERE key > ? AND key >= ? AND key < ? AND revision <= ? GROUP BY key
-) AS newest JOIN log USING (revision) WHERE NOT log.deleted ORDER BY log.key LIMIT ?
+    SELECT key, max(revision) AS revision FROM log
+    WHERE key > ? AND key >= ? AND key < ? AND revision <= ? GROUP BY key ORDER BY key
+) AS newest CROSS JOIN log USING (revision) WHERE NOT log.deleted ORDER BY newest.key LIMIT ?
 """
 
 _EVENT = """
