@@ -4,12 +4,18 @@ manager that gives a Subject.
 
 import asyncio
 import contextlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from knarr.net.namespace import inside
+from knarr.net.netlink import Netlink
+from knarr.node.images.store import ImageStore
 from knarr.node.runtimes.runtime import ContainerSpec, Runtime, RuntimeFailure, SandboxSpec
+from knarr.node.runtimes.sandbox import cleaning
+from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
 from knarr.node.runtimes.simulated import EXIT_AFTER, EXIT_CODE, Delays, SimulatedRuntime
 
 
@@ -50,7 +56,46 @@ async def simulated(folder: Path):
     await runtime.stop()
 
 
-RUNTIMES = {"simulated": simulated}
+class LoopbackOnly:
+    """Stands for the pod network: each pod has an address it is told, and its loopback device."""
+
+    address = "172.30.0.2"
+
+    def __init__(self) -> None:
+        self._taken: dict[str, str] = {}
+
+    async def add_pod(self, uid: str, network: Path) -> str:
+        await asyncio.to_thread(self._up, network)
+        return self._taken.setdefault(uid, f"10.9.0.{len(self._taken) + 2}")
+
+    def _up(self, network: Path) -> None:
+        with inside(network), Netlink() as kernel:
+            kernel.set_link("lo", up=True)
+
+    async def remove_pod(self, uid: str) -> None:
+        self._taken.pop(uid, None)
+
+    async def pods(self) -> dict[str, str]:
+        return dict(self._taken)
+
+
+@contextlib.asynccontextmanager
+async def sandbox(folder: Path):
+    if os.geteuid() != 0:
+        pytest.skip("sandboxes need root")
+    store = ImageStore(folder / "images")
+    (folder / "Dockerfile").write_text("FROM host\n")
+    store.build("app:1", folder)
+    runtime = SandboxRuntime(folder / "sandboxes", store, LoopbackOnly(), hidden=[folder])
+    await runtime.start()
+    try:
+        yield Subject(runtime, folder, "app:1")
+    finally:
+        await runtime.stop()
+        cleaning.clean_node(folder)
+
+
+RUNTIMES = {"simulated": simulated, "sandbox": sandbox}
 
 
 @pytest.fixture(params=RUNTIMES.values(), ids=RUNTIMES)
@@ -90,7 +135,8 @@ async def test_running_a_pod_twice_is_running_it_once(subject):
 async def test_a_started_container_runs_until_it_is_stopped(subject):
     await subject.runtime.run_pod(subject.sandbox())
     id_ = await subject.runtime.start_container("u1", subject.container())
-    pod = await until(subject, lambda pod: pod.containers and pod.containers[0].state == "running")
+    pod = await found(subject)
+    assert [each.state for each in pod.containers] == ["running"]
     assert (pod.containers[0].id, pod.containers[0].name, pod.containers[0].started > 0) == (id_, "main", True)
     await subject.runtime.stop_container("u1", id_, 2.0)
     state = (await found(subject)).containers[0]

@@ -70,4 +70,5 @@ class Memory:
     started: set[str] = field(default_factory=set)  #: ids whose startup probe passed, or that have none
     ready: set[str] = field(default_factory=set)  #: ids whose readiness probe passes, or that have none
     unhealthy: dict[str, Unhealthy] = field(default_factory=dict)  #: by id
+    launched: dict[str, int] = field(default_factory=dict)  #: by container name: the latest attempt that was started
     stopping: dict[str, float] = field(default_factory=dict)  #: id to the grace it was given

@@ -18,6 +18,7 @@ from knarr.node.steps import DeleteObject, Forget, Hold, Prepare, RunSandbox, St
 
 GRACE = 30.0
 LEAST_GRACE = 1.0
+UNSEEN = 1.0  #: seconds until the runtime is asked again for a container it does not show
 PULL_SHOWN = 1.0  #: seconds a failed pull shows as such before it shows as a back-off
 
 
@@ -96,8 +97,11 @@ def one(pod: Pod, container: Container, state: ContainerState | None, memory: Me
         return
     if state is not None and not restarts(pod, container, state.exit_code):
         return
-    if (retry := memory.retries.get(container.name)) and retry.at > now:
-        yield from held(retry_hold(container, memory, now))
+    following = 0 if state is None else state.attempt + 1
+    if memory.launched.get(container.name, -1) >= following:
+        yield Hold(container.name, now + UNSEEN)  # started, but the runtime does not show it yet
+    elif (retry := memory.retries.get(container.name)) and retry.at > now:
+        yield retry_hold(container, memory, now)
     elif state is None:
         yield Start(container.name)
     elif (back_off := memory.crashes.get(container.name)) and back_off.holds(state.finished, now):
@@ -108,11 +112,7 @@ def one(pod: Pod, container: Container, state: ContainerState | None, memory: Me
             f"back-off {duration(back_off.delay)} restarting failed container={container.name} pod={title(pod)}",
         )
     else:
-        yield Start(container.name, state.attempt + 1, state.finished)
-
-
-def held(hold: Hold) -> Iterator[Step]:
-    yield hold
+        yield Start(container.name, following, state.finished)
 
 
 def retry_hold(container: Container, memory: Memory, now: float) -> Hold:

@@ -188,6 +188,7 @@ class Worker:
         if step.attempt:
             self.tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
             await self.host.runtime.stop_pod(self.uid)
+        self.memory.launched.clear()
         sandbox = await self.host.runtime.run_pod(sandbox_spec(self.pod, self.host.config, step.attempt))
         self.host.sandboxes[self.uid] = sandbox
         self.memory.retries.pop("", None)
@@ -205,6 +206,7 @@ class Worker:
         if step.finished:
             crashed(self.memory, step)
         id_ = await self.host.runtime.start_container(self.uid, spec)
+        self.memory.launched[step.name] = step.attempt
         tell("Normal", "Created", "Container created")
         tell("Normal", "Started", "Container started")
         self.memory.retries.pop(step.name, None)
