@@ -66,6 +66,7 @@ class SandboxRuntime:
 
     async def start(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
+        self._images.layers.mkdir(parents=True, exist_ok=True)
         self._groups = await asyncio.to_thread(host.control_groups)
         self._mounts = await asyncio.to_thread(host.file_systems)
         for path in sorted(self._directory.glob("*/pod.json")):

@@ -160,8 +160,8 @@ class Pod:
             del self.containers[container.id]
             return self._send(agent, {"reply": request["number"], "error": failure["message"], "code": failure["code"]})
         container.running()
+        self._tell(container)  # before the answer: who started it must find it running
         self._send(agent, {"reply": request["number"]})
-        self._tell(container)
         if container.early is not None:
             container.ended(container.early)
             self._tell(container)
