@@ -6,6 +6,8 @@ import msgspec
 
 from knarr.client.transport import Request
 from knarr.kinds import decode
+from knarr.kinds.kind import Kind
+from knarr.kinds.table import KindTable
 from knarr.meta.errors import BadRequest
 from knarr.meta.field import FieldError, invalid, unsupported, wrong
 from knarr.registry.delete import DeleteOptions
@@ -14,6 +16,7 @@ from knarr.server.paths import truth
 from knarr.server.queries import META, dry_run_errors, number, one
 
 Tree = dict[str, Any]
+SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 POLICIES = ("Foreground", "Background", "Orphan")
 
 
@@ -22,6 +25,24 @@ def read(request: Request, kind: str) -> tuple[Tree, list[str]]:
     if negotiation.body_type(request.headers) == "yaml":
         return decode.decode_yaml(request.body, kind)
     return decode.decode_json(request.body, kind)
+
+
+def check_kind(tree: Tree, expected: Kind, table: KindTable) -> None:
+    """Refuse a body that says it is of another kind or version; one that does not say is of the expected kind."""
+    version, kind = tree.get("apiVersion") or expected.api_version, tree.get("kind") or expected.kind
+    if (version, kind) == (expected.api_version, expected.kind):
+        return
+    if not isinstance(version, str) or not isinstance(kind, str):
+        return  # the schema's check names the wrong type
+    group, _, short = version.rpartition("/")
+    head = f'{kind} in version "{short}" cannot be handled as a {expected.kind}: '
+    if table.by_kind(group, short, kind) is None:
+        raise BadRequest(f'{head}no kind "{kind}" is registered for version "{version}" in scheme "{SCHEME}"')
+    if version != expected.api_version:
+        raise BadRequest(
+            f"the API version in the data ({version}) does not match the expected API version ({expected.api_version})"
+        )
+    raise BadRequest(f"{head}converting ({short}.{kind}) to ({group or 'core'}.{expected.kind}): unknown conversion")
 
 
 def patch(request: Request) -> Any:

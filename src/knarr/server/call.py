@@ -1,5 +1,6 @@
 """One authenticated request with what its path asks for; what the parts of the server hand to one another."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,11 @@ from knarr.client.transport import Request, Response, User
 from knarr.server import negotiation, queries
 from knarr.server.negotiation import Form
 from knarr.server.paths import Target
+
+DEPRECATED = {
+    ("", "v1", "endpoints"): ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",),
+    ("", "v1", "componentstatuses"): ("v1 ComponentStatus is deprecated in v1.19+",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +39,19 @@ class Call:
         body = negotiation.encode(tree, self.form)
         body, headers = negotiation.compressed(body, self.request.headers)
         headers |= {"content-type": self.form.media_type, "cache-control": "no-cache, private"}
-        if warnings:
-            headers["warning"] = "\n".join(warning(text) for text in dict.fromkeys(warnings))
+        headers |= warning_headers([*deprecations(self.target), *(warnings or ())])
         return Response(code, headers, body)
+
+
+def deprecations(target: Target) -> tuple[str, ...]:
+    """What a client that asks for this ought to know."""
+    return DEPRECATED.get((target.group, target.version, target.resource), ())
+
+
+def warning_headers(texts: Iterable[str]) -> dict[str, str]:
+    """The Warning header, its values one a line; the transport makes one header of each."""
+    values = [warning(text) for text in dict.fromkeys(texts)]
+    return {"warning": "\n".join(values)} if values else {}
 
 
 def warning(text: str) -> str:

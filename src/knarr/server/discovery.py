@@ -5,12 +5,12 @@ Built from the kinds that are served; built again when those change.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from knarr.kinds.kind import Kind
 from knarr.kinds.table import KindTable
-from knarr.server import negotiation
+from knarr.server import component_statuses, negotiation
 from knarr.server.virtual import VIRTUAL
 
 Tree = dict[str, Any]
@@ -72,6 +72,7 @@ class Resource:
 def resources(table: KindTable) -> list[Resource]:
     """Everything that is served, in the order of group, version and name."""
     found = [_resource(kind) for kind in table.all()]
+    found.append(replace(_resource(component_statuses.KIND), stored=False))
     found += [
         Resource(v.group, v.version, v.plural, v.singular, v.namespaced, v.kind, ("create",), stored=False)
         for v in VIRTUAL

@@ -12,7 +12,7 @@ from knarr.meta.errors import ApiError, InternalError, MethodNotAllowed
 from knarr.server import authorization, health, negotiation, paths, queries, status
 from knarr.server.authentication import Authenticator
 from knarr.server.authorization import Authorizer
-from knarr.server.call import Call
+from knarr.server.call import Call, deprecations, warning_headers
 from knarr.server.discovery import Discovery, wants_aggregated
 from knarr.server.health import Check
 from knarr.server.metrics import Metrics
@@ -51,6 +51,7 @@ class Handler:
             response = await self._answer(request, target)
         except ApiError as error:
             response = status.response(error)
+            response.headers |= warning_headers(deprecations(target))
         except Exception as error:
             log.exception("%s %s", request.method, request.path)
             response = status.response(InternalError(f"Internal error occurred: {error}"))

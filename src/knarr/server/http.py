@@ -64,8 +64,7 @@ async def serve(handle: Handle, *, hosts: Sequence[str], port: int, context: ssl
         listening.append(
             await loop.create_server(
                 lambda: Connection(server, loop=loop, access_log=None, logger=log),
-                host,
-                port,
+                sock=_socket(host, port),
                 ssl=context,
                 backlog=1024,
             )

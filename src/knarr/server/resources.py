@@ -1,21 +1,25 @@
 """The API's verbs on stored objects: the request's options in, the registry's verb, the answer in the client's form."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from knarr.client.transport import Response
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import ApiError, Expired, NotAcceptable
 from knarr.registry.core import Options
 from knarr.registry.entry import Entry
+from knarr.registry.list import Page
 from knarr.registry.patch import Form
 from knarr.registry.registry import Registry
 from knarr.registry.scale import SCALE
-from knarr.server import bodies, negotiation, queries, status, tables, watches
+from knarr.server import bodies, component_statuses, negotiation, queries, status, tables, watches
 from knarr.server.admission import Admission, Plugin, State, admit
 from knarr.server.call import Call
 from knarr.server.queries import ListOptions
 
+ORPHANS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 PATCHES: dict[str, Form] = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
@@ -53,12 +57,16 @@ class Resources:
 
     async def get(self, call: Call, kind: Kind) -> Response:
         target = call.target
+        if kind is component_statuses.KIND:
+            return self._show(call, kind, 200, component_statuses.entry(target.name))
         if target.subresource == "scale":
             return self._show(call, SCALE, 200, await self._registry.get_scale(kind, target.namespace, target.name))
         return self._show(call, kind, 200, await self._registry.get(kind, target.namespace, target.name))
 
     async def list_all(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options(call.request.query)
+        if kind is component_statuses.KIND:
+            return self._page(call, kind, Page(kind, component_statuses.entries(), self._registry.revision))
         page = await self._registry.list(
             kind,
             call.target.namespace if kind.namespaced else "",
@@ -71,7 +79,7 @@ class Resources:
         )
         return self._page(call, kind, page)
 
-    def _page(self, call: Call, kind: Kind, page: Any) -> Response:
+    def _page(self, call: Call, kind: Kind, page: Page) -> Response:
         form = call.form
         if form.shape == "Table":
             body = tables.table(kind, page.entries, page.metadata, include=call.include, version=form.version)
@@ -107,6 +115,7 @@ class Resources:
     async def create(self, call: Call, kind: Kind) -> Response:
         asked = queries.write_options(call.request.query, "CreateOptions")
         tree, duplicates = bodies.read(call.request, kind.kind)
+        bodies.check_kind(tree, kind, self._registry.kinds)
         options = self._options(call, kind, asked, "create", duplicates)
         entry = await self._registry.create(kind, call.target.namespace if kind.namespaced else "", tree, options)
         return self._show(call, kind, 201, entry, options.warnings)
@@ -114,7 +123,9 @@ class Resources:
     async def update(self, call: Call, kind: Kind) -> Response:
         target = call.target
         asked = queries.write_options(call.request.query, "UpdateOptions")
-        tree, duplicates = bodies.read(call.request, "Scale" if target.subresource == "scale" else kind.kind)
+        body_kind = SCALE if target.subresource == "scale" else kind
+        tree, duplicates = bodies.read(call.request, body_kind.kind)
+        bodies.check_kind(tree, body_kind, self._registry.kinds)
         options = self._options(call, kind, asked, "update", duplicates)
         if target.subresource == "scale":
             scale = await self._registry.update_scale(kind, target.namespace, target.name, tree, options)
@@ -147,9 +158,11 @@ class Resources:
         deleted = await self._registry.delete(
             kind, target.namespace if kind.namespaced else "", target.name, wish, options
         )
+        if kind.group == "batch" and kind.propagation == "orphan" and not wish.propagation and wish.orphan is None:
+            options.warnings.append(ORPHANS)
         if not deleted.shown:
-            return call.answer(200, deleted.status())
-        return self._show(call, kind, 200, deleted.entry)
+            return call.answer(200, deleted.status(), options.warnings)
+        return self._show(call, kind, 200, deleted.entry, options.warnings)
 
     async def delete_collection(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options([q for q in call.request.query if q[0] != "dryRun"])

@@ -9,7 +9,7 @@ from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.meta.errors import NotFound
 from knarr.registry.core import Options
 from knarr.registry.registry import Registry
-from knarr.server import bodies, eviction, status, token_requests
+from knarr.server import bodies, component_statuses, eviction, status, token_requests
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
 from knarr.server.call import Call
 from knarr.server.pod_streams import PodStreams
@@ -51,6 +51,8 @@ class Routes:
         if virtual is not None:
             return await self._virtual(call, virtual)
         kind = self._registry.kinds.by_resource(target.group, target.version, target.resource)
+        if kind is None and (target.group, target.resource) == ("", component_statuses.KIND.plural):
+            kind = component_statuses.KIND
         if kind is None:
             return self._unknown(call)
         if not target.group and target.subresource:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from knarr.kinds.types.base import Type
 from knarr.registry.core import Core
+from knarr.registry.resource import Resource
 
 T = TypeVar("T", bound=Type)
 
@@ -16,17 +17,26 @@ class RegistryState:
         self._core = core
 
     async def get(self, type_: type[T], namespace: str, name: str) -> T | None:
-        entry = self._core.resource(self._core.kinds.by_type(type_)).get(namespace, name)
+        resource = self._resource(type_)
+        entry = resource.get(namespace, name) if resource else None
         if entry is None:
             return None
         found: T = entry.object()
         return found
 
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
-        return [entry.object() for entry in self._core.resource(self._core.kinds.by_type(type_)).span(namespace)]
+        resource = self._resource(type_)
+        return [entry.object() for entry in resource.span(namespace)] if resource else []
 
     async def exists(self, resource: str, namespace: str, name: str, uid: str) -> bool:
         """Whether a core object is there, with that uid."""
         kind = self._core.kinds.by_resource("", "v1", resource)
         entry = self._core.resource(kind).get(namespace, name) if kind else None
         return entry is not None and entry.uid == uid
+
+    def _resource(self, type_: type[Type]) -> Resource | None:
+        """The cache of a type; None when it is not served."""
+        try:
+            return self._core.resource(self._core.kinds.by_type(type_))
+        except KeyError:
+            return None

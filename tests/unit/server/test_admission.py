@@ -1,0 +1,161 @@
+"""What admission adds and refuses."""
+
+import pytest
+
+from knarr.client.transport import User
+from knarr.kinds.table import BUILTIN
+from knarr.kinds.types import core_v1, meta_v1, scheduling_v1, storage_v1
+from knarr.meta.errors import ApiError
+from knarr.server.admission import Admission, admit
+from knarr.server.admission.chain import default_plugins
+
+ROOT = User("root", groups=("system:masters",))
+NODE = User("system:node:n1", groups=("system:nodes",))
+
+
+def meta(name, **more):
+    return meta_v1.ObjectMeta(name=name, **more)
+
+
+class World:
+    """A cluster's objects, by type."""
+
+    def __init__(self, *objects):
+        defaults = (
+            core_v1.Namespace(metadata=meta("a")),
+            core_v1.ServiceAccount(metadata=meta("default", namespace="a")),
+        )
+        self.objects = [*defaults, *objects]
+
+    async def get(self, type_, namespace, name):
+        return next(
+            (
+                o
+                for o in self.objects
+                if type(o) is type_ and (o.metadata.namespace, o.metadata.name) == (namespace, name)
+            ),
+            None,
+        )
+
+    async def list(self, type_, namespace=""):
+        return [o for o in self.objects if type(o) is type_]
+
+
+def kind(plural, group=""):
+    return BUILTIN.by_resource(group, "v1", plural)
+
+
+async def admitted(tree, plural="pods", *objects, verb="create", user=ROOT, group="", namespace="a"):
+    admission = Admission(verb, kind(plural, group), namespace, tree["metadata"].get("name", ""), user, "", tree)
+    await admit(default_plugins(), admission, World(*objects))
+    return tree
+
+
+def pod(**spec):
+    return {"metadata": {"name": "x"}, "spec": {"containers": [{"name": "c"}], **spec}}
+
+
+async def test_a_pod_gets_an_account_a_token_tolerations_and_a_priority():
+    spec = (await admitted(pod()))["spec"]
+    volume = spec["volumes"][0]["name"]
+    assert volume.startswith("kube-api-access-")
+    assert spec["containers"][0]["volumeMounts"] == [
+        {"name": volume, "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+    ]
+    assert [t["key"] for t in spec["tolerations"]] == ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
+    assert (spec["serviceAccountName"], spec["serviceAccount"]) == ("default", "default")
+    assert (spec["priority"], spec["preemptionPolicy"]) == (0, "PreemptLowerPriority")
+
+
+async def test_a_pod_that_declines_gets_no_token():
+    assert "volumes" not in (await admitted(pod(automountServiceAccountToken=False)))["spec"]
+
+
+async def test_a_pod_that_tolerates_everything_gets_no_more_tolerations():
+    spec = (await admitted(pod(tolerations=[{"operator": "Exists"}])))["spec"]
+    assert spec["tolerations"] == [{"operator": "Exists"}]
+
+
+async def test_the_default_priority_class_is_taken():
+    classes = scheduling_v1.PriorityClass(metadata=meta("std"), value=7, globalDefault=True, preemptionPolicy="Never")
+    spec = (await admitted(pod(), "pods", classes))["spec"]
+    assert (spec["priority"], spec["priorityClassName"], spec["preemptionPolicy"]) == (7, "std", "Never")
+
+
+async def test_a_claim_gets_the_newest_default_class_and_its_finalizer():
+    def storage(name, created):
+        marked = {"storageclass.kubernetes.io/is-default-class": "true"}
+        return storage_v1.StorageClass(
+            metadata=meta(name, annotations=marked, creationTimestamp=created), provisioner="p"
+        )
+
+    older, newer = storage("older", "2026-01-01T00:00:00Z"), storage("newer", "2026-01-02T00:00:00Z")
+    claim = await admitted({"metadata": {"name": "c"}, "spec": {}}, "persistentvolumeclaims", newer, older)
+    assert claim["spec"]["storageClassName"] == "newer"
+    assert claim["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
+
+
+async def test_a_claim_that_wants_no_class_gets_none():
+    claim = await admitted({"metadata": {"name": "c"}, "spec": {"storageClassName": ""}}, "persistentvolumeclaims")
+    assert claim["spec"]["storageClassName"] == ""
+
+
+TERMINATING = core_v1.Namespace(metadata=meta("b", deletionTimestamp="2026-01-01T00:00:00Z"))
+PLAIN = {"metadata": {"name": "x"}}
+REFUSED = {
+    "a missing namespace": (
+        lambda: admitted(pod(), namespace="none"),
+        (404, 'namespaces "none" not found'),
+    ),
+    "a namespace that is ending": (
+        lambda: admitted(dict(PLAIN), "configmaps", TERMINATING, namespace="b"),
+        (
+            403,
+            'configmaps "x" is forbidden: unable to create new content in namespace b because it is being terminated',
+        ),
+    ),
+    "the default namespace's end": (
+        lambda: admitted({"metadata": {"name": "default"}}, "namespaces", verb="delete", namespace="default"),
+        (403, 'namespaces "default" is forbidden: this namespace may not be deleted'),
+    ),
+    "an account that is not there": (
+        lambda: admitted(pod(serviceAccountName="who")),
+        (403, 'pods "x" is forbidden: error looking up service account a/who: serviceaccount "who" not found'),
+    ),
+    "a priority class that is not there": (
+        lambda: admitted(pod(priorityClassName="nope")),
+        (403, 'pods "x" is forbidden: no PriorityClass with name nope was found'),
+    ),
+    "a priority of one's own": (
+        lambda: admitted(pod(priority=9)),
+        (
+            403,
+            'pods "x" is forbidden: the integer value of priority (9) must not be provided in pod spec; '
+            "priority admission controller computed 0 from the given PriorityClass name",
+        ),
+    ),
+    "a node that writes another": (
+        lambda: admitted({"metadata": {"name": "n2"}}, "nodes", user=NODE, namespace=""),
+        (403, 'nodes "n2" is forbidden: node "n1" is not allowed to modify node "n2"'),
+    ),
+}
+
+
+@pytest.mark.parametrize(("act", "wanted"), REFUSED.values(), ids=REFUSED)
+async def test_refusals(act, wanted):
+    with pytest.raises(ApiError) as raised:
+        await act()
+    assert (raised.value.code, raised.value.message) == wanted
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"metadata": {"name": "x"}, "spec": {"containers": "c"}},
+        {"metadata": {"name": "x"}, "spec": {"containers": [1], "volumes": {}, "tolerations": 3}},
+        {"metadata": {"name": "x"}, "spec": {"containers": [{"name": "c", "volumeMounts": "m"}]}},
+    ],
+    ids=["containers that are no list", "lists that are none", "mounts that are no list"],
+)
+async def test_malformed_pods_pass_unharmed_for_the_schema_to_refuse(tree):
+    assert (await admitted(tree))["metadata"] == {"name": "x"}

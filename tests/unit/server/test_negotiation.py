@@ -1,0 +1,83 @@
+"""Which form an answer takes, and how bodies are told apart."""
+
+import gzip
+
+import pytest
+
+from knarr.meta.errors import NotAcceptable, UnsupportedMediaType
+from knarr.server import negotiation
+from knarr.server.discovery import wants_aggregated
+from knarr.server.negotiation import Form
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+FORMS = {
+    "nothing said is JSON": ("", Form()),
+    "anything is JSON": ("*/*", Form()),
+    "a table where it is asked for first": (f"{TABLE},application/json", Form(shape="Table")),
+    "an old table version": (
+        "application/json;as=Table;v=v1beta1;g=meta.k8s.io",
+        Form(shape="Table", version="v1beta1"),
+    ),
+    "an unknown shape falls through": ("application/json;as=Chair;v=v1;g=meta.k8s.io,application/yaml", Form("yaml")),
+    "protobuf with JSON behind it is JSON": ("application/vnd.kubernetes.protobuf,application/json", Form()),
+    "quality decides": ("application/json;q=0.5,application/yaml", Form("yaml")),
+    "metadata only": (
+        "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+        Form(shape="PartialObjectMetadata"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("accept", "wanted"), FORMS.values(), ids=FORMS)
+def test_form(accept, wanted):
+    assert negotiation.form({"accept": accept}) == wanted
+
+
+@pytest.mark.parametrize("accept", ["application/vnd.kubernetes.protobuf", "text/html", "application/json;as=Chair"])
+def test_what_is_not_served_is_refused(accept):
+    with pytest.raises(NotAcceptable, match="only the following media types are accepted: application/json"):
+        negotiation.form({"accept": accept})
+
+
+BODIES = {
+    "nothing said": ("", "json"),
+    "JSON": ("application/json; charset=utf-8", "json"),
+    "YAML": ("application/yaml", "yaml"),
+}
+
+
+@pytest.mark.parametrize(("header", "wanted"), BODIES.values(), ids=BODIES)
+def test_body_type(header, wanted):
+    assert negotiation.body_type({"content-type": header}) == wanted
+
+
+def test_an_unknown_body_type_is_refused():
+    with pytest.raises(UnsupportedMediaType, match="the body of the request was in an unknown format"):
+        negotiation.body_type({"content-type": "text/plain"})
+
+
+def test_large_answers_are_compressed_for_those_who_take_it():
+    body = b"x" * (negotiation.COMPRESS_FROM + 1)
+    packed, headers = negotiation.compressed(body, {"accept-encoding": "gzip"})
+    assert gzip.decompress(packed) == body
+    assert headers["content-encoding"] == "gzip"
+    assert negotiation.compressed(body, {}) == (body, {})
+
+
+AGGREGATED = {
+    "new clients": (
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+        "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json",
+        "v2",
+    ),
+    "clients of 1.27": (
+        "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json",
+        "v2beta1",
+    ),
+    "older clients": ("application/json, */*", ""),
+}
+
+
+@pytest.mark.parametrize(("accept", "wanted"), AGGREGATED.values(), ids=AGGREGATED)
+def test_aggregated_discovery(accept, wanted):
+    assert wants_aggregated(accept) == wanted

@@ -1,0 +1,53 @@
+"""Queries that cannot be, in upstream's words."""
+
+import pytest
+
+from knarr.meta.errors import ApiError
+from knarr.server import queries
+
+WRONG = {
+    "a limit that is no number": (
+        lambda: queries.list_options([("limit", "x")]),
+        (400, 'strconv.ParseInt: parsing "x": invalid syntax'),
+    ),
+    "an unknown match": (
+        lambda: queries.list_options([("resourceVersionMatch", "Bogus"), ("resourceVersion", "1")]),
+        (
+            422,
+            'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Unsupported value: "Bogus": '
+            'supported values: "Exact", "NotOlderThan", ""',
+        ),
+    ),
+    "an unknown dry run": (
+        lambda: queries.write_options([("dryRun", "Some")], "CreateOptions"),
+        (422, 'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Some"]: supported values: "All"'),
+    ),
+    "an unknown field validation": (
+        lambda: queries.write_options([("fieldValidation", "Bogus")], "CreateOptions"),
+        (
+            422,
+            'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "Bogus": '
+            'supported values: "", "Ignore", "Strict", "Warn"',
+        ),
+    ),
+    "a field manager that is too long": (
+        lambda: queries.write_options([("fieldManager", "m" * 129)], "CreateOptions"),
+        (422, 'CreateOptions.meta.k8s.io "" is invalid: fieldManager: Too long: may not be more than 128 bytes'),
+    ),
+    "force without apply": (
+        lambda: queries.write_options([("force", "true")], "PatchOptions"),
+        (422, 'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'),
+    ),
+}
+
+
+@pytest.mark.parametrize(("ask", "wanted"), WRONG.values(), ids=WRONG)
+def test_refusals(ask, wanted):
+    with pytest.raises(ApiError) as raised:
+        ask()
+    assert (raised.value.code, raised.value.message) == wanted
+
+
+def test_what_is_said_is_read():
+    options = queries.list_options([("limit", "5"), ("labelSelector", "a=b"), ("allowWatchBookmarks", "true")])
+    assert (options.limit, options.labels, options.bookmarks, options.watch) == (5, "a=b", True, False)
