@@ -1,7 +1,8 @@
 """Removes the directories of released local-path volumes of this node.
 
 The provisioner puts the finalizer on a volume; when the volume is deleted, the node its affinity names removes the
-directory and then the finalizer. Only a direct child of the node's volume folder is ever removed.
+directory and then the finalizer. Only a direct child of the node's volume folder is ever removed, never one whose
+volume is to be retained, and none before the volume is out of use (`kubernetes.io/pv-protection` has gone).
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from knarr.kinds.types.core_v1 import PersistentVolume
 from knarr.meta.errors import ApiError, NotFound
 
 FINALIZER = "knarr.dev/local-path-cleanup"
+PROTECTION = "kubernetes.io/pv-protection"
 HOSTNAME = "kubernetes.io/hostname"
 RETRY = 5.0  #: seconds
 
@@ -31,7 +33,8 @@ def released_here(volume: PersistentVolume, node: str) -> bool:
         for term in terms
         for each in term.matchExpressions
     )
-    return bool(volume.metadata.deletionTimestamp) and FINALIZER in volume.metadata.finalizers and here
+    due = FINALIZER in volume.metadata.finalizers and PROTECTION not in volume.metadata.finalizers
+    return bool(volume.metadata.deletionTimestamp) and due and here
 
 
 def directory(volume: PersistentVolume, folder: Path) -> Path | None:
@@ -72,7 +75,9 @@ class Cleaner:
         if fresh.metadata.uid != volume.metadata.uid or not released_here(fresh, self._node):
             return
         path = directory(fresh, self._folder)
-        if path is None:
+        if fresh.spec.persistentVolumeReclaimPolicy != "Delete":
+            log.info("volume %s: its directory is retained", fresh.metadata.name)
+        elif path is None:
             log.warning("volume %s: its path is no child of %s, left alone", fresh.metadata.name, self._folder)
         elif path.exists():
             await asyncio.to_thread(shutil.rmtree, path)

@@ -7,14 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from knarr.kinds import persistentvolumeclaim
+from knarr.kinds.placement import selects
 from knarr.kinds.types.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod
 from knarr.kinds.types.storage_v1 import StorageClass
-from knarr.meta import labels, quantity
-from knarr.scheduler.affinity import selects
-
-SELECTED_NODE = "volume.kubernetes.io/selected-node"
-BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
-NO_PROVISIONER = "kubernetes.io/no-provisioner"
+from knarr.kinds.volume_binding import NO_PROVISIONER, SELECTED_NODE, is_complete, suits, waits_for_consumer
+from knarr.meta import quantity
 
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 
@@ -51,11 +48,6 @@ def claim_names(pod: Pod) -> Iterator[tuple[str, bool]]:
             yield f"{pod.metadata.name}-{volume.name}", True
 
 
-def is_complete(claim: PersistentVolumeClaim) -> bool:
-    """Whether claim and volume are bound, and the binder has said so."""
-    return bool(claim.spec.volumeName) and BIND_COMPLETED in claim.metadata.annotations
-
-
 def needs(pod: Pod, storage: Storage) -> Needs:
     """What the pod needs of storage."""
     bound: list[PersistentVolumeClaim] = []
@@ -83,8 +75,7 @@ def needs(pod: Pod, storage: Storage) -> Needs:
 
 
 def _waits(claim: PersistentVolumeClaim, storage: Storage) -> bool:
-    class_ = storage.classes.get(persistentvolumeclaim.storage_class(claim))
-    return class_ is not None and class_.volumeBindingMode == "WaitForFirstConsumer"
+    return waits_for_consumer(storage.classes.get(persistentvolumeclaim.storage_class(claim)))
 
 
 def fits(volume: PersistentVolume, node: Node) -> bool:
@@ -114,25 +105,6 @@ def _smallest(claim: PersistentVolumeClaim, node: Node, storage: Storage, taken:
         if v.metadata.name not in taken and suits(v, claim) and fits(v, node)
     ]
     return min(found)[1] if found else ""
-
-
-def suits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
-    """Whether a volume is free, or set aside for the claim, and is all that the claim asks for."""
-    spec, ref = claim.spec, volume.spec.claimRef
-    ours = (claim.metadata.namespace, claim.metadata.name)
-    if ref is not None and ((ref.namespace, ref.name) != ours or ref.uid not in ("", claim.metadata.uid)):
-        return False
-    if ref is None and (volume.status.phase not in ("Available", "") or volume.metadata.deletionTimestamp):
-        return False
-    asked = (spec.resources.requests if spec.resources else {}).get("storage", "0")
-    return (
-        (volume.spec.volumeMode or "Filesystem") == (spec.volumeMode or "Filesystem")
-        and (volume.spec.volumeAttributesClassName or "") == (spec.volumeAttributesClassName or "")
-        and volume.spec.storageClassName == persistentvolumeclaim.storage_class(claim)
-        and set(spec.accessModes) <= set(volume.spec.accessModes)
-        and (spec.selector is None or labels.of_object(spec.selector).matches(volume.metadata.labels))
-        and quantity.parse(volume.spec.capacity.get("storage", "0")) >= quantity.parse(asked)
-    )
 
 
 def _can_be_made(claim: PersistentVolumeClaim, node: Node, storage: Storage) -> bool:

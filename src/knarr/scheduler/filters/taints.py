@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from knarr.scheduler.affinity import tolerates
+from knarr.kinds.placement import tolerates
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Complaint, Round
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from knarr.kinds.placement import tolerates
 from knarr.kinds.types.core_v1 import Taint
-from knarr.scheduler.affinity import tolerates
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Complaint, Round
 

@@ -1,6 +1,6 @@
 """Nodes that the pod's preferred node affinity means are better, by its weights."""
 
-from knarr.scheduler.affinity import holds
+from knarr.kinds.placement import holds
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Round
 

@@ -1,6 +1,6 @@
 """Nodes that would rather not have the pod are worse: the fewer PreferNoSchedule taints it meets, the better."""
 
-from knarr.scheduler.affinity import tolerates
+from knarr.kinds.placement import tolerates
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Round
 

@@ -1,4 +1,7 @@
-"""Whether a node is what a selector of nodes means. Pure; used for pods' affinity and for volumes' node affinity."""
+"""Which nodes a pod or a volume is for: selectors of nodes, taints and tolerations. Pure.
+
+The scheduler, the DaemonSet and the node life cycle controllers judge nodes with it.
+"""
 
 from collections.abc import Sequence
 

@@ -1,0 +1,126 @@
+"""The pods that wait for a node: those to try now, by priority and age, and those that nothing has helped yet.
+
+A pod that no node would take rests until something happens that could help, and then at least for its back-off:
+short at first, doubling with every try. What nothing wakes is tried again after five minutes (as upstream).
+"""
+
+import asyncio
+import heapq
+from dataclasses import dataclass
+from itertools import count
+
+from knarr.kinds.types.core_v1 import Pod
+from knarr.scheduler.board import Key, key_of
+
+FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0  #: seconds; upstream begins at one, which a volume just bound would wait out
+PATIENCE = 300.0  #: seconds a pod rests at most
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A pod in the queue, or just taken from it."""
+
+    pod: Pod
+    tries: int = 0
+    not_before: float = 0.0  #: the loop's time
+    resting: bool = False
+    order: int = 0
+
+
+class Queue:
+    def __init__(self) -> None:
+        self._waiting: dict[Key, Waiting] = {}
+        self._ready: list[tuple[int, int, Key]] = []
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._count = count()
+        self._wakeup = asyncio.Event()
+        self.moves = 0  #: how often something happened that could help
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, pod: Pod) -> None:
+        """Have a pod tried; one that waits already is tried again if what it asks for has changed."""
+        key = key_of(pod)
+        known = self._waiting.get(key)
+        if known is None or known.pod.metadata.uid != pod.metadata.uid:
+            self.drop(key)
+            self._waiting[key] = Waiting(pod, order=next(self._count))
+            self._push(key)
+            return
+        changed = known.pod.spec != pod.spec or known.pod.metadata.labels != pod.metadata.labels
+        known.pod = pod
+        if changed and known.resting:
+            self._wake(key)
+
+    def drop(self, key: Key) -> None:
+        """Forget a pod: it is gone, or has its node."""
+        self._waiting.pop(key, None)
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+
+    async def get(self) -> tuple[Waiting, int]:
+        """The next pod to try, and how often something that could help has happened so far."""
+        while True:
+            while not self._ready:
+                self._wakeup.clear()
+                await self._wakeup.wait()
+            _, order, key = heapq.heappop(self._ready)
+            found = self._waiting.get(key)
+            if found is not None and found.order == order and not found.resting:
+                return found, self.moves
+
+    def rest(self, waiting: Waiting, seen: int) -> None:
+        """Put back a pod that no node would take; `seen` is what `get` gave with it."""
+        key = key_of(waiting.pod)
+        if self._waiting.get(key) is not waiting:
+            return
+        loop = asyncio.get_running_loop()
+        waiting.resting = True
+        waiting.not_before = loop.time() + min(FIRST_DELAY * 2.0 ** min(waiting.tries, 30), LONGEST_DELAY)
+        waiting.tries += 1
+        if self.moves != seen:
+            self._wake(key)
+        else:
+            self._set_timer(key, loop.time() + PATIENCE)
+
+    def retry(self, waiting: Waiting) -> None:
+        """Put back a pod that a failure kept from its node: it is tried again after its back-off."""
+        self.rest(waiting, self.moves - 1)
+
+    def wake_all(self) -> None:
+        """Say that something happened that could help the pods that rest."""
+        self.moves += 1
+        for key, waiting in self._waiting.items():
+            if waiting.resting:
+                self._wake(key)
+
+    def close(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _wake(self, key: Key) -> None:
+        waiting = self._waiting[key]
+        if asyncio.get_running_loop().time() >= waiting.not_before:
+            self._due(key)
+        else:
+            self._set_timer(key, waiting.not_before)
+
+    def _set_timer(self, key: Key, when: float) -> None:
+        if (old := self._timers.pop(key, None)) is not None:
+            old.cancel()
+        self._timers[key] = asyncio.get_running_loop().call_at(when, self._due, key)
+
+    def _due(self, key: Key) -> None:
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+        waiting = self._waiting[key]
+        waiting.resting = False
+        waiting.order = next(self._count)
+        self._push(key)
+
+    def _push(self, key: Key) -> None:
+        waiting = self._waiting[key]
+        heapq.heappush(self._ready, (-(waiting.pod.spec.priority or 0), waiting.order, key))
+        self._wakeup.set()

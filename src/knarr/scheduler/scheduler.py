@@ -1,0 +1,207 @@
+"""The scheduler: gives every pod that has none a node. `run` runs it until cancelled.
+
+Keeps true: a pod counts for its node from the moment of the decision, so two decisions never give away the same room;
+a decision is made as soon as the pod is seen, never on a timer; what a pod waits for is said in its PodScheduled
+condition and in an event. One pod is decided at a time, bindings run beside each other.
+"""
+
+import asyncio
+import logging
+
+from knarr.client.api import Api
+from knarr.client.transport import TransportError
+from knarr.kinds.types.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodCondition
+from knarr.kinds.types.storage_v1 import StorageClass
+from knarr.loop.runner import Context
+from knarr.meta import clock
+from knarr.meta.errors import ApiError, NotFound
+from knarr.scheduler.bind import Claims, NotBound, bind_pod, bind_volumes
+from knarr.scheduler.board import Board, key_of
+from knarr.scheduler.decision import Decision, schedule
+from knarr.scheduler.queue import Queue, Waiting
+from knarr.scheduler.storage import Storage, claim_names
+
+NAME = "default-scheduler"  #: the pods it is for, and the component of its events
+
+log = logging.getLogger("knarr.scheduler")
+
+
+async def run(context: Context) -> None:
+    """Schedule until cancelled."""
+    scheduler = Scheduler(context)
+    try:
+        await scheduler.connect()
+        async with asyncio.TaskGroup() as tasks:
+            await scheduler.work(tasks)
+    finally:
+        scheduler.queue.close()
+
+
+class Scheduler:
+    def __init__(self, context: Context) -> None:
+        self.api: Api = context.api
+        self.queue = Queue()
+        self.board = Board()
+        self._recorder = context.recorder.named(NAME)
+        self._informers = context.informers
+        self._claims = Claims()
+        self._start = 0
+
+    async def connect(self) -> None:
+        """Follow what decisions depend on; return when all of it is known."""
+        of = self._informers.of
+        kinds = (Node, PersistentVolume, PersistentVolumeClaim, StorageClass, Namespace, Pod)
+        for informer in [of(kind) for kind in kinds]:
+            await informer.wait_synced()
+        of(Node).on_change(self._node_changed)
+        of(PersistentVolumeClaim).on_change(self._claim_changed)
+        of(PersistentVolume).on_change(lambda old, new: self.queue.wake_all())
+        of(StorageClass).on_change(lambda old, new: self.queue.wake_all())
+        of(Pod).on_change(self._pod_changed)
+
+    async def work(self, tasks: asyncio.TaskGroup) -> None:
+        """Decide about one pod after the other; each binding is a task of its own."""
+        while True:
+            waiting, seen = await self.queue.get()
+            try:
+                decision = await self._decide(waiting.pod)
+            except (ApiError, TransportError) as error:
+                log.warning("%s: %s", key_of(waiting.pod), error)
+                self.queue.retry(waiting)
+                continue
+            log.debug("pod %s/%s: %s", *key_of(waiting.pod), decision)
+            if decision.node:
+                self.board.put_pod(waiting.pod, decision.node)
+                tasks.create_task(self._bind(waiting, decision))
+            else:
+                self.queue.rest(waiting, seen)
+                tasks.create_task(self._refuse(waiting.pod, decision.message))
+            await asyncio.sleep(0)  # let the bindings begin
+
+    async def _decide(self, pod: Pod) -> Decision:
+        places = self.board.places()
+        self._start += 1
+        namespaces = {ns.metadata.name: ns.metadata.labels for ns in self._informers.of(Namespace).cache.list()}
+        return schedule(pod, places, await self._storage(pod), start=self._start, namespaces=namespaces)
+
+    async def _storage(self, pod: Pod) -> Storage:
+        """What there is for the pod's claims; a claim not seen yet is asked for, as its pod may be quicker."""
+        names = [name for name, _ in claim_names(pod)]
+        if not names:
+            return Storage()
+        cache, namespace = self._informers.of(PersistentVolumeClaim).cache, pod.metadata.namespace
+        claims: dict[str, PersistentVolumeClaim] = {}
+        for name in names:
+            claim = cache.get(name, namespace) or await self._fetched(name, namespace)
+            if claim is not None:
+                claims[name] = claim
+        classes = {class_.metadata.name: class_ for class_ in self._informers.of(StorageClass).cache.list()}
+        volumes = self._informers.of(PersistentVolume).cache
+        return Storage(claims, classes, volumes.get, volumes.list)
+
+    async def _fetched(self, name: str, namespace: str) -> PersistentVolumeClaim | None:
+        try:
+            return await self.api.get(PersistentVolumeClaim, name, namespace)
+        except NotFound:
+            return None
+
+    async def _bind(self, waiting: Waiting, decision: Decision) -> None:
+        """Carry a decision out; a failure frees the room again and has the pod decided anew."""
+        pod = waiting.pod
+        try:
+            cache = self._informers.of(PersistentVolumeClaim).cache
+            await bind_volumes(self.api, pod, decision, cache, self._claims)
+            await bind_pod(self.api, pod, decision.node)
+        except (ApiError, TransportError, NotBound) as error:
+            log.info("pod %s/%s to %s: %s", *key_of(pod), decision.node, error)
+            self._give_up(waiting)
+            if not isinstance(error, NotFound):
+                await self._refuse(pod, str(error), "SchedulerError")
+            return
+        namespace, name = key_of(pod)
+        message = f"Successfully assigned {namespace}/{name} to {decision.node}"
+        await self._recorder.event(pod, "Normal", "Scheduled", message)
+
+    def _give_up(self, waiting: Waiting) -> None:
+        known = self._informers.of(Pod).cache.get(waiting.pod.metadata.name, waiting.pod.metadata.namespace)
+        if known is None or not known.spec.nodeName:
+            self.board.drop_pod(key_of(waiting.pod))
+        self.queue.retry(waiting)
+
+    async def _refuse(self, pod: Pod, message: str, reason: str = "Unschedulable") -> None:
+        """Say on the pod why it has no node."""
+        await self._recorder.event(pod, "Warning", "FailedScheduling", message)
+        patch = refusal(pod, reason, message)
+        if patch is None:
+            return
+        try:
+            meta = pod.metadata
+            await self.api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
+        except (ApiError, TransportError) as error:
+            log.debug("pod %s/%s: %s", *key_of(pod), error)
+
+    # What the informers tell
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        if new is None:
+            assert old is not None, "a change is of something"
+            self.board.drop_node(old.metadata.name)
+            return
+        if old is not None and not matters(old, new):
+            return
+        self.board.put_node(new)
+        self.queue.wake_all()
+
+    def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
+        self._claims.changed()
+        self.queue.wake_all()
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        pod = new or old
+        assert pod is not None, "a change is of something"
+        key = key_of(pod)
+        if new is None or new.status.phase in ("Failed", "Succeeded"):
+            self.queue.drop(key)
+            if self.board.node_of(key) is not None:
+                self.board.drop_pod(key)
+                self.queue.wake_all()
+        elif new.spec.nodeName:
+            self.queue.drop(key)
+            self.board.put_pod(new, new.spec.nodeName)
+        elif is_ours(new):
+            self.queue.put(new)
+        else:
+            self.queue.drop(key)
+
+
+def is_ours(pod: Pod) -> bool:
+    """Whether a pod without a node waits for this scheduler."""
+    ours = pod.spec.schedulerName in ("", NAME)
+    return ours and not pod.spec.schedulingGates and not pod.metadata.deletionTimestamp
+
+
+def matters(old: Node, new: Node) -> bool:
+    """Whether a node changed in what decisions look at."""
+    return (
+        old.spec != new.spec
+        or old.metadata.labels != new.metadata.labels
+        or old.metadata.annotations != new.metadata.annotations
+        or old.status.allocatable != new.status.allocatable
+    )
+
+
+def refusal(pod: Pod, reason: str, message: str) -> dict[str, object] | None:
+    """The patch of a pod's status that says why it has no node; None when it says so already."""
+    known = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
+    if known is not None and (known.status, known.reason, known.message) == ("False", reason, message):
+        return None
+    since = known.lastTransitionTime if known is not None and known.status == "False" else clock.timestamp()
+    condition = PodCondition(
+        type="PodScheduled",
+        status="False",
+        reason=reason,
+        message=message,
+        lastTransitionTime=since,
+        observedGeneration=pod.metadata.generation,
+    )
+    return {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
