@@ -103,9 +103,8 @@ def attributes_class(name: str, path: str) -> Iterator[FieldError]:
 
 def node_affinity(spec: PersistentVolumeSpec) -> Iterator[FieldError]:
     if spec.nodeAffinity is None:
-        if spec.local is not None:
-            yield field.required("spec.nodeAffinity", "Local volume requires node affinity")
-    elif spec.nodeAffinity.required is None:
+        return
+    if spec.nodeAffinity.required is None:
         yield field.required("spec.nodeAffinity.required", "must specify required node constraints")
     else:
         yield from node_selector(spec.nodeAffinity.required, "spec.nodeAffinity.required")
@@ -117,6 +116,8 @@ def source(spec: PersistentVolumeSpec) -> Iterator[FieldError]:
         yield field.required("spec", "must specify a volume type")
         return
     yield from CHECKS[found[0]](getattr(spec, found[0]), at("spec", found[0]))
+    if found[0] == "local" and spec.nodeAffinity is None:
+        yield field.required("spec.nodeAffinity", "Local volume requires node affinity")
     for name in found[1:]:
         yield field.forbidden(at("spec", name), MORE_THAN_ONE)
     root = spec.hostPath is not None and posixpath.normpath(spec.hostPath.path or ".") == "/"

@@ -20,7 +20,6 @@ def read(body: Tree) -> tuple[Kind, Tree]:
     assert kind is not None
     tree = copy.deepcopy(body)
     schema.normalise(tree, schema.type_name(kind.type))
-    tree["metadata"].setdefault("name", "x")
     if kind.namespaced:
         tree["metadata"].setdefault("namespace", "d")
     kind.defaults(tree)
