@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from knarr.kinds.types.core_v1 import Container, Pod
+from knarr.kinds.types.core_v1 import Container, ContainerStatus, Pod
 from knarr.node.memory import Memory, Unhealthy
 from knarr.node.pod import newest
 from knarr.node.probe import Result, Target
-from knarr.node.probes import probe_of, watch, wording
+from knarr.node.probes import probe_of, row, watch, wording
 from knarr.node.runtimes.runtime import ContainerState, PodSandbox, Runtime
 
 Tell = Callable[[Container, str, str, str], None]  #: container, type, reason, message
@@ -60,9 +60,13 @@ class Health:
         self._memory.stopping.pop(id_, None)
 
     def _begin(self, pod: Pod, sandbox: PodSandbox | None, container: Container, state: ContainerState) -> None:
+        """Begin with a container: one that an earlier agent knew as started or ready still is."""
         ip = (sandbox.ip if sandbox else "") or ("127.0.0.1" if pod.spec.hostNetwork else "")
         target = Target(pod.metadata.uid, state.id, ip, container, pod.metadata.name)
-        if container.startupProbe is not None:
+        known = {each.containerID.rpartition("/")[2]: each for each in statuses(pod)}.get(state.id)
+        if known is not None and known.ready:
+            self._memory.ready.add(state.id)
+        if container.startupProbe is not None and not (known is not None and known.started):
             self._probe(target, "Startup", state.started)
         else:
             self._started(target, state.started)
@@ -79,7 +83,8 @@ class Health:
         if (probe := probe_of(target.container, kind)) is None:
             return
         decide = partial(self._decide, target, kind, since)
-        job = watch(self._runtime, target, kind, probe, since, partial(self._report, target), decide)
+        results = row(probe, verdict=True if kind == "Readiness" and target.id in self._memory.ready else None)
+        job = watch(self._runtime, target, kind, probe, since, results, partial(self._report, target), decide)
         self._tasks[target.id][kind] = self._group.create_task(job, name=f"{kind} {target.pod_name}")
 
     async def _report(self, target: Target, kind: str, result: Result) -> None:
@@ -98,3 +103,7 @@ class Health:
             memory.unhealthy[target.id] = Unhealthy(message, None if grace is None else float(grace))
         self._changed()
         return kind == "Readiness" or (kind == "Liveness" and good)
+
+
+def statuses(pod: Pod) -> list[ContainerStatus]:
+    return [*pod.status.initContainerStatuses, *pod.status.containerStatuses]

@@ -21,8 +21,8 @@ class Volumes(Protocol):
     async def mounts(self, pod: Pod, container: Container, env: dict[str, str]) -> tuple[Mount, ...]:
         """Where a container sees them."""
 
-    async def tear_down(self, uid: str) -> None:
-        """Remove the pod's files."""
+    async def tear_down(self, pod: Pod) -> None:
+        """Remove the pod's files, its logs among them."""
 
 
 class Host(Protocol):

@@ -13,9 +13,9 @@ from knarr.meta import clock
 from knarr.node.probe import Result, Target, ask
 from knarr.node.runtimes.runtime import Runtime
 
-FIRST_RETRY = 1.0  #: seconds; a container that was not ready at once is asked again early, as its start stirs the pod
+FIRST_RETRY = 1.0  #: seconds; a container that was not up at once is asked again early, not a period later
 
-KINDS = ("Startup", "Readiness", "Liveness")
+SLACK = 0.05  #: seconds a timer may be early
 
 
 def probe_of(container: Container, kind: str) -> Probe | None:
@@ -48,8 +48,9 @@ class Row:
         return True
 
 
-def row(probe: Probe) -> Row:
-    return Row(probe.successThreshold or 1, probe.failureThreshold or 3)
+def row(probe: Probe, verdict: bool | None = None) -> Row:
+    """An empty row; `verdict` is what was known before."""
+    return Row(probe.successThreshold or 1, probe.failureThreshold or 3, verdict)
 
 
 Tell = Callable[[str, Result], Awaitable[None]]  #: an event: its reason and what the probe said
@@ -57,26 +58,32 @@ Decide = Callable[[bool], bool]  #: the new verdict; returns whether to go on pr
 
 
 async def watch(
-    runtime: Runtime, target: Target, kind: str, probe: Probe, started: float, tell: Tell, decide: Decide
+    runtime: Runtime, target: Target, kind: str, probe: Probe, started: float, results: Row, tell: Tell, decide: Decide
 ) -> None:
     """Probe until `decide` has heard enough."""
-    results = row(probe)
+    loop = asyncio.get_running_loop()
     period = float(probe.periodSeconds or 10)
-    delay = started + (probe.initialDelaySeconds or 0) - clock.unix()
-    await asyncio.sleep(max(0.0, delay))
-    early = kind == "Readiness" and period > FIRST_RETRY
+    begin = loop.time() + started + (probe.initialDelaySeconds or 0) - clock.unix()
+    strict_from = begin + period  # what fails before is a start, no failure
+    await sleep_until(begin if kind != "Liveness" else strict_from)
+    early = kind != "Liveness" and period > FIRST_RETRY
     while True:
-        begun = asyncio.get_running_loop().time()
+        begun = loop.time()
         result = await ask(runtime, target, probe, float(probe.timeoutSeconds or 1))
         if result.outcome != "success":
             await tell(kind, result)
-        if result.outcome != "unknown" and results.add(result.outcome == "success"):
+        counts = result.outcome == "success" or (result.outcome == "failure" and begun >= strict_from - SLACK)
+        if counts and results.add(result.outcome == "success"):
             assert results.verdict is not None
             if not decide(results.verdict):
                 return
-        pause = FIRST_RETRY if early and results.verdict is None else period
+        await sleep_until(begun + (FIRST_RETRY if early and results.verdict is None else period))
         early = False
-        await asyncio.sleep(max(0.0, begun + pause - asyncio.get_running_loop().time()))
+
+
+async def sleep_until(moment: float) -> None:
+    """Until the running loop's clock shows `moment`."""
+    await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
 
 
 def wording(kind: str, result: Result) -> tuple[str, str]:

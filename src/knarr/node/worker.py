@@ -169,7 +169,7 @@ class Worker:
                     await self.host.runtime.stop_pod(self.uid)
                 case TearDown():
                     await self.host.runtime.remove_pod(self.uid)
-                    await self.host.volumes.tear_down(self.uid)
+                    await self.host.volumes.tear_down(self.pod)
                     self.memory.torn_down = True
                 case DeleteObject():
                     await self._delete()

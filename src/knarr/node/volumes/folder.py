@@ -17,6 +17,7 @@ from knarr.meta.errors import NotFound
 from knarr.node.config import NodeConfig
 from knarr.node.env import expand
 from knarr.node.runtimes.runtime import Mount
+from knarr.node.spec import log_directory
 from knarr.node.volumes import claim, downward_api, empty_dir, host_path, objects, projected
 from knarr.node.volumes.subpath import inside
 from knarr.node.volumes.volume import File, VolumeError, checked, failed, write
@@ -74,11 +75,13 @@ class Folders:
             )
         return tuple(out)
 
-    async def tear_down(self, uid: str) -> None:
+    async def tear_down(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
         self._places.pop(uid, None)
         for key in [key for key in self._renewals if key[0] == uid]:
             del self._renewals[key]
-        await asyncio.to_thread(shutil.rmtree, self._config.pods / uid, ignore_errors=True)
+        for folder in (self._config.pods / uid, log_directory(pod, self._config)):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _make(self, pod: Pod, volume: Volume) -> Path:
         """One volume's place; VolumeError in the kubelet's words."""
@@ -170,5 +173,5 @@ class NoFolders:
     async def mounts(self, pod: Pod, container: Container, env: dict[str, str]) -> tuple[Mount, ...]:
         return ()
 
-    async def tear_down(self, uid: str) -> None:
+    async def tear_down(self, pod: Pod) -> None:
         """Nothing to remove."""
