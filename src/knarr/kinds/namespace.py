@@ -8,7 +8,7 @@ from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.trees import carry, child, fill_zero
 from knarr.kinds.types.core_v1 import Namespace
 from knarr.meta import field
-from knarr.meta.field import FieldError, at
+from knarr.meta.field import FieldError
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 FINALIZER = "kubernetes"
@@ -45,11 +45,6 @@ def prepare_status(new: Tree, old: Tree) -> None:
     carry(new, old, "spec")
 
 
-def prepare_finalize(new: Tree, old: Tree) -> None:
-    """What an update to /finalize may not change."""
-    carry(new, old, "status")
-
-
 def validate(namespace: Namespace) -> Iterator[FieldError]:
     for name in namespace.spec.finalizers:
         yield from finalizer(name, "spec.finalizers")
@@ -58,12 +53,6 @@ def validate(namespace: Namespace) -> Iterator[FieldError]:
 def finalizer(name: str, path: str) -> Iterator[FieldError]:
     yield from rules.qualified_name(name, path)
     yield from metadata.standard_finalizer(name, path)
-
-
-def validate_finalize(new: Namespace, old: Namespace) -> Iterator[FieldError]:
-    """What an update to /finalize breaks."""
-    for index, name in enumerate(new.spec.finalizers):
-        yield from finalizer(name, at("spec.finalizers", index))
 
 
 def validate_status(new: Namespace, old: Namespace) -> Iterator[FieldError]:

@@ -11,6 +11,7 @@ from knarr.kinds import pod_row, pod_rules
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.pod_resources import qos_class
 from knarr.kinds.podspec_defaults import requests_from_limits, spec_defaults
+from knarr.kinds.podspec_warnings import spec_warnings
 from knarr.kinds.trees import carry, child, fill, items, part
 from knarr.kinds.types.core_v1 import Pod, PodCondition
 from knarr.meta import clock
@@ -166,6 +167,7 @@ KIND = Kind(
     validate=pod_rules.validate,
     validate_update=pod_rules.validate_update,
     validate_status=pod_rules.validate_status,
+    warnings=lambda pod: spec_warnings(pod.spec, pod.metadata),
     columns=pod_row.COLUMNS,
     row=pod_row.row,
     selectable={

@@ -7,6 +7,7 @@ from knarr.kinds import cells
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.podspec import validate_template
 from knarr.kinds.podspec_defaults import template_defaults
+from knarr.kinds.podspec_warnings import template_warnings
 from knarr.kinds.trees import child
 from knarr.kinds.types.core_v1 import PodTemplate, PodTemplateSpec
 from knarr.meta.field import FieldError
@@ -40,6 +41,7 @@ KIND = Kind(
     generation=True,
     validate=validate,
     validate_update=lambda new, old: validate(new),
+    warnings=lambda obj: template_warnings(obj.template, "template"),
     columns=COLUMNS,
     row=row,
 )

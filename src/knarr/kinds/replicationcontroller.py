@@ -7,6 +7,7 @@ from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
 from knarr.kinds.podspec import validate_template
 from knarr.kinds.podspec_defaults import template_defaults
+from knarr.kinds.podspec_warnings import template_warnings
 from knarr.kinds.trees import carry, child, fill, part
 from knarr.kinds.types.core_v1 import PodTemplateSpec, ReplicationController, ReplicationControllerStatus
 from knarr.meta import field
@@ -128,6 +129,7 @@ KIND = Kind(
     validate=validate,
     validate_update=lambda new, old: validate(new),
     validate_status=validate_status,
+    warnings=lambda obj: template_warnings(obj.spec.template, "spec.template"),
     columns=COLUMNS,
     row=row,
     selectable={"status.replicas": lambda controller: str(controller.status.replicas)},

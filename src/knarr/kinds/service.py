@@ -124,6 +124,7 @@ KIND = Kind(
     validate=service_rules.validate,
     validate_update=service_rules.validate_update,
     validate_status=service_rules.validate_status,
+    warnings=service_rules.warnings,
     columns=COLUMNS,
     row=row,
     selectable={

@@ -250,6 +250,32 @@ def kept_families(new: ServiceSpec, old: ServiceSpec) -> Iterator[FieldError]:
         yield field.wrong("spec.ipFamilyPolicy", new.ipFamilyPolicy or None, message)
 
 
+HINTS = "service.kubernetes.io/topology-aware-hints"
+TOPOLOGY = "service.kubernetes.io/topology-mode"
+
+
+def warnings(service: Service) -> Iterator[str]:
+    """What a service says in vain, or in an old way."""
+    spec = service.spec
+    if HINTS in service.metadata.annotations:
+        yield f"annotation {HINTS} is deprecated, please use {TOPOLOGY} instead"
+    if spec.type == "ClusterIP" and is_headless(spec):
+        if spec.loadBalancerIP:
+            yield "spec.loadBalancerIP is ignored for headless services"
+        if spec.externalIPs:
+            yield "spec.externalIPs is ignored for headless services"
+        if spec.sessionAffinity != "None":
+            yield "spec.SessionAffinity is ignored for headless services"
+    elif spec.externalIPs and spec.type != "ExternalName":
+        yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
+    if spec.type == "ExternalName" and spec.externalIPs:
+        yield 'spec.externalIPs is ignored when spec.type is "ExternalName"'
+    if spec.type != "ExternalName" and spec.externalName:
+        yield 'spec.externalName is ignored when spec.type is not "ExternalName"'
+    if spec.trafficDistribution == "PreferClose":
+        yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'
+
+
 def validate_status(new: Service, old: Service) -> Iterator[FieldError]:
     """What a load balancer says of itself."""
     given = (new.status.loadBalancer or LoadBalancerStatus()).ingress
