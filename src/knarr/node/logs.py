@@ -137,7 +137,16 @@ class Follower:
         return tail([*older, complete + newline], count)
 
     def more(self) -> list[bytes]:
-        """The lines that came since."""
+        """The lines that came since; of a file that was moved away first what it still got, then the new one's."""
+        lines = self._take()
+        if not lines and self._moved():
+            lines = self._take()
+            self.close()
+            self._file, self._rest = None, b""
+            lines += self._take()
+        return lines
+
+    def _take(self) -> list[bytes]:
         if self._file is None:
             if not self._path.exists():
                 return []
@@ -146,15 +155,10 @@ class Follower:
         whole, newline, self._rest = data.rpartition(b"\n")
         return (whole + newline).splitlines(keepends=True)
 
-    def rotated(self) -> bool:
-        """Whether the file was moved away; then the next read opens the new one."""
+    def _moved(self) -> bool:
         if self._file is None or not self._path.exists():
             return False
-        if os.fstat(self._file.fileno()).st_ino == self._path.stat().st_ino:
-            return False
-        self._file.close()
-        self._file = None
-        return True
+        return os.fstat(self._file.fileno()).st_ino != self._path.stat().st_ino
 
     def close(self) -> None:
         if self._file is not None:
@@ -170,8 +174,6 @@ async def follow(path: Path, options: Options, running: Callable[[], bool]) -> A
             alive = running()
             if lines := await asyncio.to_thread(follower.more):
                 yield lines
-            elif await asyncio.to_thread(follower.rotated):
-                continue
             elif not alive:
                 return
             else:

@@ -87,7 +87,7 @@ class Hold:
     message: str = ""
 
     def __str__(self) -> str:
-        return f"hold {self.name or 'pod'} until {self.until:g}" + (f": {self.reason}" if self.reason else "")
+        return f"hold {self.name or 'pod'} until {self.until:.12g}" + (f": {self.reason}" if self.reason else "")
 
 
 Step = Prepare | RunSandbox | Start | Stop | Forget | StopSandbox | TearDown | DeleteObject | Hold

@@ -1,0 +1,159 @@
+"""The status of a pod, from what the runtime shows and the agent remembers."""
+
+import pytest
+
+from knarr.node.memory import Memory, Reason
+from knarr.node.status import pod_status
+from tests.unit.node.builders import a_pod
+from tests.unit.node.test_pod import DELETED, INIT, NOW, exited, memory, running, sandbox
+
+UP = memory(started={"main-0"}, ready={"main-0"})
+
+
+def status_of(pod, sandbox, memory):
+    return pod_status(pod, sandbox, memory, NOW, "172.30.0.2", "sandbox")
+
+
+PHASES = {
+    "nothing runs yet": (a_pod(), None, Memory(), "Pending"),
+    "the container runs": (a_pod(), sandbox(running()), UP, "Running"),
+    "an init container runs": (a_pod(**INIT), sandbox(running("first")), memory(), "Pending"),
+    "a crash that will be restarted": (a_pod(), sandbox(exited(code=1)), memory(), "Running"),
+    "a failure that will be restarted": (a_pod(restart="OnFailure"), sandbox(exited(code=1)), memory(), "Running"),
+    "a success that will not": (a_pod(restart="OnFailure"), sandbox(exited()), memory(), "Succeeded"),
+    "a failure that will not": (a_pod(restart="Never"), sandbox(exited(code=1)), memory(), "Failed"),
+    "an init failure that will not": (a_pod(restart="Never", **INIT), sandbox(exited("first", 1)), memory(), "Failed"),
+    "an init failure that will": (
+        a_pod(**INIT),
+        sandbox(exited("first", 1)),
+        memory(waiting={"first": Reason("CrashLoopBackOff")}),
+        "Pending",
+    ),
+    "a deleted pod that still runs": (a_pod(meta=DELETED), sandbox(running()), UP, "Running"),
+    "a deleted pod that ended well": (a_pod(meta=DELETED), sandbox(exited(), state="gone"), memory(), "Succeeded"),
+    "a deleted pod that was killed": (a_pod(meta=DELETED), sandbox(exited(code=137), state="gone"), memory(), "Failed"),
+    "a finished pod stays finished": (a_pod(status={"phase": "Failed"}), sandbox(running()), UP, "Failed"),
+    "a pod over its deadline": (
+        a_pod(activeDeadlineSeconds=5, status={"startTime": "1970-01-12T13:46:30Z"}),
+        sandbox(running()),
+        UP,
+        "Failed",
+    ),
+}
+
+
+@pytest.mark.parametrize("pod, sandbox, memory, phase", PHASES.values(), ids=PHASES)
+def test_phase(pod, sandbox, memory, phase):
+    assert status_of(pod, sandbox, memory).phase == phase
+
+
+CONDITIONS = {
+    "all is well": (a_pod(), sandbox(running()), UP, {}),
+    "not ready": (
+        a_pod(),
+        sandbox(running()),
+        memory(started={"main-0"}),
+        {
+            "Ready": "ContainersNotReady containers with unready status: [main]",
+            "ContainersReady": "ContainersNotReady containers with unready status: [main]",
+        },
+    ),
+    "not initialized": (
+        a_pod(**INIT),
+        sandbox(exited("first")),
+        memory(),
+        {
+            "Initialized": "ContainersNotInitialized containers with incomplete status: [second]",
+            "Ready": "ContainersNotReady containers with unready status: [main]",
+            "ContainersReady": "ContainersNotReady containers with unready status: [main]",
+        },
+    ),
+    "no sandbox": (
+        a_pod(),
+        None,
+        memory(),
+        {
+            "PodReadyToStartContainers": "",
+            "Ready": "ContainersNotReady containers with unready status: [main]",
+            "ContainersReady": "ContainersNotReady containers with unready status: [main]",
+        },
+    ),
+    "failed": (
+        a_pod(restart="Never"),
+        sandbox(exited(code=1)),
+        memory(),
+        {"Ready": "PodFailed", "ContainersReady": "PodFailed"},
+    ),
+    "succeeded": (
+        a_pod(restart="Never"),
+        sandbox(exited()),
+        memory(),
+        {"Ready": "PodCompleted", "ContainersReady": "PodCompleted"},
+    ),
+    "a readiness gate nobody opened": (
+        a_pod(readinessGates=[{"conditionType": "x/y"}]),
+        sandbox(running()),
+        UP,
+        {"Ready": 'ReadinessGatesNotReady corresponding condition of pod readiness gate "x/y" does not exist.'},
+    ),
+}
+
+
+@pytest.mark.parametrize("pod, sandbox, memory, untrue", CONDITIONS.values(), ids=CONDITIONS)
+def test_conditions(pod, sandbox, memory, untrue):
+    found = status_of(pod, sandbox, memory).conditions
+    assert [each.type for each in found] == [
+        "PodReadyToStartContainers",
+        "Initialized",
+        "Ready",
+        "ContainersReady",
+        "PodScheduled",
+    ]
+    assert {each.type: f"{each.reason} {each.message}".strip() for each in found if each.status != "True"} == untrue
+
+
+def test_a_transition_time_changes_with_the_status_only():
+    old = {"type": "Ready", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z"}
+    pod = a_pod(status={"conditions": [old, {"type": "x/y", "status": "False"}]})
+    same, other = status_of(pod, sandbox(running()), UP), status_of(pod, sandbox(running()), memory())
+    times = [{each.type: each.lastTransitionTime for each in status.conditions} for status in (same, other)]
+    assert times[0]["Ready"] == "2020-01-01T00:00:00Z" and times[1]["Ready"] == "1970-01-12T13:46:40Z"
+    assert same.conditions[0].type == "x/y"
+
+
+def test_a_crashing_container_waits_and_shows_how_it_ended():
+    why = Reason("CrashLoopBackOff", "back-off 10s restarting failed container=main pod=a_default(uid-of-a)")
+    found = status_of(a_pod(), sandbox(exited(code=3, attempt=2)), memory(waiting={"main": why})).containerStatuses[0]
+    assert (found.state.waiting.reason, found.state.waiting.message) == (why.reason, why.message)
+    assert (found.lastState.terminated.exitCode, found.lastState.terminated.reason) == (3, "Error")
+    assert (found.restartCount, found.ready, found.started) == (2, False, False)
+
+
+def test_a_restarted_container_shows_its_previous_end():
+    found = status_of(a_pod(), sandbox(exited(code=3), running(attempt=1)), memory()).containerStatuses[0]
+    assert found.state.running and found.lastState.terminated.containerID == "sandbox://main-0"
+
+
+def test_a_container_that_waits_for_its_turn_says_so():
+    status = status_of(a_pod(**INIT), sandbox(running("first")), memory())
+    assert status.containerStatuses[0].state.waiting.reason == "PodInitializing"
+    assert status_of(a_pod(), sandbox(), memory()).containerStatuses[0].state.waiting.reason == "ContainerCreating"
+
+
+def test_a_container_lost_with_its_sandbox_is_unknown_once_the_pod_ends():
+    old = {"name": "main", "image": "app:1", "imageID": "x", "ready": True, "restartCount": 0}
+    old |= {"state": {"running": {"startedAt": "2020-01-01T00:00:00Z"}}, "containerID": "sandbox://gone"}
+    status = status_of(a_pod(meta=DELETED, status={"containerStatuses": [old], "phase": "Running"}), None, memory())
+    ended = status.containerStatuses[0].state.terminated
+    assert (ended.exitCode, ended.reason) == (137, "ContainerStatusUnknown")
+
+
+def test_addresses_and_generation_are_the_pods():
+    status = status_of(a_pod(meta={"generation": 4}), sandbox(running()), UP)
+    assert (status.podIP, [each.ip for each in status.podIPs], status.hostIP) == (
+        "10.244.0.2",
+        ["10.244.0.2"],
+        "172.30.0.2",
+    )
+    assert status.observedGeneration == 4 and {each.observedGeneration for each in status.conditions} == {4}
+    assert status_of(a_pod(hostNetwork=True), sandbox(running()), UP).podIP == "172.30.0.2"
