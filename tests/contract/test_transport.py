@@ -1,4 +1,4 @@
-"""What every transport promises, held against the same server: in the process, over a socket, through the fault layer."""
+"""What every transport promises, held against one server: in the process, over a socket, through the fault layer."""
 
 import asyncio
 from contextlib import asynccontextmanager

@@ -11,7 +11,7 @@ On `knarr.testing.virtual_time` it is deterministic and takes no real time.
 import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,7 +24,7 @@ from knarr.client.informer import Informers
 from knarr.client.resource import of_kind
 from knarr.client.transport import InProcess, User
 from knarr.kinds.table import BUILTIN
-from knarr.kinds.types.core_v1 import Namespace
+from knarr.kinds.types.core_v1 import Namespace, ServiceAccount
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, Controller, run
@@ -101,8 +101,9 @@ class Cluster:
         for machine in self.machines.values():
             if machine.task is not None:
                 machine.task.cancel()
+        own = kind is not None and not issubclass(kind, asyncio.CancelledError)  # goes on as it is, in no group
         try:
-            await self._group.__aexit__(kind, error, trace)
+            await self._group.__aexit__(*((None, None, None) if own else (kind, error, trace)))
         finally:
             await self._informers.__aexit__(None, None, None)
             await self.registry.stop()
@@ -154,10 +155,10 @@ class Cluster:
 
     async def _begin(self) -> None:
         for name in NAMESPACES:
-            try:
-                await self.api.create(Namespace(metadata=ObjectMeta(name=name)))
-            except AlreadyExists:
-                continue
+            account = ServiceAccount(metadata=ObjectMeta(name="default", namespace=name))
+            for obj in (Namespace(metadata=ObjectMeta(name=name)), account):
+                with suppress(AlreadyExists):
+                    await self.api.create(obj)
         self._run("events", self.context.recorder.run())
         for controller in self._controllers:
             self._run(controller.name, run(controller, self.context, self._workers))
