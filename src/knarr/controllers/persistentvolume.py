@@ -1,0 +1,273 @@
+"""The binder: brings claims and volumes together, and apart when a claim is gone.
+
+Keeps true: a volume is set aside for one claim (its `claimRef`, with the uid) before the claim names the volume, so no
+two claims ever get the same volume; a claim once bound stays with its volume. What the user wrote is kept when the
+binding ends: only what carries the annotation `bound-by-controller` is undone. Volumes are made by provisioners, which
+the binder only calls by annotating the claim. `plan_claim` and `plan_volume` decide; keys without a namespace are
+volumes'.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from knarr.controllers.persistentvolume_steps import bind, claim_phase, release, volume_phase
+from knarr.controllers.persistentvolume_stock import Stock
+from knarr.kinds import persistentvolumeclaim
+from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
+from knarr.kinds.types.storage_v1 import StorageClass
+from knarr.kinds.volume_binding import (
+    BETA_PROVISIONER,
+    BIND_COMPLETED,
+    BOUND_BY_CONTROLLER,
+    PROVISIONED_BY,
+    PROVISIONER,
+    SELECTED_NODE,
+    default_class,
+    is_reserved_for,
+    mismatch,
+    suits,
+    waits_for_consumer,
+)
+from knarr.loop.executor import carry_out
+from knarr.loop.runner import Context, Controller, Key, Source, itself
+from knarr.loop.steps import Event, Patch, Step
+from knarr.meta import quantity
+
+FIRST_CONSUMER = "waiting for first consumer to be created before binding"
+NOTHING_FREE = "no persistent volumes available for this claim and no storage class is set"
+NO_DELETER = 'error getting deleter volume plugin for volume "{}": no deletable volume plugin matched'
+
+
+def plan_claim(claim: PersistentVolumeClaim, stock: Stock) -> Iterator[Step]:
+    """What a claim needs next."""
+    if BIND_COMPLETED in claim.metadata.annotations:
+        yield from keep_bound(claim, stock)
+    elif claim.spec.volumeName:
+        yield from bind_named(claim, stock)
+    else:
+        yield from find_volume(claim, stock)
+
+
+def keep_bound(claim: PersistentVolumeClaim, stock: Stock) -> Iterator[Step]:
+    """A claim that was bound: bound still, or lost for good."""
+    if not claim.spec.volumeName:
+        said = "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!"
+        yield from lose(claim, "ClaimLost", said)
+        return
+    volume = stock.volumes.get(claim.spec.volumeName)
+    if volume is None:
+        yield from lose(claim, "ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!")
+    elif volume.spec.claimRef is None or volume.spec.claimRef.uid == claim.metadata.uid:
+        yield from bind(volume, claim)
+    else:
+        said = "Two claims are bound to the same volume, this one is bound incorrectly"
+        yield from lose(claim, "ClaimMisbound", said)
+
+
+def lose(claim: PersistentVolumeClaim, reason: str, message: str) -> Iterator[Step]:
+    if claim.status.phase != "Lost":
+        yield from claim_phase(claim, "Lost")
+        yield Event(claim, "Warning", reason, message)
+
+
+def bind_named(claim: PersistentVolumeClaim, stock: Stock) -> Iterator[Step]:
+    """A claim that asks for a volume by name."""
+    volume = stock.volumes.get(claim.spec.volumeName)
+    if volume is None:
+        yield from claim_phase(claim, "Pending")
+    elif volume.spec.claimRef is None or is_reserved_for(volume, claim):
+        wrong = mismatch(volume, claim)
+        if wrong and not (volume.spec.claimRef and volume.spec.claimRef.uid):
+            said = f'Cannot bind to requested volume "{volume.metadata.name}": {wrong}'
+            yield Event(claim, "Warning", "VolumeMismatch", said)
+            yield from claim_phase(claim, "Pending")
+        else:
+            yield from bind(volume, claim)
+    else:
+        if BOUND_BY_CONTROLLER not in claim.metadata.annotations:
+            said = f'volume "{volume.metadata.name}" already bound to a different claim.'
+            yield Event(claim, "Warning", "FailedBinding", said)
+        yield from claim_phase(claim, "Pending")
+
+
+def find_volume(claim: PersistentVolumeClaim, stock: Stock) -> Iterator[Step]:
+    """A claim that takes any volume that suits it: the smallest, or one to be made."""
+    class_ = stock.classes.get(persistentvolumeclaim.storage_class(claim))
+    if claim.spec.storageClassName is None and class_ is None and (found := default_class(stock.classes.values())):
+        name = found.metadata.name
+        yield Patch(claim, {"spec": {"storageClassName": name}}, reason=f"default class {name}")
+        return
+    late = waits_for_consumer(class_) and SELECTED_NODE not in claim.metadata.annotations
+    volume = best(claim, stock, reserved_only=late)
+    if volume is not None:
+        yield from bind(volume, claim)
+        return
+    if late:
+        yield Event(claim, "Normal", *consumer(claim, stock))
+    elif persistentvolumeclaim.storage_class(claim):
+        yield from provision(claim, class_)
+    else:
+        yield Event(claim, "Normal", "FailedBinding", NOTHING_FREE)
+    yield from claim_phase(claim, "Pending")
+
+
+def consumer(claim: PersistentVolumeClaim, stock: Stock) -> tuple[str, str]:
+    """Reason and message of a claim that waits for a pod to be placed."""
+    waiting = stock.unplaced(claim)
+    if waiting:
+        what = "pod" if len(waiting) == 1 else "pods"
+        return "WaitForPodScheduled", f"waiting for {what} {','.join(waiting)} to be scheduled"
+    return "WaitForFirstConsumer", FIRST_CONSUMER
+
+
+def best(claim: PersistentVolumeClaim, stock: Stock, *, reserved_only: bool) -> PersistentVolume | None:
+    """The volume that is set aside for the claim, or else the smallest that suits it.
+
+    One that waits for a consumer is left to the scheduler, who knows where the volume is to be usable.
+    """
+    candidates = [volume for volume in stock.volumes.values() if suits(volume, claim)]
+    reserved = [volume for volume in candidates if is_reserved_for(volume, claim)]
+    if reserved or reserved_only or SELECTED_NODE in claim.metadata.annotations:
+        return reserved[0] if reserved else None
+    return min(candidates, key=size_and_name, default=None)
+
+
+def size_and_name(volume: PersistentVolume) -> tuple[quantity.Quantity, str]:
+    return quantity.parse(volume.spec.capacity.get("storage", "0")), volume.metadata.name
+
+
+def provision(claim: PersistentVolumeClaim, class_: StorageClass | None) -> Iterator[Step]:
+    """Call the class's provisioner, who may be anybody that watches claims."""
+    name = persistentvolumeclaim.storage_class(claim)
+    if class_ is None:
+        yield Event(claim, "Warning", "ProvisioningFailed", f'storageclass.storage.k8s.io "{name}" not found')
+        return
+    provisioner = class_.provisioner
+    if provisioner.startswith("kubernetes.io/"):
+        said = f"no volume plugin matched name: {provisioner}"
+        yield Event(claim, "Warning", "ProvisioningFailed", said)
+        return
+    if claim.metadata.annotations.get(PROVISIONER) != provisioner:
+        notes = {BETA_PROVISIONER: provisioner, PROVISIONER: provisioner}
+        meta = {"uid": claim.metadata.uid, "annotations": notes}
+        yield Patch(claim, {"metadata": meta}, reason=f"to be made by {provisioner}")
+    said = (
+        f"Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the "
+        "system administrator. If volume creation is delayed, please verify that the provisioner is running and "
+        "correctly registered."
+    )
+    yield Event(claim, "Normal", "ExternalProvisioning", said)
+
+
+def plan_volume(volume: PersistentVolume, claim: PersistentVolumeClaim | None) -> Iterator[Step]:
+    """What a volume needs next; `claim` is the one its reference names, whatever its uid."""
+    ref = volume.spec.claimRef
+    if ref is None or not ref.uid:
+        yield from volume_phase(volume, "Available")
+    elif claim is None or claim.metadata.uid != ref.uid:
+        yield from reclaim(volume)
+    elif claim.spec.volumeName == volume.metadata.name:
+        yield from volume_phase(volume, "Bound")
+    elif claim.spec.volumeName:
+        made_for_it = PROVISIONED_BY in volume.metadata.annotations
+        if made_for_it and volume.spec.persistentVolumeReclaimPolicy == "Delete":
+            yield from reclaim(volume)
+        else:
+            yield from release(volume)
+
+
+def reclaim(volume: PersistentVolume) -> Iterator[Step]:
+    """A volume whose claim is gone: kept, or handed to whoever made it. A failure stays to be seen."""
+    phase = volume.status.phase
+    if phase == "Failed":
+        return
+    policy = volume.spec.persistentVolumeReclaimPolicy
+    if policy == "Recycle":
+        yield from fail(volume, "VolumeFailedRecycle", "No recycler plugin found for the volume!")
+    elif policy == "Delete" and PROVISIONED_BY not in volume.metadata.annotations:
+        yield from fail(volume, "VolumeFailedDelete", NO_DELETER.format(volume.metadata.name))
+    else:
+        yield from volume_phase(volume, "Released")
+
+
+def fail(volume: PersistentVolume, reason: str, message: str) -> Iterator[Step]:
+    yield from volume_phase(volume, "Failed", message)
+    yield Event(volume, "Warning", reason, message)
+
+
+# Running it
+
+
+def controller() -> Controller:
+    return Controller(
+        name="persistentvolume-binder",
+        component="persistentvolume-controller",
+        sources=[
+            Source(PersistentVolumeClaim, itself, related=volumes_of_claim),
+            Source(PersistentVolume, itself, related=claims_of_volume),
+            Source(StorageClass, related=claims_of_class),
+            Source(Pod),
+        ],
+        sync=sync,
+    )
+
+
+async def sync(key: Key, context: Context) -> datetime | None:
+    """Bring one claim or one volume nearer to being bound, or to having its end."""
+    namespace, name = key
+    if namespace:
+        claim = context.cache(PersistentVolumeClaim).get(name, namespace)
+        steps = plan_claim(claim, stock(context, claim)) if claim is not None else iter(())
+    else:
+        volume = context.cache(PersistentVolume).get(name)
+        steps = plan_volume(volume, claim_of(volume, context)) if volume is not None else iter(())
+    return await carry_out(context.api, steps, context.recorder)
+
+
+def stock(context: Context, claim: PersistentVolumeClaim) -> Stock:
+    return Stock(
+        volumes={volume.metadata.name: volume for volume in context.cache(PersistentVolume).list()},
+        classes={class_.metadata.name: class_ for class_ in context.cache(StorageClass).list()},
+        pods=context.cache(Pod).list(claim.metadata.namespace),
+    )
+
+
+def claim_of(volume: PersistentVolume, context: Context) -> PersistentVolumeClaim | None:
+    """The claim that a volume's reference names."""
+    ref = volume.spec.claimRef
+    return context.cache(PersistentVolumeClaim).get(ref.name, ref.namespace) if ref else None
+
+
+def volumes_of_claim(claim: PersistentVolumeClaim, context: Context) -> list[Key]:
+    """The volumes that a claim names, or that name it."""
+    named = {claim.spec.volumeName} - {""}
+    named |= {v.metadata.name for v in context.cache(PersistentVolume).list() if claim_of_is(v, claim)}
+    return [("", name) for name in named]
+
+
+def claim_of_is(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
+    ref = volume.spec.claimRef
+    return ref is not None and (ref.namespace, ref.name) == (claim.metadata.namespace, claim.metadata.name)
+
+
+def claims_of_volume(volume: PersistentVolume, context: Context) -> list[Key]:
+    """The claim that a volume names, those that name it, and for a free one all that wait."""
+    ref = volume.spec.claimRef
+    claims = context.cache(PersistentVolumeClaim).list()
+    found = [
+        (claim.metadata.namespace, claim.metadata.name)
+        for claim in claims
+        if claim.spec.volumeName == volume.metadata.name or (ref is None and not claim.spec.volumeName)
+    ]
+    return [*found, (ref.namespace, ref.name)] if ref is not None else found
+
+
+def claims_of_class(class_: StorageClass, context: Context) -> list[Key]:
+    """The claims that wait for a volume of a class, or for a default class."""
+    name = class_.metadata.name
+    return [
+        (claim.metadata.namespace, claim.metadata.name)
+        for claim in context.cache(PersistentVolumeClaim).list()
+        if not claim.spec.volumeName
+        and (claim.spec.storageClassName is None or persistentvolumeclaim.storage_class(claim) == name)
+    ]

@@ -1,0 +1,98 @@
+"""Pod garbage collection: pods that nobody else will see to their end.
+
+Keeps true: no pod stays bound to a node that is no more; no pod that is being deleted waits for a node it never got;
+at most `THRESHOLD` finished pods are kept, the oldest go first. A pod of a vanished node is first said to have failed,
+then deleted at once: nobody is left to confirm its end.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from knarr.kinds.types.core_v1 import Node, Pod, PodCondition
+from knarr.loop.executor import carry_out
+from knarr.loop.runner import Context, Controller, Enqueue, Key, Source
+from knarr.loop.steps import Delete, Patch, Step, Wait
+from knarr.meta import clock
+
+THRESHOLD = 12500  #: finished pods kept (upstream's --terminated-pod-gc-threshold)
+PERIOD = 20.0  #: seconds between two looks
+QUARANTINE = timedelta(seconds=40)  #: how long a node must be gone before its pods are
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+
+EVERYTHING: Key = ("", "pods")
+
+
+def plan(
+    pods: Sequence[Pod], nodes: Collection[Node], gone_since: dict[str, datetime], now: datetime
+) -> Iterator[Step]:
+    """One look at all pods. `gone_since` says since when nodes that pods name were seen to be missing; it is kept up."""
+    known = {node.metadata.name for node in nodes}
+    dead = {node.metadata.name for node in nodes if is_out_of_service(node)}
+    missing = {pod.spec.nodeName for pod in pods} - known - {""}
+    for name in set(gone_since) - missing:
+        del gone_since[name]
+    for name in sorted(missing):
+        gone_since.setdefault(name, now)
+    ended: list[Pod] = []
+    for pod in pods:
+        node = pod.spec.nodeName
+        if node in missing:
+            until = gone_since[node] + QUARANTINE
+            yield from orphan(pod) if until <= now else [Wait(pod, f"node {node} is missing", until)]
+        elif pod.metadata.deletionTimestamp and (not node or node in dead):
+            yield Delete(pod, f"node {node} is out of service" if node else "never had a node", grace=0)
+        elif pod.status.phase in ("Failed", "Succeeded") and not pod.metadata.deletionTimestamp:
+            ended.append(pod)
+    ended.sort(key=lambda pod: (pod.metadata.creationTimestamp, pod.metadata.name))
+    for pod in ended[: max(0, len(ended) - THRESHOLD)]:
+        yield Delete(pod, "finished long ago", grace=0)
+
+
+def orphan(pod: Pod) -> Iterator[Step]:
+    """End a pod whose node is gone."""
+    if pod.status.phase not in ("Failed", "Succeeded"):
+        condition = PodCondition(
+            type="DisruptionTarget",
+            status="True",
+            reason="DeletionByPodGC",
+            message="PodGC: node no longer exists",
+            lastTransitionTime=clock.timestamp(),
+            observedGeneration=pod.metadata.generation,
+        )
+        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"phase": "Failed", "conditions": [condition]}}
+        yield Patch(pod, patch, kind="strategic", subresource="status", reason="its node is gone")
+    yield Delete(pod, "its node is gone", grace=0)
+
+
+def is_out_of_service(node: Node) -> bool:
+    """Whether somebody has said that a node that is not ready will not come back."""
+    ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+    return not ready and any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
+
+
+def controller() -> Controller:
+    """The controller, with its memory of missing nodes; one look at everything every `PERIOD`, and when one is due."""
+    gone_since: dict[str, datetime] = {}
+
+    async def sync(key: Key, context: Context) -> datetime | None:
+        pods, nodes = context.cache(Pod).list(), context.cache(Node).list()
+        steps = list(plan(pods, nodes, gone_since, clock.now()))
+        return await carry_out(context.api, steps, context.recorder)
+
+    async def look_regularly(context: Context, wake: Enqueue) -> None:
+        while True:
+            wake(EVERYTHING)
+            await asyncio.sleep(PERIOD)
+
+    return Controller(
+        name="pod-garbage-collector",
+        sources=[Source(Pod, stranded), Source(Node)],
+        sync=sync,
+        background=look_regularly,
+    )
+
+
+def stranded(pod: Pod) -> list[Key]:
+    """A pod that is being deleted without ever having had a node need not wait for the next look."""
+    return [EVERYTHING] if pod.metadata.deletionTimestamp and not pod.spec.nodeName else []
