@@ -70,7 +70,8 @@ CASES = {
     "a template warns at its own path": (
         ("ReplicationController", {"spec": {"template": {"spec": {"nodeSelector": {"beta.kubernetes.io/os": "x"}}}}}),
         [
-            'spec.template.spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead'
+            'spec.template.spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" '
+            "instead"
         ],
     ),
     "a headless service has no load balancer": (
