@@ -21,7 +21,7 @@ from knarr.store.memory import open_memory
 from knarr.store.sqlite import open_sqlite
 from knarr.store.store import Store
 
-SERVICE_PORT = 443
+SERVICE_PORT, DNS_PORT = 443, 53
 
 
 async def open_registry(cluster: Cluster, stack: AsyncExitStack) -> Registry:
@@ -65,7 +65,7 @@ async def listen(cluster: Cluster, pki: Pki, handler: Handler, stack: AsyncExitS
 
 async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
     """Run what works on the cluster's state, until cancelled: controllers, scheduler, DNS, simulated nodes."""
-    async with asyncio.TaskGroup() as tasks, Informers(api) as informers:
+    async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
         context = Context(api, informers, Recorder(api, "knarr"))
         tasks.create_task(run_all(roster.controllers(pki), context), name="controllers")
         if cluster.runtime == "simulated":
@@ -74,6 +74,28 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
             actions = {"start": nodes.start, "stop": nodes.stop}
             server_ = await control.listen(Path(agents.control_socket(cluster)), actions)
             tasks.create_task(server_.serve_forever(), name="control")
+        else:
+            tasks.create_task(answer_names(cluster, informers), name="dns")
+
+
+async def answer_names(cluster: Cluster, informers: Informers) -> None:
+    """Be the cluster's DNS until cancelled."""
+    from knarr.net.dns import ClusterDns
+
+    upstream = cluster.upstream_dns or await asyncio.to_thread(host_resolvers)
+    dns = ClusterDns(informers, upstream=upstream)
+    await dns.start([(cluster.network.dns, DNS_PORT)])
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await dns.stop()
+
+
+def host_resolvers(file: Path = Path("/etc/resolv.conf")) -> list[str]:
+    """The name servers of the host."""
+    lines = file.read_text().splitlines() if file.is_file() else []
+    words = [line.split() for line in lines]
+    return [word[1] for word in words if len(word) > 1 and word[0] == "nameserver"]
 
 
 def node_api(handler: Handler, name: str) -> Api:

@@ -29,6 +29,7 @@ from knarr.kinds import (
     secret,
     service,
     serviceaccount,
+    statefulset,
     storageclass,
 )
 from knarr.kinds.kind import Kind
@@ -90,6 +91,7 @@ BUILTIN = KindTable(
         service,
         serviceaccount,
         controllerrevision,
+        statefulset,
         lease,
         endpointslice,
         runtimeclass,

@@ -1,0 +1,90 @@
+"""Rules that the kinds with a pod template share: selector and template agree, counts of a status are possible."""
+
+import re
+from collections.abc import Iterator
+
+from knarr.kinds import cells, rules
+from knarr.kinds.kind import Tree
+from knarr.kinds.podspec import validate_template
+from knarr.kinds.trees import carry
+from knarr.kinds.types.core_v1 import PodTemplateSpec
+from knarr.kinds.types.meta_v1 import LabelSelector
+from knarr.meta import field, labels
+from knarr.meta.errors import ApiError
+from knarr.meta.field import FieldError, at
+from knarr.meta.label_rules import validate_selector
+
+
+def selects_template(selector: LabelSelector, template: PodTemplateSpec, owner: str) -> Iterator[FieldError]:
+    """The selector is valid, not empty, and matches the template's labels. `owner` is upstream's word for the kind."""
+    found = list(validate_selector(selector, "spec.selector"))
+    yield from found
+    if not selector.matchLabels and not selector.matchExpressions:
+        yield field.wrong("spec.selector", {}, f"empty selector is invalid for {owner}")
+        return
+    if found:
+        yield field.wrong("spec.selector", selector, "invalid label selector")
+    elif not labels.of_object(selector).matches(template.metadata.labels):
+        message = "`selector` does not match template `labels`"
+        yield field.wrong("spec.template.metadata.labels", template.metadata.labels, message)
+
+
+def long_lived_template(template: PodTemplateSpec) -> Iterator[FieldError]:
+    """A template of pods that are always restarted."""
+    yield from validate_template(template, "spec.template")
+    if template.spec.restartPolicy != "Always":
+        yield field.unsupported("spec.template.spec.restartPolicy", template.spec.restartPolicy, ("Always",))
+    if template.spec.activeDeadlineSeconds is not None:
+        yield field.forbidden("spec.template.spec.activeDeadlineSeconds", "activeDeadlineSeconds is not supported")
+
+
+PERCENT = re.compile(r"[0-9]+%")
+
+
+def number_or_percent(value: int | str, path: str) -> Iterator[FieldError]:
+    """A count that is not negative, or a percentage."""
+    if isinstance(value, int):
+        yield from rules.not_negative(value, path)
+    elif PERCENT.fullmatch(value) is None:
+        message = (
+            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex "
+            "used for validation is '[0-9]+%')"
+        )
+        yield field.wrong(path, value, message)
+
+
+def at_most_all(value: int | str, path: str) -> Iterator[FieldError]:
+    if isinstance(value, str) and PERCENT.fullmatch(value) and int(value[:-1]) > 100:
+        yield field.wrong(path, value, "must not be greater than 100%")
+
+
+def counts(status: object, names: tuple[str, ...]) -> Iterator[FieldError]:
+    """No count of a status is negative; every one after the first is at most the first."""
+    for name in names:
+        yield from rules.not_negative(getattr(status, name) or 0, at("status", name))
+    most = getattr(status, names[0]) or 0
+    for name in names[1:]:
+        value = getattr(status, name) or 0
+        if value > most:
+            yield field.wrong(at("status", name), value, f"cannot be greater than status.{names[0]}")
+
+
+def selector_text(selector: LabelSelector) -> str:
+    """The selector in the form /scale gives it; "" when it is none."""
+    try:
+        return labels.shown(selector)
+    except ApiError:
+        return ""
+
+
+def shown_containers(template: PodTemplateSpec) -> tuple[str, str]:
+    """Names and images of the template's containers, for the wide columns."""
+    return cells.containers(template.spec.containers)
+
+
+def keep_status(new: Tree, old: Tree) -> None:
+    carry(new, old, "status")
+
+
+def keep_spec(new: Tree, old: Tree) -> None:
+    carry(new, old, "spec")
