@@ -116,6 +116,7 @@ def container_spec(
         termination_log_path=container.terminationMessagePath or "/dev/termination-log",
         read_only_root=bool(own.readOnlyRootFilesystem),
         privileged=bool(own.privileged),
+        no_new_privileges=own.allowPrivilegeEscalation is False,
         capabilities_add=tuple(own.capabilities.add) if own.capabilities else (),
         capabilities_drop=tuple(own.capabilities.drop) if own.capabilities else (),
         limits=limits(container),

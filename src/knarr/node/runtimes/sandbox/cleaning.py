@@ -11,7 +11,8 @@ import select
 import signal
 from pathlib import Path
 
-from knarr.node.runtimes.sandbox.pod import started
+from knarr.node.runtimes.sandbox.host import remove_groups
+from knarr.node.runtimes.sandbox.pod import PATIENCE, started
 
 
 def sandboxes(node: Path) -> Path:
@@ -23,19 +24,23 @@ def clean_node(node: Path) -> None:
     """Return when no process of any pod of this node is left."""
     for path in sorted(sandboxes(node).glob("*/shim.json")):
         shim = json.loads(path.read_bytes())
-        for pid, born in ((shim["pid"], shim["born"]), (shim["pause"], shim["pause_born"])):
-            if started(pid) == born:
-                _kill(pid)
+        if started(shim["pause"]) == shim["pause_born"]:  # PID 1: the kernel ends all others with it
+            _end(shim["pause"], patience=0)
+        if started(shim["pid"]) == shim["born"]:  # it writes down how they ended, and goes by itself
+            _end(shim["pid"], patience=PATIENCE)
         for name in ("socket", "shim.json"):
             (path.parent / name).unlink(missing_ok=True)
+    for path in sandboxes(node).glob("*/*/config.json"):
+        remove_groups(path, parents=True)
 
 
-def _kill(pid: int) -> None:
-    """Kill and wait; PID 1 of a pod ends only after everything in the pod has."""
+def _end(pid: int, *, patience: float) -> None:
+    """Wait for the end of a process, and kill it when it takes longer."""
     with contextlib.suppress(ProcessLookupError):
         number = os.pidfd_open(pid)
         try:
-            signal.pidfd_send_signal(number, signal.SIGKILL)
-            select.select([number], [], [])
+            if not select.select([number], [], [], patience)[0]:
+                signal.pidfd_send_signal(number, signal.SIGKILL)
+                select.select([number], [], [])
         finally:
             os.close(number)

@@ -1,5 +1,7 @@
 """What the host offers the sandbox runtime, and what it lacks. Blocking; `knarr up` asks before it starts anything."""
 
+import contextlib
+import json
 import os
 import subprocess
 import tempfile
@@ -87,3 +89,13 @@ def _unified(root: Path, create: bool) -> Path | None:
     except OSError:
         return None
     return root / "knarr"
+
+
+def remove_groups(config: Path, *, parents: bool = False) -> None:
+    """Remove the control groups of the container with this `config.json`; `parents`: theirs too, when that was all."""
+    if config.is_file():
+        tree = json.loads(config.read_bytes())
+        for parent in map(Path, tree["groups_of_control"]):
+            for place in (parent / tree["id"], *([parent] if parents else [])):
+                with contextlib.suppress(OSError):  # gone already, or others have theirs in it
+                    place.rmdir()

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from knarr.meta import clock
-from knarr.node.runtimes.runtime import ContainerState, NoSuchContainer, PodSandbox, RuntimeFailure, SandboxSpec
+from knarr.node.runtimes.runtime import ContainerState, NoSuchContainer, PodSandbox, SandboxSpec
 from knarr.node.runtimes.sandbox.connection import Connection, dial, wait_end
 
+PATIENCE = 5.0  #: seconds a shim has to go once its pod is over
 LOST = 137  #: the exit code of a container whose end nobody saw: as if killed
 
 
@@ -111,19 +112,16 @@ class Pod:
 
     async def kill(self) -> None:
         """End every process of the pod, and return when they are gone."""
-        if self.connection is not None:
-            with contextlib.suppress(RuntimeFailure):
-                await self.call("stop")
         if (shim := self.shim()) is None:
             return
-        asked = self.connection is not None
-        for name in ("pause", "pid") if asked else ("pid", "pause"):
-            pid, born = shim[name], shim["born" if name == "pid" else "pause_born"]
-            if started(pid) == born:
-                if not asked:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                await wait_end(pid)
+        if started(shim["pause"]) == shim["pause_born"]:  # PID 1: the kernel ends all others with it
+            await _kill(shim["pause"])
+        if started(shim["pid"]) == shim["born"]:  # it writes down how they ended, and goes by itself
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await wait_end(shim["pid"])
+            except TimeoutError:
+                await _kill(shim["pid"])
 
     def sandbox(self) -> PodSandbox:
         about = self.about
@@ -143,6 +141,12 @@ class Pod:
             attempt=about["attempt"],
             labels=about["labels"],
         )
+
+
+async def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    await wait_end(pid)
 
 
 def started(pid: int) -> int:

@@ -324,6 +324,8 @@ def _prepare(here: Path, config: dict[str, Any]) -> None:
 
 def _remove_tree(path: Path) -> None:
     if path.exists():
+        for config in (path / "config.json", *path.glob("*/config.json")):
+            host.remove_groups(config)
         shutil.rmtree(path)
 
 

@@ -235,11 +235,6 @@ class Pod:
         self.containers.pop(request["id"], None)
         return {}
 
-    def do_stop(self, agent: socket.socket, request: dict[str, Any], _: list[int]) -> dict[str, Any]:
-        if self.pause:
-            os.kill(self.pause, signal.SIGKILL)
-        return {}
-
 
 def main(directory: str) -> None:
     """Make the pod and return, or raise SystemExit with the reason."""
