@@ -61,12 +61,8 @@ def plan_claim(
     selected = claim.metadata.annotations.get(SELECTED_NODE, "")
     wrong = refusal(claim, selected, node)
     if wrong or node is None:
-        yield Event(
-            claim,
-            "Warning",
-            "ProvisioningFailed",
-            f'failed to provision volume with StorageClass "{class_.metadata.name}": {wrong}',
-        )
+        said = f'failed to provision volume with StorageClass "{class_.metadata.name}": {wrong}'
+        yield Event(claim, "Warning", "ProvisioningFailed", said)
         if selected:
             patch = {"metadata": {"uid": claim.metadata.uid, "annotations": {SELECTED_NODE: None}}}
             yield Patch(claim, patch, reason=f"not on {selected}: {wrong}")

@@ -51,8 +51,11 @@ class Sign:
 def sign(before: Sign | None, node: Node, lease: Lease | None, now: datetime) -> Sign:
     """The last sign of life, from what was seen before."""
     ready = condition(node, "Ready")
-    mark = (lease.spec.renewTime if lease else "", ready.lastHeartbeatTime if ready else "")
-    if before is not None and (before.mark == mark or (ready is not None and ready.status == "Unknown" and not lease)):
+    heartbeat = ready.lastHeartbeatTime if ready is not None and ready.status != "Unknown" else ""
+    mark = (lease.spec.renewTime if lease else "", heartbeat)
+    if before is None:
+        return Sign(mark, now)
+    if heartbeat in ("", before.mark[1]) and mark[0] in ("", before.mark[0]):
         return before
     return Sign(mark, now)
 

@@ -6,7 +6,7 @@ then deleted at once: nobody is left to confirm its end.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from knarr.kinds.types.core_v1 import Node, Pod, PodCondition
@@ -23,23 +23,25 @@ OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 EVERYTHING: Key = ("", "pods")
 
 
+def missing_since(
+    before: Mapping[str, datetime], pods: Sequence[Pod], nodes: Collection[Node], now: datetime
+) -> dict[str, datetime]:
+    """Since when each node that pods name has been missing, from what was known before."""
+    missing = {pod.spec.nodeName for pod in pods} - {node.metadata.name for node in nodes} - {""}
+    return {name: before.get(name, now) for name in missing}
+
+
 def plan(
-    pods: Sequence[Pod], nodes: Collection[Node], gone_since: dict[str, datetime], now: datetime
+    pods: Sequence[Pod], nodes: Collection[Node], missing: Mapping[str, datetime], now: datetime
 ) -> Iterator[Step]:
-    """One look at all pods. `gone_since` says since when nodes that pods name were seen to be missing; it is kept up."""
-    known = {node.metadata.name for node in nodes}
+    """One look at all pods."""
     dead = {node.metadata.name for node in nodes if is_out_of_service(node)}
-    missing = {pod.spec.nodeName for pod in pods} - known - {""}
-    for name in set(gone_since) - missing:
-        del gone_since[name]
-    for name in sorted(missing):
-        gone_since.setdefault(name, now)
     ended: list[Pod] = []
     for pod in pods:
         node = pod.spec.nodeName
         if node in missing:
-            until = gone_since[node] + QUARANTINE
-            yield from orphan(pod) if until <= now else [Wait(pod, f"node {node} is missing", until)]
+            until = missing[node] + QUARANTINE
+            yield from orphan(pod, now) if until <= now else [Wait(pod, f"node {node} is missing", until)]
         elif pod.metadata.deletionTimestamp and (not node or node in dead):
             yield Delete(pod, f"node {node} is out of service" if node else "never had a node", grace=0)
         elif pod.status.phase in ("Failed", "Succeeded") and not pod.metadata.deletionTimestamp:
@@ -49,7 +51,7 @@ def plan(
         yield Delete(pod, "finished long ago", grace=0)
 
 
-def orphan(pod: Pod) -> Iterator[Step]:
+def orphan(pod: Pod, now: datetime) -> Iterator[Step]:
     """End a pod whose node is gone."""
     if pod.status.phase not in ("Failed", "Succeeded"):
         condition = PodCondition(
@@ -57,7 +59,7 @@ def orphan(pod: Pod) -> Iterator[Step]:
             status="True",
             reason="DeletionByPodGC",
             message="PodGC: node no longer exists",
-            lastTransitionTime=clock.timestamp(),
+            lastTransitionTime=clock.timestamp(now),
             observedGeneration=pod.metadata.generation,
         )
         patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"phase": "Failed", "conditions": [condition]}}
@@ -73,12 +75,14 @@ def is_out_of_service(node: Node) -> bool:
 
 def controller() -> Controller:
     """The controller, with its memory of missing nodes; one look at everything every `PERIOD`, and when one is due."""
-    gone_since: dict[str, datetime] = {}
+    missing: dict[str, datetime] = {}
 
     async def sync(key: Key, context: Context) -> datetime | None:
+        nonlocal missing
         pods, nodes = context.cache(Pod).list(), context.cache(Node).list()
-        steps = list(plan(pods, nodes, gone_since, clock.now()))
-        return await carry_out(context.api, steps, context.recorder)
+        now = clock.now()
+        missing = missing_since(missing, pods, nodes, now)
+        return await carry_out(context.api, plan(pods, nodes, missing, now), context.recorder)
 
     async def look_regularly(context: Context, wake: Enqueue) -> None:
         while True:
