@@ -11,7 +11,7 @@ from knarr.kinds.table import KindTable
 from knarr.meta.errors import BadRequest
 from knarr.meta.field import FieldError, invalid, unsupported, wrong
 from knarr.registry.delete import DeleteOptions
-from knarr.server import negotiation
+from knarr.server import negotiation, wire_format
 from knarr.server.paths import truth
 from knarr.server.queries import META, dry_run_errors, number, one
 
@@ -22,7 +22,10 @@ POLICIES = ("Foreground", "Background", "Orphan")
 
 def read(request: Request, kind: str) -> tuple[Tree, list[str]]:
     """The tree of a body and the fields that it names twice. `kind` is what it ought to be, for the message."""
-    if negotiation.body_type(request.headers) == "yaml":
+    encoding = negotiation.body_type(request.headers)
+    if encoding == "protobuf":
+        return wire_format.read(request.body, kind), []
+    if encoding == "yaml":
         return decode.decode_yaml(request.body, kind)
     return decode.decode_json(request.body, kind)
 
@@ -119,14 +122,10 @@ def wish(options: _DeleteOptions) -> DeleteOptions:
 
 
 def _from_body(request: Request) -> _DeleteOptions:
-    if negotiation.body_type(request.headers) == "yaml":
-        tree, _ = decode.decode_yaml(request.body, "DeleteOptions")
-        source = msgspec.json.encode(tree)
-    else:
-        source = request.body
+    tree, _ = read(request, "DeleteOptions")
     try:
-        return msgspec.json.decode(source, type=_DeleteOptions)
-    except msgspec.DecodeError as error:
+        return msgspec.convert(tree, _DeleteOptions)
+    except msgspec.ValidationError as error:
         raise BadRequest(f"unable to decode the delete options: {error}") from None
 
 

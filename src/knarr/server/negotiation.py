@@ -89,12 +89,12 @@ def form(headers: Mapping[str, str], *, pretty: bool = False, shapes: bool = Tru
 
 
 def body_type(headers: Mapping[str, str]) -> str:
-    """The encoding of a request's body, json or yaml; raise UnsupportedMediaType for others."""
+    """The encoding of a request's body: json, yaml or protobuf; raise UnsupportedMediaType for others."""
     kind = media_type(headers)
     if kind in ("", JSON):
         return "json"
-    if kind == YAML:
-        return "yaml"
+    if kind in (YAML, PROTOBUF):
+        return "yaml" if kind == YAML else "protobuf"
     raise UnsupportedMediaType(
         f"the body of the request was in an unknown format - accepted media types include: {KNOWN}"
     )

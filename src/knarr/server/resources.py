@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from knarr.client.transport import Response
+from knarr.kinds.decode import decode_yaml
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import ApiError, Expired, NotAcceptable
 from knarr.registry.core import Options
@@ -25,6 +26,7 @@ PATCHES: dict[str, Form] = {
     "application/merge-patch+json": "merge",
     "application/strategic-merge-patch+json": "strategic",
 }
+APPLY = "application/apply-patch+yaml"
 
 
 class Resources:
@@ -137,7 +139,10 @@ class Resources:
 
     async def patch(self, call: Call, kind: Kind) -> Response:
         target = call.target
-        how = PATCHES.get(negotiation.media_type(call.request.headers))
+        media = negotiation.media_type(call.request.headers)
+        if media == APPLY:
+            return await self.apply(call, kind)
+        how = PATCHES.get(media)
         if how is None:
             raise status.unsupported_patch()
         asked = queries.write_options(call.request.query, "PatchOptions")
@@ -150,6 +155,24 @@ class Resources:
             kind, namespace, target.name, how, body, options, subresource=target.subresource
         )
         return self._show(call, kind, 200, entry, options.warnings)
+
+    async def apply(self, call: Call, kind: Kind) -> Response:
+        """Server-side apply: a configuration in YAML or JSON, on an object that need not exist."""
+        target = call.target
+        asked = queries.write_options(call.request.query, "PatchOptions", apply=True)
+        tree, duplicates = decode_yaml(call.request.body)
+        bodies.check_kind(tree, kind, self._registry.kinds)
+        options = self._options(call, kind, asked, "update", duplicates)
+        entry, made = await self._registry.apply(
+            kind,
+            target.namespace if kind.namespaced else "",
+            target.name,
+            tree,
+            options,
+            force=asked.force,
+            subresource=target.subresource,
+        )
+        return self._show(call, kind, 201 if made else 200, entry, options.warnings)
 
     async def delete(self, call: Call, kind: Kind) -> Response:
         target = call.target

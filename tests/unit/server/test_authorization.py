@@ -26,50 +26,51 @@ def role_ref(kind, name):
     return rbac_v1.RoleRef(apiGroup=ROLES, kind=kind, name=name)
 
 
+OBJECTS = {
+    rbac_v1.ClusterRole: [
+        rbac_v1.ClusterRole(
+            metadata=named("view"),
+            rules=[rbac_v1.PolicyRule(verbs=["get", "list"], apiGroups=[""], resources=["pods", "pods/log"])],
+        ),
+        rbac_v1.ClusterRole(
+            metadata=named("one"),
+            rules=[
+                rbac_v1.PolicyRule(verbs=["get"], apiGroups=[""], resources=["secrets"], resourceNames=["s"]),
+                rbac_v1.PolicyRule(verbs=["get"], nonResourceURLs=["/metrics*"]),
+            ],
+        ),
+    ],
+    rbac_v1.ClusterRoleBinding: [
+        rbac_v1.ClusterRoleBinding(
+            metadata=named("devs"),
+            roleRef=role_ref("ClusterRole", "view"),
+            subjects=[rbac_v1.Subject(kind="Group", name="devs")],
+        ),
+        rbac_v1.ClusterRoleBinding(
+            metadata=named("lost"),
+            roleRef=role_ref("ClusterRole", "gone"),
+            subjects=[rbac_v1.Subject(kind="User", name="lost")],
+        ),
+    ],
+    rbac_v1.Role: [],
+    rbac_v1.RoleBinding: [
+        rbac_v1.RoleBinding(
+            metadata=named("robot", "a"),
+            roleRef=role_ref("ClusterRole", "one"),
+            subjects=[rbac_v1.Subject(kind="ServiceAccount", name="robot")],
+        )
+    ],
+}
+
+
 class Stored:
     """Roles in memory."""
 
-    objects = {
-        rbac_v1.ClusterRole: [
-            rbac_v1.ClusterRole(
-                metadata=named("view"),
-                rules=[rbac_v1.PolicyRule(verbs=["get", "list"], apiGroups=[""], resources=["pods", "pods/log"])],
-            ),
-            rbac_v1.ClusterRole(
-                metadata=named("one"),
-                rules=[
-                    rbac_v1.PolicyRule(verbs=["get"], apiGroups=[""], resources=["secrets"], resourceNames=["s"]),
-                    rbac_v1.PolicyRule(verbs=["get"], nonResourceURLs=["/metrics*"]),
-                ],
-            ),
-        ],
-        rbac_v1.ClusterRoleBinding: [
-            rbac_v1.ClusterRoleBinding(
-                metadata=named("devs"),
-                roleRef=role_ref("ClusterRole", "view"),
-                subjects=[rbac_v1.Subject(kind="Group", name="devs")],
-            ),
-            rbac_v1.ClusterRoleBinding(
-                metadata=named("lost"),
-                roleRef=role_ref("ClusterRole", "gone"),
-                subjects=[rbac_v1.Subject(kind="User", name="lost")],
-            ),
-        ],
-        rbac_v1.Role: [],
-        rbac_v1.RoleBinding: [
-            rbac_v1.RoleBinding(
-                metadata=named("robot", "a"),
-                roleRef=role_ref("ClusterRole", "one"),
-                subjects=[rbac_v1.Subject(kind="ServiceAccount", name="robot")],
-            )
-        ],
-    }
-
     async def list(self, type_, namespace=""):
-        return [o for o in self.objects[type_] if not namespace or o.metadata.namespace == namespace]
+        return [o for o in OBJECTS[type_] if not namespace or o.metadata.namespace == namespace]
 
     async def get(self, type_, namespace, name):
-        return next((o for o in self.objects[type_] if o.metadata.name == name), None)
+        return next((o for o in OBJECTS[type_] if o.metadata.name == name), None)
 
 
 CHAIN = Chain((Masters(), BuiltIn(), NodeAgents(), Rbac(Stored())))
