@@ -15,6 +15,7 @@ from knarr.kinds.table import BUILTIN
 from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, run_all
 from knarr.registry.registry import Registry
+from knarr.scheduler import scheduler
 from knarr.server import http, server
 from knarr.server.handler import Handler
 from knarr.store.memory import open_memory
@@ -68,6 +69,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
     async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
         context = Context(api, informers, Recorder(api, "knarr"))
         tasks.create_task(run_all(roster.controllers(pki), context), name="controllers")
+        tasks.create_task(scheduler.run(context), name="scheduler")
         if cluster.runtime == "simulated":
             nodes = SimulatedNodes(cluster, {name: node_api(handler, name) for name in cluster.node_names})
             tasks.create_task(nodes.run(), name="nodes")
@@ -91,11 +93,11 @@ async def answer_names(cluster: Cluster, informers: Informers) -> None:
         await dns.stop()
 
 
-def host_resolvers(file: Path = Path("/etc/resolv.conf")) -> list[str]:
+def host_resolvers(file: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
     """The name servers of the host."""
     lines = file.read_text().splitlines() if file.is_file() else []
     words = [line.split() for line in lines]
-    return [word[1] for word in words if len(word) > 1 and word[0] == "nameserver"]
+    return tuple(word[1] for word in words if len(word) > 1 and word[0] == "nameserver")
 
 
 def node_api(handler: Handler, name: str) -> Api:

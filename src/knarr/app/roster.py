@@ -3,7 +3,21 @@
 from collections.abc import Sequence
 
 from knarr.app.pki import Pki
-from knarr.controllers import endpoint_slice, endpoints, root_ca, serviceaccount, statefulset
+from knarr.controllers import (
+    endpoint_slice,
+    endpoints,
+    garbage_collector,
+    local_path,
+    namespace,
+    node_lifecycle,
+    persistentvolume,
+    pod_gc,
+    root_ca,
+    serviceaccount,
+    statefulset,
+    taint_eviction,
+    volume_protection,
+)
 from knarr.loop.runner import Controller
 
 
@@ -12,7 +26,15 @@ def controllers(pki: Pki) -> Sequence[Controller]:
     return (
         serviceaccount.CONTROLLER,
         root_ca.controller(pki.ca.read_text()),
+        statefulset.controller(),
         endpoints.CONTROLLER,
         endpoint_slice.controller(),
-#        statefulset.controller(),
+        persistentvolume.controller(),
+        local_path.controller(),
+        volume_protection.controller(),
+        garbage_collector.controller(),
+        namespace.CONTROLLER,
+        node_lifecycle.controller(),
+        taint_eviction.controller(),
+        pod_gc.controller(),
     )
