@@ -230,7 +230,7 @@ def cidr_errors(value: str) -> list[str]:
     except ValueError:
         cidr = None
     else:
-        cidr = "/" in value
+        cidr = value.partition("/")[2].isdigit()
     return [] if cidr else ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
 
 
