@@ -10,9 +10,11 @@ from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
 from knarr.kinds.podspec_defaults import template_defaults
 from knarr.kinds.trees import child, fill, fill_zero, items
 from knarr.kinds.types.apps_v1 import StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy
+from knarr.kinds.types.core_v1 import PodTemplateSpec
 from knarr.kinds.volume_defaults import claim_defaults
 from knarr.meta import field
 from knarr.meta.field import FieldError, at
+from knarr.meta.label_rules import validate_labels
 
 POLICIES = ("OrderedReady", "Parallel")
 STRATEGIES = ("RollingUpdate", "OnDelete")
@@ -55,7 +57,10 @@ def validate(set_: StatefulSet) -> Iterator[FieldError]:
     if "." in set_.metadata.name:
         yield field.wrong("metadata.name", set_.metadata.name, "must not contain dots")
     spec = set_.spec
-    yield from rules.required_one_of(spec.podManagementPolicy, POLICIES, "spec.podManagementPolicy")
+    if not spec.podManagementPolicy:
+        yield field.required("spec.podManagementPolicy")
+    elif spec.podManagementPolicy not in POLICIES:
+        yield field.wrong("spec.podManagementPolicy", spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'")
     yield from update_strategy(spec.updateStrategy or StatefulSetUpdateStrategy(), "spec.updateStrategy")
     yield from retention(spec)
     for name in ("replicas", "minReadySeconds", "revisionHistoryLimit"):
@@ -65,7 +70,7 @@ def validate(set_: StatefulSet) -> Iterator[FieldError]:
     if spec.serviceName:
         yield from rules.dns_label(spec.serviceName, "spec.serviceName")
     yield from workloads.selects_template(spec.selector, spec.template, "statefulset")
-    yield from workloads.long_lived_template(spec.template)
+    yield from pod_template(spec.template)
     yield from claim_templates(spec)
 
 
@@ -100,6 +105,18 @@ def retention(spec: StatefulSetSpec) -> Iterator[FieldError]:
         path = "spec.persistentVolumeClaimRetentionPolicy"
         yield from rules.one_of(policy.whenDeleted, RETENTION, at(path, "whenDeleted"))
         yield from rules.one_of(policy.whenScaled, RETENTION, at(path, "whenScaled"))
+
+
+def pod_template(template: PodTemplateSpec) -> Iterator[FieldError]:
+    """Only what upstream checks: the pod's own rules apply when a pod is made, with the volumes of its claims."""
+    path = "spec.template"
+    yield from validate_labels(template.metadata.labels, at(path, "labels"))
+    yield from rules.annotations(template.metadata.annotations, at(path, "annotations"))
+    if template.spec.restartPolicy != "Always":
+        yield field.unsupported(at(path, "spec", "restartPolicy"), template.spec.restartPolicy, ("Always",))
+    if template.spec.activeDeadlineSeconds is not None:
+        message = "activeDeadlineSeconds in StatefulSet is not Supported"
+        yield field.forbidden(at(path, "spec", "activeDeadlineSeconds"), message)
 
 
 def claim_templates(spec: StatefulSetSpec) -> Iterator[FieldError]:
