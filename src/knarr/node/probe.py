@@ -80,7 +80,7 @@ def port_number(container: Container, port: int | str) -> int:
     for each in container.ports:
         if each.name == port:
             return each.containerPort
-    raise PortUnknown(f"couldn't find port: strconv.Atoi: parsing {port!r}: invalid syntax".replace("'", '"'))
+    raise PortUnknown(f'strconv.Atoi: parsing "{port}": invalid syntax')
 
 
 async def tcp(runtime: Runtime, target: Target, action: TCPSocketAction, timeout: float) -> Result:

@@ -1,5 +1,6 @@
 """SPDY and WebSocket framing: tables for what is said, hypothesis for how it is cut."""
 
+import itertools
 import os
 import zlib
 
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 
 from knarr.node.streams import spdy, websocket
 from knarr.node.streams.spdy_dictionary import ADLER, DICTIONARY
-import itertools
 
 
 def cut(data, points):
