@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from knarr.client.api import Api
 from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import Event, EventSource, ObjectReference
@@ -89,6 +91,7 @@ class Writer:
                 )
             except NotFound:
                 log.debug("event %s has expired, written anew", event.metadata.name)
+            event = replace(event, metadata=ObjectMeta(name=event.metadata.name, namespace=event.metadata.namespace))
         return await self._api.create(event)
 
 
