@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from knarr.app.config import Cluster, ConfigError
 from knarr.app.demo.observer import BrokenPromise, Observer
 from knarr.meta import clock
 
+PATIENCE, PAUSE = 5.0, 0.02  #: seconds: how long a pod without a readiness probe may take to listen
 HTTP = build_opener(ProxyHandler({}))  # pods are reached directly, whatever proxy the environment names
 
 
@@ -56,13 +58,17 @@ class Stage:
         return str(self.pods.objects[name]["status"]["podIP"])
 
     def ask(self, name: str, body: str | None = None) -> str:
-        """GET from a pod's own address, or POST `body` to it."""
-        request = Request(f"http://{self.pod_ip(name)}:8080/", data=body.encode() if body is not None else None)
-        try:
-            with HTTP.open(request, timeout=5) as answer:
-                return str(answer.read().decode())
-        except OSError as error:
-            raise BrokenPromise(f"{name} does not answer at {self.pod_ip(name)}:8080: {error}") from error
+        """GET from a pod's own address, or POST `body` to it. An application that is just starting gets its time."""
+        url, data = f"http://{self.pod_ip(name)}:8080/", body.encode() if body is not None else None
+        deadline = clock.unix() + PATIENCE
+        while True:
+            try:
+                with HTTP.open(Request(url, data=data), timeout=PATIENCE) as answer:
+                    return str(answer.read().decode())
+            except OSError as error:
+                if clock.unix() > deadline:
+                    raise BrokenPromise(f"{name} does not answer at {url}: {error}") from error
+                time.sleep(PAUSE)
 
     def timed(self, name: str, seconds: float) -> str:
         self.timings[name] = seconds
