@@ -168,7 +168,7 @@ def roll(stage: Stage) -> str:
 def canary(stage: Stage) -> str:
     _partition(stage, 2)
     stage.kubectl("set", "image", SET, f"kubia={GOOD}")
-    stage.pods.wait("kubia-2 updated", lambda pods: image(pods["kubia-2"]) == GOOD and all_ready(3)(pods))
+    stage.pods.wait("kubia-2 updated", lambda pods: all_ready(3)(pods) and image(pods["kubia-2"]) == GOOD)
     stage.kubectl("delete", "pod", "kubia-0")
     stage.pods.wait("kubia-0 back", all_ready(3))
     images = [image(stage.pods.objects[f"kubia-{n}"]) for n in range(3)]
