@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from knarr.kinds import pod_row, pod_rules
 from knarr.kinds.kind import Kind, Tree
-from knarr.kinds.pod_resources import qos_class
+from knarr.kinds.pod_resources import qos_class, whole_defaults
 from knarr.kinds.podspec_defaults import requests_from_limits, spec_defaults
 from knarr.kinds.podspec_warnings import spec_warnings
 from knarr.kinds.trees import carry, child, fill, items, part
@@ -86,6 +86,7 @@ def defaults(tree: Tree) -> None:
         child(status, "lastState")
     for container in items(spec, "containers", "initContainers"):
         requests_from_limits(container.get("resources") or {})
+    whole_defaults(spec)
     fill(spec, enableServiceLinks=True)
     spec_defaults(spec)
 

@@ -6,12 +6,15 @@ are equal strings, and since no request may exceed its limit the sums are equal 
 
 from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
+
 from knarr.kinds.kind import Tree
-from knarr.kinds.trees import items, part
+from knarr.kinds.trees import child, items, part
 from knarr.kinds.types.core_v1 import Container, PodSpec, ResourceRequirements
 from knarr.meta import quantity
 from knarr.meta.quantity import Quantity
 
+HUGE = "hugepages-"
 COMPUTE = ("cpu", "memory")  #: the resources that decide the class
 NOTHING = ResourceRequirements()
 Amounts = Mapping[str, str]
@@ -50,6 +53,18 @@ def _positive(amounts: Amounts) -> dict[str, str]:
     return {name: amounts[name] for name in COMPUTE if amounts.get(name, "0") != "0"}
 
 
+def whole_defaults(spec: Tree) -> None:
+    """A pod that limits itself as a whole requests what its containers do, or else what it limits."""
+    limits = part(spec, "resources", "limits")
+    if not limits:
+        return
+    asked = of_containers(msgspec.convert(spec, PodSpec))
+    wanted = {**limits, **{name: str(amount) for name, amount in asked.items()}}
+    for name, amount in wanted.items():
+        if name in COMPUTE or name.startswith(HUGE):
+            child(spec["resources"], "requests").setdefault(name, amount)
+
+
 def requests(spec: PodSpec) -> Totals:
     """What a node must have free for the pod: the most that it needs at any time of its life, overhead included."""
     return _most(spec, lambda resources: resources.requests)
@@ -60,8 +75,11 @@ def limits(spec: PodSpec) -> Totals:
     return _most(spec, lambda resources: resources.limits)
 
 
-def _most(spec: PodSpec, read: Reader) -> Totals:
-    """Containers run together with all sidecars; an init container with the sidecars that started before it."""
+def of_containers(spec: PodSpec, read: Reader = lambda resources: resources.requests) -> Totals:
+    """What the containers need at most, whatever the pod as a whole asks for.
+
+    Containers run together with all sidecars; an init container with the sidecars that started before it.
+    """
     beside: Totals = {}
     peak: Totals = {}
     for container in spec.initContainers:
@@ -74,7 +92,11 @@ def _most(spec: PodSpec, read: Reader) -> Totals:
     together = beside
     for container in spec.containers:
         together = _sum(together, _amounts(container, read))
-    found = _larger(together, peak)
+    return _larger(together, peak)
+
+
+def _most(spec: PodSpec, read: Reader) -> Totals:
+    found = of_containers(spec, read)
     if spec.resources is not None:
         found |= {name: quantity.parse(amount) for name, amount in read(spec.resources).items()}
     return _sum(found, {name: quantity.parse(amount) for name, amount in spec.overhead.items()})

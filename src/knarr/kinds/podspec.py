@@ -6,12 +6,13 @@ Called by every kind that holds a pod template, with the path of the spec or tem
 from collections.abc import Iterator, Sequence
 
 from knarr.kinds import podspec_affinity, podspec_security, rules
+from knarr.kinds.pod_resources import of_containers
 from knarr.kinds.podspec_containers import Surroundings, containers, ephemeral_containers, init_containers
 from knarr.kinds.podspec_volumes import volumes
 from knarr.kinds.resources import amounts, container_resource_name, pod_resource_name, requirements
 from knarr.kinds.types.core_v1 import HostAlias, PodDNSConfig, PodResourceClaim, PodSpec, PodTemplateSpec
-from knarr.meta import field, names
-from knarr.meta.field import FieldError, at
+from knarr.meta import field, names, quantity
+from knarr.meta.field import FieldError, at, at_key
 from knarr.meta.label_rules import validate_labels
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -111,6 +112,17 @@ def pod_resources(spec: PodSpec, around: Surroundings, path: str) -> Iterator[Fi
     if spec.resources.claims:
         yield field.forbidden(at(path, "claims"), "claims cannot be set for Resources at pod-level")
     yield from requirements(spec.resources, around.claims, path, pod_resource_name)
+    for name, needed in of_containers(spec).items():
+        asked = spec.resources.requests.get(name, "0")
+        if needed > quantity.parse(asked):
+            message = f"must be greater than or equal to aggregate container requests of {needed}"
+            yield field.wrong(at_key(at(path, "requests"), name), asked, message)
+    for index, container in enumerate(spec.containers):
+        for name, limit in (container.resources.limits if container.resources else {}).items():
+            most = spec.resources.limits.get(name)
+            if most is not None and quantity.parse(limit) > quantity.parse(most):
+                where = at(at_key(at(path, "containers", index), name), "limits")
+                yield field.wrong(where, limit, f"must be less than or equal to pod limits of {most}")
 
 
 def host_ports(spec: PodSpec, path: str, *, is_pod: bool) -> Iterator[FieldError]:

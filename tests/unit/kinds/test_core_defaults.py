@@ -73,6 +73,13 @@ CASES = {
         having(resources={"limits": {"cpu": "1", "memory": "1Gi"}}),
         {"status.qosClass": "Guaranteed"},
     ),
+    "a pod that limits itself requests what its containers do": (
+        pod(
+            containers=[{**CONTAINER, "resources": {"requests": {"cpu": "500m"}}}],
+            resources={"limits": {"cpu": "2", "memory": "1Gi"}},
+        ),
+        {"spec.resources.requests": {"cpu": "500m", "memory": "1Gi"}, "status.qosClass": "Burstable"},
+    ),
     "a probe asks every ten seconds, three times": (
         having(livenessProbe={"httpGet": {"port": 80}}),
         {

@@ -136,6 +136,18 @@ CASES = {
             )
         ],
     ),
+    "a pod asks for as much as its containers": (
+        pod(
+            containers=[container(resources={"requests": {"cpu": "2"}, "limits": {"cpu": "3"}})],
+            resources={"requests": {"cpu": "1"}, "limits": {"cpu": "2"}},
+        ),
+        [
+            'spec.resources.requests[cpu]: Invalid value: "1": must be greater than or equal to aggregate container '
+            "requests of 2",
+            'spec.resources.containers[0][cpu].limits: Invalid value: "3": must be less than or equal to pod limits '
+            "of 2",
+        ],
+    ),
     "a probe has one handler": (
         having(livenessProbe={"exec": {"command": ["a"]}, "tcpSocket": {"port": 1}}),
         [f"{CONTAINER}.livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type"],
