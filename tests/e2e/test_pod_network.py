@@ -1,16 +1,23 @@
 """The wires between real network namespaces: who reaches whom, and that nothing is left of them."""
 
 import asyncio
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from knarr.kinds.types.core_v1 import Service, ServicePort, ServiceSpec
+from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
+from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.net import namespace, podnetwork
 from knarr.net.netlink import Netlink
 from knarr.net.plan import NetworkPlan
+from knarr.net.proxy import apply
+from knarr.net.ruleset import ruleset
 
 pytestmark = pytest.mark.e2e
 PLAN = NetworkPlan("wiretest", 7)
@@ -155,3 +162,77 @@ def test_what_a_crash_left_is_deleted_by_name(wires: NetworkPlan):
     namespace.path(wires.node(5).namespace).touch()
     asyncio.run(podnetwork.delete_cluster_network(wires))
     assert not namespace.path(wires.node(5).namespace).exists()
+
+
+SERVER = "import http.server as h, sys; h.HTTPServer(('', 8080), h.SimpleHTTPRequestHandler).serve_forever()"
+
+
+def a_service(name: str, ip: str, node_port: int | None = None) -> Service:
+    port = ServicePort(name="http", port=80, protocol="TCP", nodePort=node_port)
+    return Service(
+        metadata=ObjectMeta(name=name, namespace="default"),
+        spec=ServiceSpec(clusterIP=ip, clusterIPs=[ip], ports=[port]),
+    )
+
+
+def a_slice(service: str, *ips: str) -> EndpointSlice:
+    return EndpointSlice(
+        metadata=ObjectMeta(name=service, namespace="default", labels={"kubernetes.io/service-name": service}),
+        addressType="IPv4",
+        endpoints=[Endpoint(addresses=[ip]) for ip in ips],
+        ports=[EndpointPort(name="http", port=8080, protocol="TCP")],
+    )
+
+
+def fetches(where: str | None, place: str) -> str:
+    """What a request comes to: "200", "refused", or "nothing" within two seconds."""
+    script = (
+        "import sys, http.client as h\n"
+        "try:\n c = h.HTTPConnection(sys.argv[1], timeout=2); c.request('GET', '/'); print(c.getresponse().status)\n"
+        "except ConnectionRefusedError: print('refused')\n"
+        "except OSError: print('nothing')"
+    )
+    prefix = ["ip", "netns", "exec", where] if where else []
+    done = subprocess.run([*prefix, sys.executable, "-c", script, place], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(shutil.which("nft") is None, reason="services need nft")
+def test_a_services_address_leads_to_its_pods_from_everywhere(wires: NetworkPlan, tmp_path: Path):
+    one, two = pod_on(0, POD, tmp_path / "0"), pod_on(0, f"{POD}-2", tmp_path / "0")
+    services = [
+        a_service("web", "10.103.0.20", 30080),
+        a_service("self", "10.103.0.21"),
+        a_service("none", "10.103.0.22"),
+    ]
+    slices = [a_slice("web", two), a_slice("self", one), a_slice("none")]
+    text = ruleset(services, slices, table=wires.bridge)
+    for place in ("", *(wires.node(number).namespace for number in (0, 1))):
+        assert asyncio.run(apply(text, place))
+    servers = [
+        subprocess.Popen(
+            ["ip", "netns", "exec", name, sys.executable, "-c", SERVER], stderr=subprocess.DEVNULL, cwd=tmp_path
+        )
+        for name in (POD, f"{POD}-2")
+    ]
+    try:
+        for address in (one, two):
+            began = time.perf_counter()
+            while fetches(None, f"{address}:8080") != "200" and time.perf_counter() - began < 10:
+                time.sleep(0.02)
+        ways = {
+            (None, "10.103.0.20"): "200",
+            (wires.node(0).namespace, "10.103.0.20"): "200",
+            (wires.node(1).namespace, "10.103.0.20"): "200",
+            (POD, "10.103.0.20"): "200",
+            (POD, "10.103.0.21"): "200",
+            (POD, "10.103.0.22"): "refused",
+            (None, "10.103.0.22"): "refused",
+            (None, f"{wires.node(0).address}:30080"): "200",
+            (None, f"{wires.node(1).address}:30080"): "200",
+        }
+        assert {way: fetches(*way) for way in ways} == ways
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait()

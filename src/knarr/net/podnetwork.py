@@ -12,6 +12,8 @@ import errno
 import hashlib
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -93,6 +95,8 @@ def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str
 
 
 def _delete(plan: NetworkPlan) -> None:
+    if nft := shutil.which("nft"):  # the service proxy's table; it is no error when there is none
+        subprocess.run([nft, "delete", "table", "ip", plan.bridge], capture_output=True, check=False)  # noqa: S603
     for name in namespace.recorded():
         if plan.number(name) is not None:
             namespace.delete(name)
@@ -142,6 +146,8 @@ def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[No
     _write("net/ipv4/ip_forward", "1")
     _write("net/ipv4/conf/all/send_redirects", "0")
     _write(f"net/ipv4/conf/{POD_BRIDGE}/send_redirects", "0")
+    if Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
+        _write("net/bridge/bridge-nf-call-iptables", "0")  # pods meet by routing: the bridge must not translate too
     kernel.set_route(plan.pods, metric=LAST_RESORT, kind=BLACKHOLE)
     _swallow_services(kernel, SERVICE_LINK, plan, node.address)
     for address in (plan.api, plan.dns):
