@@ -73,6 +73,7 @@ def all_ready(names: set[str], wanted: str = "") -> Callable[[dict[str, dict[str
 
 
 WEB = {"web-0", "web-1"}
+PROMPT = re.compile(rb"[#$] (\x1b\[[0-9]*[A-Za-z])*$")
 
 
 def test_a_pods_hostname_is_its_name(kubectl: Kubectl, watch: Callable[[str], Observer]) -> None:
@@ -124,7 +125,7 @@ def on_terminal(command: list[str], typed: str, seconds: float = 40) -> str:
             except OSError:
                 break
             said += chunk
-            if not written and re.search(rb"[#$] $", said):
+            if not written and PROMPT.search(said):
                 os.write(terminal, typed.encode())
                 written = True
         return said.decode(errors="replace")

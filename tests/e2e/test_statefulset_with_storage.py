@@ -9,7 +9,7 @@ import pytest
 
 from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer, image, order_of_deletion, order_of_readiness, phase, ready
-from knarr.app.demo.stage import HTTP
+from knarr.app.demo.stage import curl
 from knarr.meta import clock
 from tests.e2e.conftest import ROOT, Kubectl, knarr
 
@@ -27,12 +27,6 @@ def kubia_images(cluster: Cluster) -> None:
 def all_ready(count: int, wanted: str = "") -> Callable[[dict[str, dict[str, object]]], bool]:
     names = {f"kubia-{n}" for n in range(count)}
     return lambda pods: pods.keys() == names and all(ready(p) and wanted in ("", image(p)) for p in pods.values())
-
-
-def curl(address: str, body: str | None = None) -> str:
-    data = body.encode() if body is not None else None
-    with HTTP.open(f"http://{address}:8080/", data=data, timeout=5) as answer:
-        return str(answer.read().decode())
 
 
 @pytest.mark.usefixtures("kubia_images")

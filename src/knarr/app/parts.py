@@ -77,7 +77,10 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
             server_ = await control.listen(Path(agents.control_socket(cluster)), actions)
             tasks.create_task(server_.serve_forever(), name="control")
         else:
+            from knarr.net.proxy import ServiceProxy
+
             tasks.create_task(answer_names(cluster, informers), name="dns")
+            tasks.create_task(ServiceProxy(informers, cluster.network).run(), name="proxy")
 
 
 async def answer_names(cluster: Cluster, informers: Informers) -> None:

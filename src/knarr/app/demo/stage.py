@@ -58,17 +58,11 @@ class Stage:
         return str(self.pods.objects[name]["status"]["podIP"])
 
     def ask(self, name: str, body: str | None = None) -> str:
-        """GET from a pod's own address, or POST `body` to it. An application that is just starting gets its time."""
-        url, data = f"http://{self.pod_ip(name)}:8080/", body.encode() if body is not None else None
-        deadline = clock.unix() + PATIENCE
-        while True:
-            try:
-                with HTTP.open(Request(url, data=data), timeout=PATIENCE) as answer:
-                    return str(answer.read().decode())
-            except OSError as error:
-                if clock.unix() > deadline:
-                    raise BrokenPromise(f"{name} does not answer at {url}: {error}") from error
-                time.sleep(PAUSE)
+        """GET from a pod's own address, or POST `body` to it."""
+        try:
+            return curl(self.pod_ip(name), body)
+        except OSError as error:
+            raise BrokenPromise(f"{name} does not answer at {self.pod_ip(name)}:8080: {error}") from error
 
     def timed(self, name: str, seconds: float) -> str:
         self.timings[name] = seconds
@@ -79,6 +73,20 @@ class Stage:
         act()
         self.timings[name] = clock.unix() - began
         return self.timings[name]
+
+
+def curl(address: str, body: str | None = None) -> str:
+    """GET from port 8080 of an address, or POST `body` to it. An application that is just starting gets its time."""
+    url, data = f"http://{address}:8080/", body.encode() if body is not None else None
+    deadline = clock.unix() + PATIENCE
+    while True:
+        try:
+            with HTTP.open(Request(url, data=data), timeout=PATIENCE) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            if clock.unix() > deadline:
+                raise
+            time.sleep(PAUSE)
 
 
 def check(kept: bool, promise: str) -> None:
