@@ -42,10 +42,14 @@ class Request:
         return self.parameter(name).lower() in ("1", "true")
 
     @property
+    def connection(self) -> set[str]:
+        """What the client says of the connection."""
+        return {each.strip().lower() for each in self.headers.get("connection", "").split(",")}
+
+    @property
     def upgrade(self) -> str:
         """The protocol the client wants to change to, lower case."""
-        tokens = {each.strip().lower() for each in self.headers.get("connection", "").split(",")}
-        return self.headers.get("upgrade", "").lower() if "upgrade" in tokens else ""
+        return self.headers.get("upgrade", "").lower() if "upgrade" in self.connection else ""
 
 
 @dataclass(slots=True)
@@ -149,7 +153,7 @@ class HttpServer:
             raise BadHead("request body too large")
         request.body = await reader.readexactly(int(size))
         answer = await self.handler(request)
-        keep = headers.get("connection", "").lower() != "close"
+        keep = "close" not in request.connection
         await self._send(writer, answer, keep)
         return keep
 

@@ -13,7 +13,7 @@ from tests.unit.node.fake_api import FakeApi
 from tests.unit.node.test_agent import KINDS
 
 
-def tree(path, node="n0", deleted=True, finalizers=(FINALIZER, "x/y")):
+def tree(path, node="n0", deleted=True, finalizers=(FINALIZER, "x/y"), policy="Delete"):
     rule = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     return {
         "metadata": {
@@ -23,6 +23,7 @@ def tree(path, node="n0", deleted=True, finalizers=(FINALIZER, "x/y")):
             **({"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleted else {}),
         },
         "spec": {
+            "persistentVolumeReclaimPolicy": policy,
             "hostPath": {"path": str(path)},
             "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [rule]}]}},
         },
@@ -57,17 +58,22 @@ async def test_a_link_is_left_alone(tmp_path):
     assert directory(msgspec.convert(tree(tmp_path / "link"), PersistentVolume), tmp_path) is None
 
 
-async def test_a_released_volume_loses_its_directory_and_then_the_finalizer(tmp_path):
+@pytest.mark.parametrize("policy, kept", [("Delete", False), ("Retain", True)])
+async def test_a_released_volume_loses_its_directory_unless_it_is_retained_and_then_the_finalizer(
+    tmp_path, policy, kept
+):
     (tmp_path / "pv").mkdir()
     (tmp_path / "pv" / "data").write_text("x")
     server = FakeApi()
     api = Api(server, KINDS)
-    await server.put("/api/v1/persistentvolumes/pv", tree(tmp_path / "pv"), "ADDED")
+    await server.put("/api/v1/persistentvolumes/pv", tree(tmp_path / "pv", policy=policy), "ADDED")
+
+    def left():
+        return server.objects["/api/v1/persistentvolumes/pv"]["metadata"]["finalizers"]
+
     async with Informers(api) as informers:
         cleaning = asyncio.ensure_future(Cleaner(api, informers, "n0", tmp_path).run())
         async with asyncio.timeout(5), server.moved:
-            await server.moved.wait_for(
-                lambda: server.objects["/api/v1/persistentvolumes/pv"]["metadata"]["finalizers"] == ["x/y"]
-            )
+            await server.moved.wait_for(lambda: left() == ["x/y"])
         cleaning.cancel()
-    assert not (tmp_path / "pv").exists() and tmp_path.exists()
+    assert (tmp_path / "pv").exists() is kept
