@@ -5,7 +5,8 @@
         await cluster.settled()
         pods = await cluster.api.list(Pod, "default")
 
-On `knarr.testing.virtual_time` it is deterministic and takes no real time.
+On `knarr.testing.virtual_time` it is deterministic and takes no real time. `cluster.faults` makes requests of the
+controllers fail; `cluster.api` is the test's own, sound client.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ from knarr.server.handler import Handler
 from knarr.server.server import build
 from knarr.store.memory import open_memory
 from knarr.store.store import Store
+from knarr.testing.faults import Faulty
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 QUIET = 3.0  #: seconds without a write after which the cluster has settled
@@ -86,8 +88,10 @@ class Cluster:
         self.handler: Handler = build(self.registry)
         self.api = self.client("system:admin")
         self._last_write = asyncio.get_running_loop().time()
-        self._informers = await Informers(self.api).__aenter__()
-        self.context = Context(self.api, self._informers, Recorder(self.api, "knarr"))
+        self.faults = Faulty(InProcess(self.handler.handle))
+        flaky = Api(self.faults, BUILTIN, user_agent="knarr")
+        self._informers = await Informers(flaky).__aenter__()
+        self.context = Context(flaky, self._informers, Recorder(flaky, "knarr"))
         self._group = await asyncio.TaskGroup().__aenter__()
         self._tasks = [self._group.create_task(self._follow_writes(), name="writes")]
         await self._begin()
