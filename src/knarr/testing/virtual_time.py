@@ -61,6 +61,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_done)
         return future
 
+    async def shutdown_default_executor(self, *timeout: Any) -> None:
+        self._virtual.threads += 1  # the one that joins the others
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self._virtual.threads -= 1
+
     def _thread_done(self, future: asyncio.Future[Any]) -> None:
         self._virtual.threads -= 1
 

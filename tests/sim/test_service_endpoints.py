@@ -1,0 +1,121 @@
+"""What services publish while pods come, become unready and go, on simulated nodes."""
+
+from knarr.controllers import endpoint_slice, endpoints
+from knarr.kinds.types.core_v1 import Endpoints, Pod, Service
+from knarr.kinds.types.discovery_v1 import EndpointSlice
+from knarr.testing.builders import a_pod, a_service
+from knarr.testing.cluster import Cluster
+from knarr.testing.virtual_time import run
+
+
+def story(act, nodes=2):
+    async def main():
+        controllers = [endpoints.CONTROLLER, endpoint_slice.controller()]
+        async with Cluster(controllers, nodes=nodes) as cluster:
+            await act(cluster)
+
+    run(main())
+
+
+async def listed(cluster):
+    """The addresses in the Endpoints, ready and not."""
+    found = await cluster.api.get(Endpoints, "db", "default")
+    ready = [one.targetRef.name for subset in found.subsets for one in subset.addresses]
+    unready = [one.targetRef.name for subset in found.subsets for one in subset.notReadyAddresses]
+    return sorted(ready), sorted(unready)
+
+
+async def sliced(cluster):
+    """The pods in the slices that are ready, and all."""
+    slices = (await cluster.api.list(EndpointSlice, "default")).items
+    found = [one for slice_ in slices for one in slice_.endpoints]
+    return sorted(one.targetRef.name for one in found if one.conditions.ready), len(found)
+
+
+async def pods(cluster, count):
+    for number in range(count):
+        await cluster.apply(a_pod(number, node=f"node-{number % 2}"))
+    await cluster.settled()
+
+
+def test_pods_are_published_when_they_are_ready_and_taken_off_when_they_go():
+    async def act(cluster):
+        await cluster.apply(a_service())
+        await pods(cluster, 3)
+        assert await listed(cluster) == (["db-0", "db-1", "db-2"], [])
+        assert await sliced(cluster) == (["db-0", "db-1", "db-2"], 3)
+        await cluster.api.delete(Pod, "db-1", "default", grace=0)
+        await cluster.settled()
+        assert await listed(cluster) == (["db-0", "db-2"], [])
+        assert await sliced(cluster) == (["db-0", "db-2"], 2)
+
+    story(act)
+
+
+def test_an_ending_pod_is_published_as_ending():
+    async def act(cluster):
+        await cluster.apply(a_service())
+        await pods(cluster, 1)
+        await cluster.stop_node("node-0")
+        await cluster.api.delete(Pod, "db-0", "default")
+        await cluster.settled()
+        (slice_,) = (await cluster.api.list(EndpointSlice, "default")).items
+        (endpoint,) = slice_.endpoints
+        found = endpoint.conditions
+        assert (found.ready, found.serving, found.terminating) == (False, True, True)
+        assert await listed(cluster) == ([], [])
+
+    story(act)
+
+
+def test_pods_that_were_there_first_are_found_by_a_new_service():
+    async def act(cluster):
+        await pods(cluster, 2)
+        await cluster.apply(a_service())
+        await cluster.settled()
+        assert await listed(cluster) == (["db-0", "db-1"], [])
+
+    story(act)
+
+
+def test_a_pod_whose_labels_change_comes_and_goes():
+    async def act(cluster):
+        await cluster.apply(a_service())
+        await pods(cluster, 2)
+        await cluster.api.patch(Pod, "db-0", "default", {"metadata": {"labels": {"app": "other"}}})
+        await cluster.settled()
+        assert await listed(cluster) == (["db-1"], [])
+
+    story(act)
+
+
+def test_what_was_published_goes_with_the_service():
+    async def act(cluster):
+        await cluster.apply(a_service())
+        await pods(cluster, 1)
+        await cluster.api.delete(Service, "db", "default")
+        await cluster.settled()
+        assert (await cluster.api.list(Endpoints, "default")).items == []
+
+    story(act)
+
+
+def test_endpoints_that_somebody_made_by_hand_stay():
+    async def act(cluster):
+        await cluster.apply("{apiVersion: v1, kind: Endpoints, metadata: {name: mine}}")
+        await cluster.settled()
+        assert [found.metadata.name for found in (await cluster.api.list(Endpoints, "default")).items] == ["mine"]
+
+    story(act)
+
+
+def test_a_service_has_one_slice_however_many_changes_come_at_once():
+    async def act(cluster):
+        await cluster.apply(a_service())
+        for number in range(10):
+            await cluster.apply(a_pod(number, node="node-0"))
+        await cluster.settled()
+        assert len((await cluster.api.list(EndpointSlice, "default")).items) == 1
+        assert (await sliced(cluster))[1] == 10
+
+    story(act)
