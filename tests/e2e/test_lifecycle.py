@@ -117,7 +117,7 @@ def test_the_context_is_merged_and_removed_as_kind_does(spare: str, host: Path) 
 
 
 REFUSALS = {
-    "a busy port": ("--port {busy}", r"port \d+ on 127\.0\.0\.1 is busy \(Address already in use\); try --port 0"),
+    "a busy port": ("--port {busy}", r"port \d+ on 127\.0\.0\.1 is busy; try --port 0"),
     "another cluster's data directory": ("--data-dir {other}", r".* holds the data of cluster 'e2e', not of 'spare'"),
     "a directory of something else": ("--data-dir {foreign}", r".* is not empty and holds no cluster; .*"),
     "an unreadable configuration": ("--data-dir {corrupt}", r".*cluster\.json: not a cluster's configuration: .*"),

@@ -3,11 +3,14 @@
 import json
 import os
 import socket
+import time
 
 from knarr.app import lookup, pki, processes
 from knarr.app.config import Cluster, ConfigError
+from knarr.meta import clock
 
 AGENT_PORT = 10250
+PATIENCE, PAUSE = 10.0, 0.02  #: seconds
 
 
 def check(cluster: Cluster, node: str) -> str:
@@ -36,6 +39,24 @@ def start(cluster: Cluster, node: str) -> bool:
         netns=cluster.network.node(cluster.node_names.index(node)).namespace,
     )
     return True
+
+
+def wait_listening(cluster: Cluster, node: str) -> None:
+    """Return when a node's agent answers on its port; ConfigError when it does not in time."""
+    if cluster.runtime == "simulated":
+        return
+    address = cluster.network.node(cluster.node_names.index(node)).address
+    deadline = clock.unix() + PATIENCE
+    while True:
+        try:
+            socket.create_connection((address, AGENT_PORT), timeout=PATIENCE).close()
+        except OSError as error:
+            if clock.unix() > deadline:
+                log = lookup.log_file(cluster, node)
+                raise ConfigError(f"the agent of node {node!r} does not answer ({error}); see {log}") from error
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 def kill(cluster: Cluster, node: str) -> None:

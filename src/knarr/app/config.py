@@ -128,6 +128,15 @@ def save(cluster: Cluster) -> None:
     _write(notes / cluster.name, f"{cluster.data_dir}\n")
 
 
+def restore(cluster: Cluster, before: bytes | None) -> None:
+    """Undo a `save`: put back what the file held before, or take the cluster away again."""
+    if before is not None:
+        _write(cluster.file, before.decode())
+    else:
+        cluster.file.unlink(missing_ok=True)
+        forget(cluster)
+
+
 def forget(cluster: Cluster) -> None:
     (home() / "clusters" / cluster.name).unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -52,14 +53,19 @@ def up(wishes: Wishes, *, foreground: bool = False) -> Cluster:
     cluster = decide(wishes, known)
     say_runtime(cluster, wishes)
     check_host(cluster)
+    is_new = not cluster.data_dir.exists()
     with locked(cluster):
         shutdown.stop_leftovers(cluster)
+        before = cluster.file.read_bytes() if cluster.file.exists() else None
         config.save(cluster)
         try:
             _start(cluster)
         except BaseException:
             shutdown.stop_processes(cluster)
             shutdown.clean(cluster)
+            config.restore(cluster, before)
+            if is_new:
+                shutil.rmtree(cluster.data_dir)
             raise
     _next_steps(cluster)
     if foreground:
@@ -95,7 +101,9 @@ def decide(wishes: Wishes, known: Cluster | None) -> Cluster:
         if field in asked:
             asked[field] = asked[field].absolute()
     cluster = replace(base, **asked)
-    return replace(cluster, port=free_port()) if cluster.port == 0 else cluster
+    if cluster.port == 0:
+        return replace(cluster, port=before.port if before and is_free(before.port) else free_port())
+    return cluster
 
 
 def say_runtime(cluster: Cluster, wishes: Wishes) -> None:
@@ -109,12 +117,8 @@ def check_host(cluster: Cluster) -> None:
     """Raise ConfigError when this host cannot run the cluster; changes nothing."""
     if cluster.token_auth_file and not cluster.token_auth_file.is_file():
         raise ConfigError(f"--token-auth-file {cluster.token_auth_file}: no such file")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", cluster.port))
-        except OSError as error:
-            raise ConfigError(f"port {cluster.port} on 127.0.0.1 is busy ({error.strerror}); try --port 0") from error
+    if not is_free(cluster.port):
+        raise ConfigError(f"port {cluster.port} on 127.0.0.1 is busy; try --port 0")
     if cluster.runtime == "containerd":
         raise ConfigError("this knarr has no containerd runtime yet; use --runtime sandbox or simulated")
     if cluster.runtime == "sandbox":
@@ -122,6 +126,17 @@ def check_host(cluster: Cluster) -> None:
 
         if missing := check_sandbox(cluster.data_dir):
             raise ConfigError(f"this host cannot run sandboxes: {'; '.join(missing)}; try --runtime simulated")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of the loopback address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def free_port() -> int:

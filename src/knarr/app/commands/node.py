@@ -27,7 +27,8 @@ def stop(cluster_name: str, node: str) -> None:
 @command.command("start")
 @_options
 def start(cluster_name: str, node: str) -> None:
-    """Revive the agent of NODE."""
+    """Revive the agent of NODE, and return when it answers."""
     cluster = lookup.running(cluster_name)
     started = agents.start(cluster, agents.check(cluster, node))
+    agents.wait_listening(cluster, node)
     click.echo(f"agent of node {node} started" if started else f"agent of node {node} is running already")
