@@ -14,7 +14,8 @@ from knarr.node.runtimes.runtime import RuntimeFailure
 
 PACKET = 1 << 18
 DESCRIPTORS = 8
-SHIM = "import sys; sys.path.append(sys.argv.pop(1)); from shim.pod import run; run()"
+START_FAILURE = "unable to start container process: "  #: runc's words before the reason
+SHIM = "import sys; sys.path.append(sys.argv.pop(1)); from shim.main import run; run()"
 
 
 class Refused(RuntimeFailure):

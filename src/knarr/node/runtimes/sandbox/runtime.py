@@ -5,13 +5,10 @@ Nothing here is needed for a pod to go on: an agent that dies leaves the shims, 
 
 import asyncio
 import json
-import os
-import shutil
 import signal
-import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from knarr import __version__
 from knarr.meta import clock
@@ -25,13 +22,9 @@ from knarr.node.runtimes.runtime import (
     SandboxSpec,
     Session,
 )
-from knarr.node.runtimes.sandbox import container, etc, host
-from knarr.node.runtimes.sandbox.connection import Refused, launch
+from knarr.node.runtimes.sandbox import container, directory, host, streams
+from knarr.node.runtimes.sandbox.connection import START_FAILURE, Refused, launch
 from knarr.node.runtimes.sandbox.pod import Pod, record
-from knarr.node.runtimes.sandbox.session import PipeSession
-from knarr.node.runtimes.sandbox.shim import kernel
-
-PREFIX = "unable to start container process: "
 
 
 class Network(Protocol):
@@ -49,15 +42,15 @@ class Network(Protocol):
 
 
 class SandboxRuntime:
-    """`directory` holds a directory for each pod; `hidden` are the host's places no pod may see."""
+    """`folder` holds a directory for each pod; `hidden` are the host's places no pod may see."""
 
     name = "sandbox"
     version = __version__
 
     def __init__(
-        self, directory: Path, images: ImageStore, network: Network, *, hidden: Sequence[Path] = (Path("/root/.kube"),)
+        self, folder: Path, images: ImageStore, network: Network, *, hidden: Sequence[Path] = (Path("/root/.kube"),)
     ) -> None:
-        self._directory, self._images, self._network = directory, images, network
+        self._folder, self._images, self._network = folder, images, network
         self._hidden = [str(path) for path in hidden]
         self._pods: dict[str, Pod] = {}
         self._changed = asyncio.Event()
@@ -65,11 +58,11 @@ class SandboxRuntime:
         self._mounts: list[str] = []
 
     async def start(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._images.layers.mkdir(parents=True, exist_ok=True)
         self._groups = await asyncio.to_thread(host.control_groups)
         self._mounts = await asyncio.to_thread(host.file_systems)
-        for path in sorted(self._directory.glob("*/pod.json")):
+        for path in sorted(self._folder.glob("*/pod.json")):
             pod = Pod(path.parent, json.loads(path.read_bytes()), self._changed.set)
             self._pods[pod.uid] = pod
             if not await pod.connect():
@@ -97,7 +90,7 @@ class SandboxRuntime:
             raise RuntimeFailure("hostPID is not supported by the sandbox runtime", reason="CreatePodSandboxError")
         pod = self._pods.get(spec.uid)
         if pod is None:
-            pod = self._pods[spec.uid] = Pod(self._directory / spec.uid, record(spec), self._changed.set)
+            pod = self._pods[spec.uid] = Pod(self._folder / spec.uid, record(spec), self._changed.set)
         async with pod.lock:
             if not pod.ready:
                 await self._end(pod)
@@ -124,7 +117,7 @@ class SandboxRuntime:
             pod.about["ip"] = self._network.address
         else:
             pod.about["ip"] = await self._network.add_pod(spec.uid, Path(f"/proc/{shim['pid']}/ns/net"))
-        await asyncio.to_thread(_write_files, pod.directory, spec, pod.about["ip"])
+        await asyncio.to_thread(directory.write_files, pod.directory, spec, pod.about["ip"])
         pod.about["ready"] = True
         pod.save()
 
@@ -150,7 +143,7 @@ class SandboxRuntime:
             return
         async with pod.lock:
             await self._end(pod)
-            await asyncio.to_thread(_remove_tree, pod.directory)
+            await asyncio.to_thread(directory.remove_tree, pod.directory)
             self._pods.pop(uid, None)
         self._changed.set()
 
@@ -178,13 +171,13 @@ class SandboxRuntime:
             host_mounts=self._mounts,
             groups=self._groups,
         )
-        await asyncio.to_thread(_prepare, pod.directory / id_, config)
+        await asyncio.to_thread(directory.prepare, pod.directory / id_, config)
         try:
             await pod.call("start", id=id_)
         except RuntimeFailure as error:
-            await asyncio.to_thread(_remove_tree, pod.directory / id_)
+            await asyncio.to_thread(directory.remove_tree, pod.directory / id_)
             if isinstance(error, Refused):
-                raise RuntimeFailure(PREFIX + error.message) from error
+                raise RuntimeFailure(START_FAILURE + error.message) from error
             raise
         return id_
 
@@ -194,7 +187,7 @@ class SandboxRuntime:
             return
         try:
             if grace > 0:
-                gentle = await asyncio.to_thread(_stop_signal, pod.directory / container)
+                gentle = await asyncio.to_thread(directory.stop_signal, pod.directory / container)
                 await pod.call("signal", id=container, signal=gentle)
                 if await pod.wait_ended(container, grace):
                     return
@@ -213,7 +206,7 @@ class SandboxRuntime:
             await pod.call("remove", id=container)
         pod.states.pop(container, None)
         pod.ended.pop(container, None)
-        await asyncio.to_thread(_remove_tree, pod.directory / container)
+        await asyncio.to_thread(directory.remove_tree, pod.directory / container)
         self._changed.set()
 
     # streams
@@ -222,68 +215,15 @@ class SandboxRuntime:
         self, uid: str, container: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
     ) -> Session:
         pod = self._pod(uid)
-        if pod.state(container)["state"] != "running" or pod.connection is None:
-            raise NoSuchContainer(f"container {container} is not running")
-        number = pod.connection.number()
-        ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        pod.execs[number] = ended
-        asked = {"id": container, "args": list(command), "tty": tty}
-        try:
-            if tty:
-                streams = await _exec_terminal(pod, asked, stdin)
-            else:
-                streams = await _exec_pipes(pod, asked, stdin=stdin, stdout=stdout, stderr=stderr)
-        except Refused as error:
-            pod.execs.pop(number, None)
-            message = f"OCI runtime exec failed: exec failed: {PREFIX}{error.message}: unknown"
-            raise RuntimeFailure(message, reason="ExecFailed") from error
-        except RuntimeFailure:
-            pod.execs.pop(number, None)
-            raise
-        return PipeSession(
-            stdin=streams.get("stdin", -1),
-            stdout=streams.get("stdout", -1),
-            stderr=streams.get("stderr", -1),
-            terminal=streams.get("terminal", -1),
-            ended=ended,
-            kill=lambda: pod.call("kill_exec", exec=number, signal=9),
-        )
+        return await streams.execute(pod, container, command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
 
     async def attach(self, uid: str, container: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> Session:
-        pod = self._pod(uid)
-        wanted = [name for name, want in (("stdout", stdout), ("stderr", stderr and not tty)) if want]
-        pipes = {name: os.pipe() for name in wanted}
-        try:
-            answer, back = await pod.call(
-                "attach", [far for _, far in pipes.values()], id=container, streams=wanted, stdin=stdin
-            )
-        except Refused as error:
-            for near, _ in pipes.values():
-                os.close(near)
-            raise NoSuchContainer(error.message) from error
-        finally:
-            for _, far in pipes.values():
-                os.close(far)
-        ended: asyncio.Future[int] = asyncio.ensure_future(_exit_code(pod, container))
-        streams = {name: near for name, (near, _) in pipes.items()}
-        terminal = back[0] if back and answer["terminal"] else -1
-        into = os.dup(terminal) if terminal >= 0 and stdin else back[0] if back and not answer["terminal"] else -1
-        out, err = streams.get("stdout", -1), streams.get("stderr", -1)
-        return PipeSession(stdin=into, stdout=out, stderr=err, terminal=terminal, ended=ended)
+        return await streams.attach(self._pod(uid), container, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
 
     async def dial(
         self, uid: str, port: int, host: str = "127.0.0.1"
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        shim = self._pod(uid).shim()
-        if shim is None:
-            raise ConnectionRefusedError(f"pod {uid} has no sandbox any more")
-        sock = await asyncio.to_thread(_socket_in, f"/proc/{shim['pid']}/ns/net", ":" in host)
-        try:
-            await asyncio.get_running_loop().sock_connect(sock, (host, port))
-            return await asyncio.open_connection(sock=sock)
-        except BaseException:
-            sock.close()
-            raise
+        return await streams.connect(self._pod(uid), port, host)
 
     # images
 
@@ -297,81 +237,3 @@ class SandboxRuntime:
 
 def _image(image: StoredImage) -> Image:
     return Image(image.id, image.names, image.size, image.entrypoint, image.command, image.user)
-
-
-def _write_files(directory: Path, spec: SandboxSpec, ip: str) -> None:
-    lines = Path("/etc/hosts").read_text() if spec.host_network else ""
-    (directory / "hosts").write_text(etc.hosts(spec, ip, lines))
-    (directory / "hostname").write_text(spec.hostname + "\n")
-    (directory / "resolv.conf").write_text(etc.resolver(spec))
-
-
-def _stop_signal(here: Path) -> int:
-    name = str(json.loads((here / "config.json").read_bytes())["stop_signal"]).upper()
-    number = int(name) if name.isdigit() else getattr(signal, f"SIG{name.removeprefix('SIG')}", signal.SIGTERM)
-    return int(number)
-
-
-def _prepare(here: Path, config: dict[str, Any]) -> None:
-    for name in ("upper", "work", "root", "image", "empty"):
-        (here / name).mkdir(mode=0o755, parents=True)
-        (here / name).chmod(0o755)
-    here.chmod(0o711)
-    (here / "termination-log").touch(mode=0o666)
-    (here / "termination-log").chmod(0o666)
-    (here / "config.json").write_text(json.dumps(config))
-
-
-def _remove_tree(path: Path) -> None:
-    if path.exists():
-        for config in (path / "config.json", *path.glob("*/config.json")):
-            host.remove_groups(config)
-        shutil.rmtree(path)
-
-
-def _socket_in(network: str, ipv6: bool) -> socket.socket:
-    """A TCP socket of another network namespace; runs in a thread, and only that thread moves, and back."""
-    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    there = os.open(network, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        kernel.setns(there, kernel.CLONE_NEWNET)
-        try:
-            sock = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_STREAM)
-        finally:
-            kernel.setns(before, kernel.CLONE_NEWNET)
-    finally:
-        os.close(before)
-        os.close(there)
-    sock.setblocking(False)
-    return sock
-
-
-async def _exec_pipes(pod: Pod, asked: dict[str, Any], **wanted: bool) -> dict[str, int]:
-    pairs = {name: os.pipe() for name, want in wanted.items() if want}
-    near = {name: pair[1 if name == "stdin" else 0] for name, pair in pairs.items()}
-    far = [pair[0 if name == "stdin" else 1] for name, pair in pairs.items()]
-    try:
-        await pod.call("exec", far, **asked, **wanted)
-    except RuntimeFailure:
-        for number in near.values():
-            os.close(number)
-        raise
-    finally:
-        for number in far:
-            os.close(number)
-    return near
-
-
-async def _exec_terminal(pod: Pod, asked: dict[str, Any], stdin: bool) -> dict[str, int]:
-    near, far = socket.socketpair()
-    with near, far:
-        await pod.call("exec", [far.fileno()], **asked)
-        _, (terminal,), _, _ = socket.recv_fds(near, 16, 1)
-    os.set_inheritable(terminal, False)
-    streams = {"stdout": os.dup(terminal), "terminal": terminal}
-    return {**streams, "stdin": os.dup(terminal)} if stdin else streams
-
-
-async def _exit_code(pod: Pod, container: str) -> int:
-    await pod.wait_ended(container, None)
-    return int(pod.state(container)["exit_code"])

@@ -96,12 +96,19 @@ class PipeSession:
             fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("=HHHH", rows, columns, 0, 0))
 
     async def wait(self) -> int:
-        return await asyncio.shield(self._ended)
+        try:
+            return await asyncio.shield(self._ended)
+        except asyncio.CancelledError:
+            if self._ended.cancelled():  # detached
+                return 0
+            raise
 
     async def close(self) -> None:
         if self._kill is not None and not self._ended.done():
             with contextlib.suppress(RuntimeFailure):
                 await self._kill()
+        elif self._kill is None:
+            self._ended.cancel()
         for reader in (self._out, self._err):
             if reader is not None:
                 reader.shut()
