@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from knarr.app import certificates
 from knarr.client.api import Api
 from knarr.client.http import Http
+from knarr.client.kubeconfig import Entry
 from knarr.client.transport import InProcess, Request, TransportError, User
 from knarr.kinds.table import BUILTIN
 from knarr.kinds.types.core_v1 import ConfigMap
@@ -183,3 +185,26 @@ async def _take(changes, count):
             count -= 1
             if not count:
                 return
+
+
+async def test_a_client_certificate_says_who_asks(tmp_path):
+    pki = certificates.ensure(tmp_path / "pki", hosts=["127.0.0.1"], nodes=[])
+    async with a_server(tmp_path) as (handler, _):
+        context = http.tls(pki.server.certificate, pki.server.key, pki.ca)
+        listening = await http.serve(handler.handle, hosts=["127.0.0.1"], port=0, context=context)
+        url = f"https://127.0.0.1:{listening.addresses[0][1]}"
+        entry = Entry(
+            "c",
+            url,
+            ca=pki.ca.read_bytes(),
+            certificate=pki.admin.certificate.read_bytes(),
+            key=pki.admin.key.read_bytes(),
+        )
+        for transport in (entry.transport(), Http(url, ca=pki.ca, cert=pki.admin.certificate, key=pki.admin.key)):
+            assert (await Api(transport).list(ConfigMap)).items == []
+            await transport.close()
+        for transport, refusal in ((Http(url, ca=pki.ca), Unauthorized), (Http(url), TransportError)):
+            with pytest.raises(refusal):
+                await Api(transport).list(ConfigMap)
+            await transport.close()
+        await listening.close()

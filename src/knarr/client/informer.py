@@ -93,14 +93,14 @@ class Informer(Generic[T]):
             except (ApiError, TransportError, msgspec.DecodeError) as error:
                 reason = str(error)
             delay = backoff.next(loop.time())
-            log.debug("%s: %s; again in %.1f s", self.resource.qualified, reason, delay)
+            log.info("%s: %s; again in %.1f s", self.resource.qualified, reason, delay)
             await asyncio.sleep(delay)
 
     async def _list(self) -> None:
         """Read the collection and tell how it differs from the cache."""
         listing = await self._api.list(self.resource, self._namespace, labels=self._labels, fields=self._fields)
         gone = self.cache.keys() - {key_of(obj) for obj in listing.items}
-        for key in gone:
+        for key in sorted(gone):
             if (old := self.cache.drop(key)) is not None:
                 self._tell(old, None)
         for obj in listing.items:

@@ -80,7 +80,7 @@ class Collector:
             for found in discovered.able("delete", "list", "watch")
             if (key := (found.group, found.plural)) not in IGNORED
         }
-        for key in self._watched.keys() - wanted.keys():
+        for key in sorted(self._watched.keys() - wanted.keys()):
             gone = self._watched[key]
             if gone.api_version not in discovered.failed:
                 del self._watched[key]

@@ -142,6 +142,12 @@ def _listener(
     controller: Controller, context: Context, queue: WorkQueue[Key], source: Source
 ) -> Callable[[Any, Any], None]:
     def listen(old: Any, new: Any) -> None:
+        try:
+            wake(old, new)
+        except Exception:  # a fault in a controller must not end the informer, which others listen to
+            log.exception("%s cannot tell whom a change concerns", controller.name)
+
+    def wake(old: Any, new: Any) -> None:
         if controller.observe is not None:
             controller.observe(old, new)
         woken: dict[Key, None] = {}

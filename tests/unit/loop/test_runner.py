@@ -123,3 +123,18 @@ def test_events_come_from_the_controllers_component():
             assert event.source.component == "tester-controller"
 
     run(main())
+
+
+def test_a_change_that_a_controller_cannot_read_ends_nothing():
+    def keys(obj):
+        if obj.metadata.name == "bad":
+            raise ValueError("a bug")
+        return itself(obj)
+
+    async def main():
+        passes = Passes()
+        async with running(passes, Source(ConfigMap, keys)) as cluster:
+            await cluster.apply(config("bad"), config("good"))
+            await wait_until(lambda: passes.names() == ["good"])
+
+    run(main())
