@@ -15,12 +15,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from dnslib import QTYPE, RCODE, RR, A, DNSRecord
+from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
 from knarr.app import config, readiness
 from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer
 
 CLONE_NEWNET = 0x40000000
+OUTSIDE = {"baidu.com": ("110.242.68.66", "39.156.66.10")}  #: what the resolver of "the host" knows
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -94,11 +97,35 @@ def kubectls() -> list[str]:
     return [first, *(str(path) for path in beside if os.access(path, os.X_OK))]
 
 
+class Resolver(BaseResolver):
+    """The resolver outside the cluster: it knows OUTSIDE and nothing else."""
+
+    def resolve(self, request: DNSRecord, handler: object) -> DNSRecord:
+        reply = request.reply()
+        addresses = OUTSIDE.get(str(request.q.qname).rstrip("."))
+        if addresses is None:
+            reply.header.rcode = RCODE.NXDOMAIN
+        elif request.q.qtype == QTYPE.A:
+            for address in addresses:
+                reply.add_answer(RR(request.q.qname, QTYPE.A, ttl=60, rdata=A(address)))
+        return reply
+
+
 @pytest.fixture(scope="session")
-def cluster(host: Path) -> Iterator[Cluster]:
+def resolver(host: Path) -> Iterator[str]:
+    """A DNS server of our own, for names outside the cluster; its address."""
+    server = DNSServer(Resolver(), port=53, address="127.0.0.1", logger=DNSLogger("-request,-reply,-truncated"))
+    server.start_thread()
+    yield "127.0.0.1"
+    server.stop()
+    server.server.server_close()
+
+
+@pytest.fixture(scope="session")
+def cluster(host: Path, resolver: str) -> Iterator[Cluster]:
     """Two sandbox nodes named e2e-0 and e2e-1."""
     try:
-        knarr("up", "--name", "e2e", "--nodes", "2", "--runtime", "sandbox", "--upstream-dns", "127.0.0.1")
+        knarr("up", "--name", "e2e", "--nodes", "2", "--runtime", "sandbox", "--upstream-dns", resolver)
         found = config.find("e2e")
         assert found is not None
         yield found
@@ -141,24 +168,32 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
 
 @pytest.fixture(scope="session")
 def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The images the notes name: a web server and a shell of busybox, built from nothing but its static binary."""
-    folder = tmp_path_factory.mktemp("busybox")
-    (folder / "bin").mkdir()
+    """The images the notes name: a shell with the nslookup of its time, and a web server of nothing but busybox."""
+    shell = tmp_path_factory.mktemp("shell")
+    shutil.copy(Path(__file__).with_name("nslookup.py"), shell / "nslookup")
+    (shell / "nslookup").chmod(0o755)
+    (shell / "Dockerfile").write_text('FROM host\nADD nslookup /usr/local/sbin/nslookup\nCMD ["sh"]\n')
+    build(shell, "busybox", "busybox:1.28.4")
+    bare = tmp_path_factory.mktemp("bare")
+    (bare / "bin").mkdir()
     binary = shutil.which("busybox")
     assert binary, "busybox is missing: scripts/setup installs it"
-    shutil.copy(binary, folder / "bin/busybox")
+    shutil.copy(binary, bare / "bin/busybox")
     applets = subprocess.run([binary, "--list"], capture_output=True, text=True, check=True).stdout.split()
-    for applet in applets:
-        (folder / "bin" / applet).symlink_to("busybox") if applet != "busybox" else None
-    (folder / "Dockerfile").write_text('FROM scratch\nCOPY bin /bin\nENV PATH=/bin\nCMD ["sh"]\n')
-    for name in ("busybox", "busybox:1.28.4"):
-        knarr("image", "build", "--name", "e2e", "-t", name, str(folder))
+    for applet in set(applets) - {"busybox"}:
+        (bare / "bin" / applet).symlink_to("busybox")
+    (bare / "Dockerfile").write_text("FROM scratch\nCOPY bin /bin\nENV PATH=/bin\n")
+    build(bare, "bare")
     web = tmp_path_factory.mktemp("web")
     command = '["httpd", "-f", "-p", "80", "-h", "/usr/share/nginx/html"]'
     (web / "index.html").write_text("<h1>Welcome</h1>\n")
     (web / "Dockerfile").write_text(
-        f"FROM busybox\nCOPY index.html /usr/share/nginx/html/index.html\nEXPOSE 80\nCMD {command}\n"
+        f"FROM bare\nCOPY index.html /usr/share/nginx/html/index.html\nEXPOSE 80\nCMD {command}\n"
     )
     dotbalo = "registry.cn-beijing.aliyuncs.com/dotbalo/nginx"
-    for name in (f"{dotbalo}:1.15.12-alpine", f"{dotbalo}:1.15.12", "nginx:1.9.1", "mysql:5.7.2", "mysql:5.7.23"):
-        knarr("image", "build", "--name", "e2e", "-t", name, str(web))
+    build(web, f"{dotbalo}:1.15.12-alpine", f"{dotbalo}:1.15.12", "nginx:1.9.1", "mysql:5.7.2", "mysql:5.7.23")
+
+
+def build(folder: Path, *names: str) -> None:
+    for name in names:
+        knarr("image", "build", "--name", "e2e", "-t", name, str(folder))

@@ -9,7 +9,7 @@ import pytest
 
 from knarr.app.demo.observer import Observer, image, order_of_deletion, order_of_readiness, ready
 from knarr.meta import clock
-from tests.e2e.conftest import Kubectl
+from tests.e2e.conftest import OUTSIDE, Kubectl
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
@@ -96,6 +96,16 @@ def test_pods_find_each_other_by_name(
         answer = kubectl("exec", "web-1", "--", "sh", "-c", f"nslookup {name}")
         assert re.search(rf"Name:\s+{re.escape(name)}", answer), answer
         assert pods.objects[f"web-{number}"]["status"]["podIP"] in answer
+
+
+def test_a_pod_finds_names_outside_the_cluster(
+    kubectl: Kubectl, watch: Callable[[str], Observer], tmp_path: Path
+) -> None:
+    pods = watch("pods")
+    kubectl("create", "-f", manifest(tmp_path, 2, ALPINE))
+    pods.wait("two pods", all_ready(2))
+    answer = kubectl("exec", "-i", "web-1", "--", "sh", "-c", "nslookup baidu.com")
+    assert set(OUTSIDE["baidu.com"]) <= set(re.findall(r"Address: (\S+)", answer)), answer
 
 
 def test_scale_by_scale_edit_and_patch(kubectl: Kubectl, watch: Callable[[str], Observer], tmp_path: Path) -> None:

@@ -103,10 +103,10 @@ def _shell_sees(kubectl: Kubectl, image_: str, addresses: dict[str, str]) -> Non
     typed = "".join(f"nslookup {name}.nginx\n" for name in sorted(addresses)) + "exit\n"
     arguments = ["run", "-i", "--tty", "--image", image_, "dns-test", "--restart=Never", "--rm"]
     said = on_terminal([kubectl.binary, *arguments, "/bin/sh"], typed)
-    assert re.search(r"Server:\s+10\.\d+\.0\.10", said), said
+    assert re.search(r"Server:    10\.\d+\.0\.10\r\n", said), said
+    assert re.search(r"Address 1: 10\.\d+\.0\.10 kube-dns\.kube-system\.svc\.cluster\.local\r\n", said), said
     for name, address in addresses.items():
-        assert f"{name}.nginx" in said, said
-        assert address in said, said
+        assert f"Name:      {name}.nginx\r\nAddress 1: {address} " in said, said
     assert 'pod "dns-test" deleted' in said
 
 

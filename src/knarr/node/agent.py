@@ -45,6 +45,7 @@ class Agent:
         self.sandboxes: dict[str, PodSandbox] = {}
         self.workers: dict[str, Worker] = {}
         self.registered = asyncio.Event()  #: the node is Ready
+        self.caught_up = asyncio.Event()  #: every pod bound to the node is known
         self._kubelet: KubeletApi | None = None
         self._recorder = Recorder(api, "kubelet", config.name)
 
@@ -83,6 +84,7 @@ class Agent:
         pods.on_change(self._pod_changed)
         await pods.wait_synced()
         self._adopt_orphans()
+        self.caught_up.set()
         group.create_task(self._follow_runtime(), name="runtime")
 
     # ------------------------------------------------------------------ pods

@@ -4,6 +4,7 @@ Only clients with a certificate of the cluster's CA get in. The API server passe
 byte, so what a kubectl speaks is decided here: SPDY/3.1 (up to 1.29), WebSocket (from 1.30), or SPDY in a WebSocket.
 """
 
+import asyncio
 import json
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,9 @@ class Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.answer = Answer(status, message.encode())
+
+
+CATCH_UP = 10.0  #: seconds a request waits for an agent that has just started
 
 
 class KubeletApi:
@@ -70,6 +74,7 @@ class KubeletApi:
         first, *rest = request.path.strip("/").split("/")
         if first in ("healthz", "livez", "readyz"):
             return Answer(body=b"ok")
+        await self._know_pods()
         if first == "pods" and not rest:
             items = [worker.pod for worker in self._agent.workers.values()]
             tree = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
@@ -87,6 +92,13 @@ class KubeletApi:
         return Answer(404, b"404 page not found")
 
     # ------------------------------------------------------------------ pods
+
+    async def _know_pods(self) -> None:
+        """Wait, as just after a start, until the agent knows its pods: before, none would be found."""
+        try:
+            await asyncio.wait_for(self._agent.caught_up.wait(), CATCH_UP)
+        except TimeoutError:
+            raise Refused(503, "the agent does not know its pods yet") from None
 
     def _worker(self, namespace: str, name: str) -> "Worker":
         for worker in self._agent.workers.values():
