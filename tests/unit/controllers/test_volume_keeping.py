@@ -1,0 +1,165 @@
+"""The local-path provisioner and volume protection, case by case."""
+
+import pytest
+from msgspec.structs import replace
+
+from knarr.controllers import local_path, volume_protection
+from knarr.kinds.types.core_v1 import (
+    EphemeralVolumeSource,
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
+    PersistentVolumeClaimVolumeSource,
+    PersistentVolumeStatus,
+    Pod,
+    PodSpec,
+    Volume,
+    VolumeResourceRequirements,
+)
+from knarr.kinds.types.meta_v1 import ObjectMeta
+from knarr.kinds.types.storage_v1 import StorageClass
+from knarr.kinds.volume_binding import PROVISIONED_BY, PROVISIONER, SELECTED_NODE
+
+DELETED = "2026-01-01T00:00:00Z"
+NODE = Node(
+    metadata=ObjectMeta(
+        name="a", labels={"kubernetes.io/hostname": "host-a"}, annotations={local_path.FOLDER: "/var/volumes"}
+    )
+)
+CLASS = StorageClass(metadata=ObjectMeta(name="local-path"), provisioner=local_path.NAME)
+
+
+def a_claim(*, node="a", provisioner=local_path.NAME, volume="", mode="ReadWriteOnce", deleted="", finalizers=()):
+    notes = {PROVISIONER: provisioner} | ({SELECTED_NODE: node} if node else {})
+    return PersistentVolumeClaim(
+        metadata=ObjectMeta(
+            name="c", namespace="n", uid="u", annotations=notes, deletionTimestamp=deleted, finalizers=list(finalizers)
+        ),
+        spec=PersistentVolumeClaimSpec(
+            storageClassName="local-path",
+            volumeName=volume,
+            accessModes=[mode],
+            resources=VolumeResourceRequirements(requests={"storage": "1Mi"}),
+        ),
+    )
+
+
+def failure(why, *, taken_back=True):
+    said = f'ProvisioningFailed: failed to provision volume with StorageClass "local-path": {why}'
+    patch = [f"patch persistentvolumeclaim c: not on a: {why}"] if taken_back else []
+    return [f"event on persistentvolumeclaim c: {said}", *patch]
+
+
+MADE = [
+    'event on persistentvolumeclaim c: Provisioning: External provisioner is provisioning volume for claim "n/c"',
+    "create persistentvolume pvc-u",
+]
+
+#: sentence -> claim, class, node, volume, steps
+CLAIMS = {
+    "a volume is made on the selected node": (a_claim(), CLASS, NODE, None, MADE),
+    "a volume is made once": (a_claim(), CLASS, NODE, PersistentVolume(), []),
+    "a claim for another provisioner is none of ours": (a_claim(provisioner="x/y"), CLASS, NODE, None, []),
+    "a claim that has its volume needs nothing": (a_claim(volume="v"), CLASS, NODE, None, []),
+    "a claim that is going needs nothing": (a_claim(deleted=DELETED), CLASS, NODE, None, []),
+    "a class that is gone makes nothing": (a_claim(), None, NODE, None, []),
+    "without a node there is nowhere": (
+        a_claim(node=""), CLASS, None, None, failure("configuration error, no node was specified", taken_back=False)),
+    "a node that is gone is taken back": (a_claim(), CLASS, None, None, failure('node "a" not found')),
+    "a node without a folder is taken back": (
+        a_claim(), CLASS, Node(metadata=ObjectMeta(name="a")), None, failure('node "a" has no folder for volumes')),
+    "only one node can write": (
+        a_claim(mode="ReadWriteMany"), CLASS, NODE, None, failure("Only support ReadWriteOnce access mode")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("claim", "class_", "node", "volume", "steps"), CLAIMS.values(), ids=CLAIMS)
+def test_local_path_claim(claim, class_, node, volume, steps):
+    assert [str(step) for step in local_path.plan_claim(claim, class_, node, volume)] == steps
+
+
+def test_a_local_path_volume():
+    volume = local_path.new_volume(a_claim(), CLASS, NODE)
+    assert volume.spec.hostPath.path == "/var/volumes/pvc-u_n_c"
+    assert volume.spec.hostPath.type == "DirectoryOrCreate"
+    assert volume.metadata.annotations == {"pv.kubernetes.io/provisioned-by": "rancher.io/local-path"}
+    assert volume.metadata.finalizers == ["kubernetes.io/pv-protection", "knarr.dev/local-path-cleanup"]
+    assert (volume.spec.claimRef.namespace, volume.spec.claimRef.name, volume.spec.claimRef.uid) == ("n", "c", "u")
+    assert (volume.spec.capacity, volume.spec.accessModes) == ({"storage": "1Mi"}, ["ReadWriteOnce"])
+    assert (volume.spec.storageClassName, volume.spec.persistentVolumeReclaimPolicy) == ("local-path", "Delete")
+    assert local_path.is_on(volume, NODE)
+    assert not local_path.is_on(volume, Node(metadata=ObjectMeta(name="b")))
+
+
+def a_volume(
+    *, phase="Released", policy="Delete", deleted="", made_by=local_path.NAME, finalizers=(local_path.CLEANUP,)
+):
+    made = local_path.new_volume(a_claim(), CLASS, NODE)
+    meta = replace(
+        made.metadata, annotations={PROVISIONED_BY: made_by}, deletionTimestamp=deleted, finalizers=list(finalizers)
+    )
+    spec = replace(made.spec, persistentVolumeReclaimPolicy=policy)
+    return replace(made, metadata=meta, spec=spec, status=PersistentVolumeStatus(phase=phase))
+
+
+#: sentence -> volume, nodes, steps
+VOLUMES = {
+    "a released volume is deleted": (a_volume(), [NODE], ["delete persistentvolume pvc-u: released"]),
+    "a bound volume stays": (a_volume(phase="Bound"), [NODE], []),
+    "a retained volume stays": (a_volume(policy="Retain"), [NODE], []),
+    "somebody else's volume is left alone": (a_volume(made_by="x/y"), [NODE], []),
+    "a volume waits for its node to clean up": (a_volume(deleted=DELETED), [NODE], []),
+    "a volume whose node is no more is let go": (
+        a_volume(deleted=DELETED), [], ["patch persistentvolume pvc-u: its node is no more"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("volume", "nodes", "steps"), VOLUMES.values(), ids=VOLUMES)
+def test_local_path_volume(volume, nodes, steps):
+    assert [str(step) for step in local_path.plan_volume(volume, nodes)] == steps
+
+
+def a_user(*, node="a", claim="c", ephemeral=False):
+    source = PersistentVolumeClaimVolumeSource(claimName=claim)
+    volume = Volume(name="c", ephemeral=EphemeralVolumeSource()) if ephemeral else Volume(persistentVolumeClaim=source)
+    name = "" if ephemeral else "p"
+    return Pod(metadata=ObjectMeta(name=name, namespace="n"), spec=PodSpec(nodeName=node, volumes=[volume]))
+
+
+GUARD = "kubernetes.io/pvc-protection"
+GOING = a_claim(deleted=DELETED, finalizers=[GUARD])
+
+#: sentence -> claim, pods, steps
+PROTECTED_CLAIMS = {
+    "a claim is protected": (a_claim(), [], ["patch persistentvolumeclaim c: protected"]),
+    "a protected claim needs nothing": (a_claim(finalizers=[GUARD]), [a_user()], []),
+    "a claim that a pod uses stays": (GOING, [a_user()], ["wait for c: used by p"]),
+    "a pod without a node does not use its claim": (
+        GOING, [a_user(node="")], ["patch persistentvolumeclaim c: out of use"]),
+    "another claim's pod does not matter": (
+        GOING, [a_user(claim="other")], ["patch persistentvolumeclaim c: out of use"]),
+    "a claim that is going is not protected anew": (a_claim(deleted=DELETED), [], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("claim", "pods", "steps"), PROTECTED_CLAIMS.values(), ids=PROTECTED_CLAIMS)
+def test_claim_protection(claim, pods, steps):
+    assert [str(step) for step in volume_protection.plan_claim(claim, pods)] == steps
+
+
+PV_GUARD = ("kubernetes.io/pv-protection",)
+
+#: sentence -> volume, steps
+PROTECTED_VOLUMES = {
+    "a volume is protected": (a_volume(finalizers=()), ["patch persistentvolume pvc-u: protected"]),
+    "a bound volume stays": (
+        a_volume(phase="Bound", deleted=DELETED, finalizers=PV_GUARD), ["wait for pvc-u: bound"]),
+    "a released volume may go": (
+        a_volume(deleted=DELETED, finalizers=PV_GUARD), ["patch persistentvolume pvc-u: out of use"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("volume", "steps"), PROTECTED_VOLUMES.values(), ids=PROTECTED_VOLUMES)
+def test_volume_protection(volume, steps):
+    assert [str(step) for step in volume_protection.plan_volume(volume)] == steps
