@@ -147,8 +147,7 @@ class Agent:
     def tell(self, pod: Pod, type_: str, reason: str, message: str, container: Container | None) -> None:
         path = ""
         if container is not None:
-            initial = any(each.name == container.name for each in pod.spec.initContainers)
-            path = f"spec.{'initContainers' if initial else 'containers'}{{{container.name}}}"
+            path = f"spec.{place(pod, container)}{{{container.name}}}"
         about = ObjectReference(
             apiVersion="v1",
             kind="Pod",
@@ -188,3 +187,11 @@ class Agent:
             return await self.api.get(type_, name, namespace)
         except NotFound:
             return None
+
+
+def place(pod: Pod, container: Container) -> str:
+    """The list of the spec that a container is in."""
+    if any(each.name == container.name for each in pod.spec.initContainers):
+        return "initContainers"
+    regular = any(each.name == container.name for each in pod.spec.containers)
+    return "containers" if regular else "ephemeralContainers"

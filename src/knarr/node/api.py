@@ -15,7 +15,7 @@ import msgspec
 from knarr.meta import clock
 from knarr.node import logs
 from knarr.node.http_server import Answer, HttpServer, Request
-from knarr.node.pod import newest
+from knarr.node.pod import everyone, newest
 from knarr.node.runtimes.runtime import ContainerState
 from knarr.node.spec import log_path
 from knarr.node.streaming import Streaming
@@ -133,8 +133,7 @@ class KubeletApi:
     def _attempt(self, worker: "Worker", container: str, previous: bool) -> int:
         """Which attempt's log is asked for; Refused in the kubelet's words when there is none."""
         pod, name = worker.pod, worker.pod.metadata.name
-        known = {each.name for each in (*pod.spec.initContainers, *pod.spec.containers)}
-        if container not in known:
+        if container not in everyone(pod):
             raise Refused(404, f'container "{container}" in pod "{name}" not found')
         state = newest(worker.sandbox).get(container)
         if previous:

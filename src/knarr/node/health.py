@@ -7,12 +7,13 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from knarr.kinds.types.core_v1 import Container, ContainerStatus, Pod
+from knarr.kinds.types.core_v1 import Container, Pod
 from knarr.node.memory import Memory, Unhealthy
-from knarr.node.pod import newest
+from knarr.node.pod import everyone, newest
 from knarr.node.probe import Result, Target
 from knarr.node.probes import probe_of, row, watch, wording
 from knarr.node.runtimes.runtime import ContainerState, PodSandbox, Runtime
+from knarr.node.status import known_statuses
 
 Tell = Callable[[Container, str, str, str], None]  #: container, type, reason, message
 
@@ -29,7 +30,7 @@ class Health:
 
     def follow(self, pod: Pod, sandbox: PodSandbox | None, ending: bool) -> None:
         """Start probing what runs, stop probing what does not."""
-        containers = {each.name: each for each in (*pod.spec.initContainers, *pod.spec.containers)}
+        containers = everyone(pod)
         running = {
             state.id: (containers[state.name], state)
             for state in newest(sandbox).values()
@@ -63,7 +64,7 @@ class Health:
         """Begin with a container: one that an earlier agent knew as started or ready still is."""
         ip = (sandbox.ip if sandbox else "") or ("127.0.0.1" if pod.spec.hostNetwork else "")
         target = Target(pod.metadata.uid, state.id, ip, container, pod.metadata.name)
-        known = {each.containerID.rpartition("/")[2]: each for each in statuses(pod)}.get(state.id)
+        known = {each.containerID.rpartition("/")[2]: each for each in known_statuses(pod)}.get(state.id)
         if known is not None and known.ready:
             self._memory.ready.add(state.id)
         if container.startupProbe is not None and not (known is not None and known.started):
@@ -103,7 +104,3 @@ class Health:
             memory.unhealthy[target.id] = Unhealthy(message, None if grace is None else float(grace))
         self._changed()
         return kind == "Readiness" or (kind == "Liveness" and good)
-
-
-def statuses(pod: Pod) -> list[ContainerStatus]:
-    return [*pod.status.initContainerStatuses, *pod.status.containerStatuses]

@@ -34,6 +34,8 @@ def plan(pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float) -> li
     attempts = newest(sandbox)
     steps += forget(sandbox, attempts)
     steps += initialise(pod, attempts, memory, now) or regular(pod, attempts, memory, now)
+    for each in pod.spec.ephemeralContainers:
+        steps += one(pod, everyone(pod)[each.name], attempts.get(each.name), memory, now)
     if (deadline := overdue_at(pod)) is not None:
         steps.append(Hold("", deadline))
     return steps
@@ -56,6 +58,15 @@ def sidecar(container: Container) -> bool:
 def regular_started(pod: Pod, attempts: dict[str, ContainerState]) -> bool:
     """Initialisation is over once any regular container was created."""
     return any(container.name in attempts for container in pod.spec.containers)
+
+
+def everyone(pod: Pod) -> dict[str, Container]:
+    """All containers by name: init, regular, ephemeral. The last are never restarted and nothing waits for them."""
+    visitors = [
+        Container(**{name: getattr(each, name) for name in Container.__struct_fields__} | {"restartPolicy": "Never"})
+        for each in pod.spec.ephemeralContainers
+    ]
+    return {each.name: each for each in (*pod.spec.initContainers, *pod.spec.containers, *visitors)}
 
 
 # ------------------------------------------------------------------ starting

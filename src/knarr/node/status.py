@@ -24,7 +24,7 @@ from knarr.kinds.types.core_v1 import (
 from knarr.meta import clock
 from knarr.node import conditions
 from knarr.node.memory import Memory
-from knarr.node.pod import ending, newest, overdue_at, sidecar
+from knarr.node.pod import ending, everyone, newest, overdue_at, sidecar
 from knarr.node.runtimes import runtime
 from knarr.node.runtimes.runtime import PodSandbox
 
@@ -48,6 +48,10 @@ def pod_status(
         phase=reached,
         containerStatuses=containers,
         initContainerStatuses=initial,
+        ephemeralContainerStatuses=[
+            container_status(pod, everyone(pod)[each.name], sandbox, memory, runtime_name, terminal)
+            for each in pod.spec.ephemeralContainers
+        ],
         hostIP=node_ip,
         hostIPs=[HostIP(ip=node_ip)],
         podIP=ips[0] if ips else "",
@@ -79,8 +83,7 @@ def container_status(
 ) -> ContainerStatus:
     """One container as the API shows it."""
     initial = any(container is each for each in pod.spec.initContainers)
-    known = pod.status.initContainerStatuses if initial else pod.status.containerStatuses
-    old = next((each for each in known if each.name == container.name), None)
+    old = next((each for each in known_statuses(pod) if each.name == container.name), None)
     current = newest(sandbox).get(container.name)
     if current is None:
         return unseen(pod, container, old, memory, terminal)
@@ -111,6 +114,11 @@ def container_status(
         allocatedResources=dict(container.resources.requests) if container.resources else {},
         volumeMounts=old.volumeMounts if old else [],
     )
+
+
+def known_statuses(pod: Pod) -> list[ContainerStatus]:
+    status = pod.status
+    return [*status.initContainerStatuses, *status.containerStatuses, *status.ephemeralContainerStatuses]
 
 
 def unseen(

@@ -74,7 +74,7 @@ class Streaming:
                     tty=streams.tty,
                 )
         except (RuntimeFailure, OSError) as error:
-            what = "attach" if verb == "attach" else "execute command in"
+            what = "attaching to" if verb == "attach" else "executing command in"
             await copying.fail(remote, f"error {what} container: {error}")
             return
         await copying.serve(remote, session)

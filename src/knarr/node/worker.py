@@ -20,7 +20,7 @@ from knarr.node.health import Health
 from knarr.node.host import Host
 from knarr.node.lifecycle import begin_hook, end_hook
 from knarr.node.memory import Memory, Reason, Retry, longer
-from knarr.node.pod import crashed, ending, plan, title
+from knarr.node.pod import crashed, ending, everyone, plan, title
 from knarr.node.runtimes.runtime import PodSandbox, RuntimeFailure
 from knarr.node.spec import container_spec, sandbox_spec
 from knarr.node.status_writer import StatusWriter
@@ -127,7 +127,7 @@ class Worker:
     def _note(self, holds: list[Hold]) -> None:
         """Remember why containers wait; say so when a back-off begins."""
         reasons = {hold.name: Reason(hold.reason, hold.message) for hold in holds if hold.reason}
-        containers = {each.name: each for each in (*self.pod.spec.initContainers, *self.pod.spec.containers)}
+        containers = everyone(self.pod)
         for name, why in reasons.items():
             if self.memory.waiting.get(name) == why:
                 continue
@@ -195,8 +195,7 @@ class Worker:
         self.writer.request()
 
     async def _start(self, step: Start) -> None:
-        everyone = (*self.pod.spec.initContainers, *self.pod.spec.containers)
-        container = next(each for each in everyone if each.name == step.name)
+        container = everyone(self.pod)[step.name]
         tell = partial(self._say, container)
         await pulls.ensure(self.host.runtime, container, tell)
         pod = self._with_address()
@@ -222,8 +221,7 @@ class Worker:
         return replace(self.pod, status=status)
 
     async def _stop(self, step: Stop) -> None:
-        everyone = (*self.pod.spec.initContainers, *self.pod.spec.containers)
-        container = next((each for each in everyone if each.name == step.name), None)
+        container = everyone(self.pod).get(step.name)
         self.tell("Normal", "Killing", step.message, container)
         begun = asyncio.get_running_loop().time()
         if container is not None:
@@ -262,9 +260,7 @@ class Worker:
         if reason in ("ErrImagePull", "RunContainerError", "CreateContainerError", "ErrImageNeverPull"):
             back_off = longer(old.back_off if old else None, now)
         if not reason.startswith("ErrImage"):
-            everyone = (*self.pod.spec.initContainers, *self.pod.spec.containers)
-            container = next(each for each in everyone if each.name == step.name)
-            self.tell("Warning", "Failed", f"Error: {message}", container)
+            self.tell("Warning", "Failed", f"Error: {message}", everyone(self.pod)[step.name])
         at = now + (back_off.delay if back_off else RETRY)
         self.memory.retries[step.name] = Retry(Reason(reason, message), at, now, back_off)
 

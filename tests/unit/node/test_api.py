@@ -75,10 +75,10 @@ async def test_pods_and_their_summary_are_listed():
 
 
 async def test_a_container_that_waits_says_for_what():
-    async with kubelet(image="app:missing") as port:
-        async with asyncio.timeout(5):
-            while (answer := await get(port, "/containerLogs/default/a/main"))[1].endswith(b"ContainerCreating"):
-                await asyncio.sleep(0)
+    async with kubelet(image="app:missing") as port, asyncio.timeout(5):
+        answer = (0, b"ContainerCreating")
+        while answer[1].endswith(b"ContainerCreating"):
+            answer = await get(port, "/containerLogs/default/a/main")
     assert answer == (
         400,
         b'container "main" in pod "a" is waiting to start: trying and failing to pull image',

@@ -225,6 +225,18 @@ CASES = {
         memory(retries={"": Retry(Reason(""), NOW + 2, NOW)}),
         ["hold pod until 1000002"],
     ),
+    "a visitor starts beside what runs": (
+        a_pod(ephemeralContainers=[{"name": "debug", "image": "app:1"}]),
+        sandbox(running()),
+        memory(),
+        ["start debug"],
+    ),
+    "a visitor that left is not called back": (
+        a_pod(ephemeralContainers=[{"name": "debug", "image": "app:1"}]),
+        sandbox(running(), exited("debug", 1)),
+        memory(),
+        [],
+    ),
     "a deleted pod's container is stopped with its grace": (
         a_pod(meta=DELETED),
         sandbox(running()),

@@ -68,7 +68,8 @@ def status(code: int, version: int) -> bytes:
 
 
 def failure(message: str) -> bytes:
-    return encoded("InternalError", message, {"causes": [{"message": message}]}, 500)
+    details = {"causes": [{"message": message}]}
+    return encoded("InternalError", f"Internal error occurred: {message}", details, 500)
 
 
 def encoded(reason: str, message: str, details: dict[str, Any], code: int = 0) -> bytes:
