@@ -29,13 +29,15 @@ def selects_template(selector: LabelSelector, template: PodTemplateSpec, owner: 
         yield field.wrong("spec.template.metadata.labels", template.metadata.labels, message)
 
 
-def long_lived_template(template: PodTemplateSpec) -> Iterator[FieldError]:
-    """A template of pods that are always restarted."""
+def long_lived_template(template: PodTemplateSpec, owner: str) -> Iterator[FieldError]:
+    """A template of pods that are always restarted. `owner` is the kind that upstream's message names."""
     yield from validate_template(template, "spec.template")
     if template.spec.restartPolicy != "Always":
         yield field.unsupported("spec.template.spec.restartPolicy", template.spec.restartPolicy, ("Always",))
     if template.spec.activeDeadlineSeconds is not None:
-        yield field.forbidden("spec.template.spec.activeDeadlineSeconds", "activeDeadlineSeconds is not supported")
+        yield field.forbidden(
+            "spec.template.spec.activeDeadlineSeconds", f"activeDeadlineSeconds in {owner} is not Supported"
+        )
 
 
 PERCENT = re.compile(r"[0-9]+%")

@@ -1,0 +1,206 @@
+"""Job: pods that run until so many have succeeded."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+
+from knarr.kinds import cells, internal, rules, workloads
+from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.podspec import validate_template
+from knarr.kinds.podspec_defaults import template_defaults
+from knarr.kinds.trees import child, fill, items, part
+from knarr.kinds.types.batch_v1 import Job, JobSpec
+from knarr.kinds.types.core_v1 import PodTemplateSpec
+from knarr.meta import clock, field, labels
+from knarr.meta.field import FieldError, at
+from knarr.meta.label_rules import validate_selector
+
+UID_LABEL, NAME_LABEL = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
+OLD_UID_LABEL, OLD_NAME_LABEL = "controller-uid", "job-name"
+MODES = ("NonIndexed", "Indexed")
+RESTARTS = ("OnFailure", "Never")
+MOST_INDEXED = 100_000
+INT32 = 2**31 - 1
+
+
+def defaults(tree: Tree) -> None:
+    spec = child(tree, "spec")
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    limit = INT32 if "backoffLimitPerIndex" in spec else 6
+    fill(spec, parallelism=1, backoffLimit=limit, completionMode="NonIndexed", suspend=False, manualSelector=False)
+    for rule in items(part(spec, "podFailurePolicy"), "rules"):
+        for pattern in items(rule, "onPodConditions"):
+            fill(pattern, status="True")
+    fill(spec, podReplacementPolicy="Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
+    template_defaults(child(spec, "template"))
+    label_like_template(tree)
+    child(tree, "status")
+
+
+def label_like_template(tree: Tree) -> None:
+    """A job without labels of its own has its template's."""
+    found = part(tree, "spec", "template", "metadata", "labels")
+    if found and not part(tree, "metadata", "labels"):
+        child(tree, "metadata")["labels"] = dict(found)
+
+
+def prepare_create(tree: Tree) -> None:
+    """Mark the pods as this job's and select them by that, unless the user does it by hand."""
+    tree["status"] = {}
+    spec, metadata = child(tree, "spec"), child(tree, "metadata")
+    if spec.get("manualSelector"):
+        return
+    uid, name = metadata.get("uid", ""), metadata.get("name", "")
+    marks = child(child(child(spec, "template"), "metadata"), "labels")
+    marks.update({UID_LABEL: uid, NAME_LABEL: name, OLD_UID_LABEL: uid, OLD_NAME_LABEL: name})
+    selector = child(spec, "selector")
+    child(selector, "matchLabels")[UID_LABEL] = uid
+    label_like_template(tree)
+
+
+def validate(job: Job) -> Iterator[FieldError]:
+    spec = job.spec or JobSpec()
+    yield from spec_rules(spec, "spec")
+    if spec.selector is None:
+        yield field.required("spec.selector")
+    else:
+        yield from validate_selector(spec.selector, "spec.selector")
+    chosen = spec.template.metadata.labels
+    try:
+        matches = labels.of_object(spec.selector).matches(chosen)
+    except ValueError:
+        return
+    if not matches:
+        yield field.wrong(
+            "spec.template.metadata.labels", chosen or None, "`selector` does not match template `labels`"
+        )
+
+
+def spec_rules(spec: JobSpec, path: str) -> Iterator[FieldError]:
+    """What a job's spec and a CronJob's template of one have in common."""
+    for name in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"):
+        yield from rules.not_negative(getattr(spec, name), at(path, name))
+    for name in ("backoffLimitPerIndex", "maxFailedIndexes"):
+        yield from rules.not_negative(getattr(spec, name), at(path, name))
+        if getattr(spec, name) is not None and spec.completionMode != "Indexed":
+            yield field.wrong(at(path, name), getattr(spec, name), "requires indexed completion mode")
+    if spec.completionMode:
+        yield from completion_rules(spec, path)
+    yield from validate_template(spec.template, at(path, "template"))
+    if spec.template.spec.restartPolicy not in RESTARTS:
+        yield field.required(at(path, "template", "spec", "restartPolicy"), 'valid values: "OnFailure", "Never"')
+
+
+def completion_rules(spec: JobSpec, path: str) -> Iterator[FieldError]:
+    yield from rules.one_of(spec.completionMode, MODES, at(path, "completionMode"))
+    if spec.completionMode != "Indexed":
+        return
+    if spec.completions is None:
+        yield field.required(at(path, "completions"), "when completion mode is Indexed")
+    if (spec.parallelism or 0) > MOST_INDEXED:
+        message = f"must be less than or equal to {MOST_INDEXED} when completion mode is Indexed"
+        yield field.wrong(at(path, "parallelism"), spec.parallelism, message)
+
+
+def validate_update(new: Job, old: Job) -> Iterator[FieldError]:
+    after, before = new.spec or JobSpec(), old.spec or JobSpec()
+    elastic = (
+        after.completionMode == "Indexed"
+        and after.completions == after.parallelism
+        and before.completions == before.parallelism
+    )
+    if not elastic:
+        yield from rules.unchanged(after.completions, before.completions, "spec.completions")
+    yield from rules.unchanged(after.selector, before.selector, "spec.selector")
+    if placed(after.template, after, before) != placed(before.template, after, before):
+        yield field.wrong("spec.template", shown_template(after.template), rules.IMMUTABLE)
+    for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "successPolicy"):
+        yield from rules.unchanged(getattr(after, name), getattr(before, name), at("spec", name))
+
+
+def placed(template: PodTemplateSpec, after: JobSpec, before: JobSpec) -> PodTemplateSpec:
+    """The template without what decides where pods run, which may change while the job is suspended."""
+    if not (before.suspend and after.suspend):
+        return template
+    spec = msgspec.structs.replace(template.spec, nodeSelector={}, tolerations=[], affinity=None, schedulingGates=[])
+    return msgspec.structs.replace(
+        template, spec=spec, metadata=msgspec.structs.replace(template.metadata, labels={}, annotations={})
+    )
+
+
+def shown_template(template: PodTemplateSpec) -> dict[str, object]:
+    """A template as upstream's server holds it."""
+    metadata: dict[str, object] = msgspec.to_builtins(template.metadata)
+    return {**metadata, "Spec": internal.tree(template.spec)}
+
+
+def status_of(job: Job) -> str:
+    """The word in the Status column."""
+    for type_, word in (("Complete", "Complete"), ("Failed", "Failed"), ("Suspended", "Suspended")):
+        if any(c.type == type_ and c.status == "True" for c in job.status.conditions):
+            return word
+    if job.metadata.deletionTimestamp:
+        return "Terminating"
+    for type_, word in (("FailureTarget", "FailureTarget"), ("SuccessCriteriaMet", "SuccessCriteriaMet")):
+        if any(c.type == type_ and c.status == "True" for c in job.status.conditions):
+            return word
+    return "Running"
+
+
+def completions_of(spec: JobSpec, succeeded: int) -> str:
+    if spec.completions is not None:
+        return f"{succeeded}/{spec.completions}"
+    parallelism = spec.parallelism or 0
+    return f"{succeeded}/1 of {parallelism}" if parallelism > 1 else f"{succeeded}/1"
+
+
+def duration_of(job: Job, now: datetime) -> str:
+    start, end = job.status.startTime, job.status.completionTime
+    return cells.since(start, clock.parse(end) if end else now) if start else ""
+
+
+def row(job: Job, now: datetime) -> Sequence[object]:
+    spec = job.spec or JobSpec()
+    return (
+        job.metadata.name,
+        status_of(job),
+        completions_of(spec, job.status.succeeded or 0),
+        duration_of(job, now),
+        cells.age(job, now),
+        *workloads.shown_containers(spec.template),
+        labels.shown(spec.selector) or cells.NONE,
+    )
+
+
+KIND = Kind(
+    type=Job,
+    group="batch",
+    version="v1",
+    kind="Job",
+    plural="jobs",
+    singular="job",
+    categories=("all",),
+    subresources={"status": ("get", "patch", "update")},
+    generation=True,
+    defaults=defaults,
+    prepare_create=prepare_create,
+    prepare_update=workloads.keep_status,
+    prepare_status=workloads.keep_spec,
+    validate=validate,
+    validate_update=validate_update,
+    columns=(
+        NAME_COLUMN,
+        Column("Status"),
+        Column("Completions"),
+        Column("Duration"),
+        AGE_COLUMN,
+        Column("Containers", priority=1),
+        Column("Images", priority=1),
+        Column("Selector", priority=1),
+    ),
+    row=row,
+    selectable={"status.successful": lambda job: str(job.status.succeeded or 0)},
+    propagation="orphan",
+)
