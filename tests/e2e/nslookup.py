@@ -3,9 +3,10 @@
 
 import socket
 import sys
+from pathlib import Path
 
-with open("/etc/resolv.conf") as file:
-    server = next(line.split()[1] for line in file if line.startswith("nameserver"))
+lines = Path("/etc/resolv.conf").read_text().splitlines()
+server = next(line.split()[1] for line in lines if line.startswith("nameserver"))
 
 
 def reverse(address: str) -> str:

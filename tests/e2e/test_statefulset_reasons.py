@@ -73,7 +73,7 @@ def all_ready(names: set[str], wanted: str = "") -> Callable[[dict[str, dict[str
 
 
 WEB = {"web-0", "web-1"}
-PROMPT = re.compile(rb"[#$] (\x1b\[[0-9]*[A-Za-z])*$")
+PROMPT = re.compile(rb"([#$] (\x1b\[[0-9]*[A-Za-z])*|try pressing enter\.\r\n)$")  # of the shell, or kubectl's hint
 
 
 def test_a_pods_hostname_is_its_name(kubectl: Kubectl, watch: Callable[[str], Observer]) -> None:
@@ -126,7 +126,7 @@ def on_terminal(command: list[str], typed: str, seconds: float = 40) -> str:
                 break
             said += chunk
             if not written and PROMPT.search(said):
-                os.write(terminal, typed.encode())
+                os.write(terminal, b"\n" + typed.encode())
                 written = True
         return said.decode(errors="replace")
     finally:
