@@ -45,7 +45,6 @@ def a_claim(
             volumeName=volume,
             selector=LabelSelector(matchLabels=labels) if labels else None,
             resources=VolumeResourceRequirements(requests={"storage": size}),
-            **o,
         ),
         status=PersistentVolumeClaimStatus(
             phase=phase, capacity=capacity, accessModes=["ReadWriteOnce"] if phase == "Bound" else []
@@ -109,8 +108,8 @@ BIND = [
 WAITING = "event on persistentvolumeclaim c: "
 CALLED = (
     WAITING + "ExternalProvisioning: Waiting for a volume to be created either by the external provisioner 'x/y' or "
-    "manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running "
-    "and correctly registered."
+    "manually by the system administrator. If volume creation is delayed, please verify that the provisioner is "
+    "running and correctly registered."
 )
 NOTHING = WAITING + "FailedBinding: no persistent volumes available for this claim and no storage class is set"
 LATE, NOW = a_class(), a_class("now", mode="Immediate")
@@ -120,7 +119,8 @@ SELECTED = {SELECTED_NODE: "a"}
 CLAIMS = {
     "a claim takes the only volume": (a_claim(), [a_volume()], [], [], BIND),
     "a claim takes the smallest volume that is large enough": (
-        a_claim(), [a_volume("large", size="9Gi"), a_volume("v", size="2Gi"), a_volume("small", size="1Mi")], [], [], BIND),
+        a_claim(), [a_volume("large", size="9Gi"), a_volume("v", size="2Gi"), a_volume("small", size="1Mi")],
+        [], [], BIND),
     "a claim does not take a smaller volume": (a_claim(), [a_volume(size="1Mi")], [], [], [NOTHING]),
     "a claim does not take a volume of another class": (a_claim(), [a_volume(class_="x")], [], [], [NOTHING]),
     "a claim does not take a volume without its access mode": (
@@ -130,7 +130,8 @@ CLAIMS = {
     "a claim takes only volumes that its selector selects": (
         a_claim(labels={"disk": "ssd"}), [a_volume("other"), a_volume(labels={"disk": "ssd"})], [], [], BIND),
     "a claim does not take a volume of another mode": (a_claim(), [a_volume(volumeMode="Block")], [], [], [NOTHING]),
-    "a claim does not take a released volume": (a_claim(), [a_volume(phase="Released", ref=ref("o", "o"))], [], [], [NOTHING]),
+    "a claim does not take a released volume": (
+        a_claim(), [a_volume(phase="Released", ref=ref("o", "o"))], [], [], [NOTHING]),
     "a claim takes the volume set aside for it, however large": (
         a_claim(), [a_volume("a"), a_volume("v", size="9Gi", ref=ref(uid=""))], [], [], BIND),
     "a claim does not take a volume set aside for another": (
@@ -176,7 +177,8 @@ CLAIMS = {
         a_claim("late"), [], [LATE], [a_user()],
         [WAITING + "WaitForPodScheduled: waiting for pod p to be scheduled"]),
     "a claim that waits takes the volume that the scheduler set aside": (
-        a_claim("late"), [a_volume(class_="late", ref=ref(), notes={BOUND_BY_CONTROLLER: "yes"})], [LATE], [], BIND[1:]),
+        a_claim("late"), [a_volume(class_="late", ref=ref(), notes={BOUND_BY_CONTROLLER: "yes"})], [LATE], [],
+        BIND[1:]),
     "a claim with a selected node calls the provisioner": (
         a_claim("late", notes=SELECTED), [], [LATE], [a_user()],
         ["patch persistentvolumeclaim c: to be made by x/y", CALLED]),

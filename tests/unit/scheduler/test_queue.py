@@ -1,0 +1,116 @@
+"""The scheduler's queue on virtual time: who is tried next, and when again."""
+
+import asyncio
+
+import pytest
+
+from knarr.kinds.types.core_v1 import Pod, PodSpec
+from knarr.kinds.types.meta_v1 import ObjectMeta
+from knarr.scheduler.queue import FIRST_DELAY, LONGEST_DELAY, PATIENCE, Queue
+from knarr.testing import virtual_time
+
+
+def a_pod(name, priority=0, uid="", labels=None):
+    return Pod(
+        metadata=ObjectMeta(name=name, namespace="n", uid=uid or name, labels=labels or {}),
+        spec=PodSpec(priority=priority),
+    )
+
+
+async def next_name(queue):
+    waiting, _ = await queue.get()
+    return waiting.pod.metadata.name
+
+
+def on_virtual_time(test):
+    def run():
+        virtual_time.run(test())
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+@on_virtual_time
+async def test_higher_priority_goes_first_then_who_came_first():
+    queue = Queue()
+    for pod in (a_pod("a"), a_pod("b", 10), a_pod("c"), a_pod("d", 10)):
+        queue.put(pod)
+    assert [await next_name(queue) for _ in range(4)] == ["b", "d", "a", "c"]
+
+
+@on_virtual_time
+async def test_a_pod_is_tried_once_however_often_it_was_put():
+    queue = Queue()
+    queue.put(a_pod("a"))
+    queue.put(a_pod("a"))
+    assert await next_name(queue) == "a"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await queue.get()
+
+
+@on_virtual_time
+async def test_a_pod_that_was_dropped_is_not_tried():
+    queue = Queue()
+    queue.put(a_pod("a"))
+    queue.put(a_pod("b"))
+    queue.drop(("n", "a"))
+    assert await next_name(queue) == "b"
+
+
+@on_virtual_time
+async def test_another_pod_of_the_name_is_tried_at_once():
+    queue = Queue()
+    queue.put(a_pod("a"))
+    queue.rest(*await queue.get())
+    queue.put(a_pod("a", uid="another"))
+    waiting, _ = await queue.get()
+    assert (waiting.pod.metadata.uid, waiting.tries) == ("another", 0)
+
+
+@on_virtual_time
+async def test_a_resting_pod_is_tried_again_after_five_minutes():
+    queue, loop = Queue(), asyncio.get_running_loop()
+    queue.put(a_pod("a"))
+    queue.rest(*await queue.get())
+    await queue.get()
+    assert loop.time() == pytest.approx(PATIENCE)
+
+
+@on_virtual_time
+async def test_something_that_could_help_wakes_a_resting_pod_after_its_back_off():
+    queue, loop = Queue(), asyncio.get_running_loop()
+    queue.put(a_pod("a"))
+    delays = []
+    for _ in range(9):
+        got = await queue.get()
+        began = loop.time()
+        queue.rest(*got)
+        queue.wake_all()
+        await queue.get()
+        delays.append(loop.time() - began)
+        queue.retry(got[0])  # puts it back for the next round
+        queue.wake_all()
+    assert delays[0] == pytest.approx(FIRST_DELAY)
+    assert max(delays) == pytest.approx(LONGEST_DELAY)
+
+
+@on_virtual_time
+async def test_what_happens_during_a_try_is_not_missed():
+    queue, loop = Queue(), asyncio.get_running_loop()
+    queue.put(a_pod("a"))
+    waiting, seen = await queue.get()
+    queue.wake_all()
+    queue.rest(waiting, seen)
+    await queue.get()
+    assert loop.time() == pytest.approx(FIRST_DELAY)
+
+
+@on_virtual_time
+async def test_a_change_of_what_it_asks_for_wakes_a_pod():
+    queue, loop = Queue(), asyncio.get_running_loop()
+    queue.put(a_pod("a"))
+    queue.rest(*await queue.get())
+    queue.put(a_pod("a", labels={"x": "y"}))
+    await queue.get()
+    assert loop.time() == pytest.approx(FIRST_DELAY)
