@@ -5,22 +5,32 @@ from knarr.meta.errors import AlreadyExists
 from knarr.registry import pipeline, services
 from knarr.registry.core import Core, Options, is_service
 from knarr.registry.entry import Entry, encode, load
+from knarr.registry.managed import Applied, record
 from knarr.store.store import Mismatch
 
 GENERATED_TRIES = 8  #: names that are drawn before a generated one is given up
 
 
-async def create(core: Core, kind: Kind, namespace: str, body: Tree, options: Options | None = None) -> Entry:
+async def create(
+    core: Core,
+    kind: Kind,
+    namespace: str,
+    body: Tree,
+    options: Options | None = None,
+    *,
+    applied: Applied | None = None,
+) -> Entry:
     """Write a new object; `body` is used up. Raises AlreadyExists, Invalid, BadRequest."""
     options = options or Options()
     pipeline.read(kind, body, options)
     pipeline.place(kind, body["metadata"], namespace)
     kind.defaults(body)
+    fields = record(kind, body, None, options, "", applied)
     await pipeline.admit(kind, body, None, options)
     generated = not body["metadata"].get("name")
     for left in reversed(range(GENERATED_TRIES if generated else 1)):
         try:
-            return await _write(core, kind, namespace, body, options)
+            return await _write(core, kind, namespace, body, options, fields)
         except AlreadyExists:
             if not left:
                 raise
@@ -28,8 +38,9 @@ async def create(core: Core, kind: Kind, namespace: str, body: Tree, options: Op
     raise AssertionError("the last try returns or raises")
 
 
-async def _write(core: Core, kind: Kind, namespace: str, tree: Tree, options: Options) -> Entry:
+async def _write(core: Core, kind: Kind, namespace: str, tree: Tree, options: Options, fields: list[Tree]) -> Entry:
     pipeline.begin_life(kind, tree["metadata"])
+    pipeline.set_managers(tree, fields)
     kind.prepare_create(tree)
     if is_service(kind):
         services.complete(tree, None)

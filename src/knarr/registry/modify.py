@@ -11,8 +11,10 @@ from knarr.meta.errors import BadRequest, Conflict, Unclassified
 from knarr.registry import pipeline, services
 from knarr.registry.core import Core, Options, is_service
 from knarr.registry.entry import Entry, at_rest, encode, load
+from knarr.registry.managed import Applied, record
 from knarr.store.store import Mismatch
 
+MAIN = ("", "scale")  #: subresources that write the whole object by its own rules
 TRIES = 6  #: as often a patch is worked out anew when others write the object at the same time
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
@@ -30,6 +32,7 @@ async def modify(
     *,
     subresource: str = "",
     tries: int = 1000,
+    applied: Applied | None = None,
 ) -> Entry:
     """Change an object; raises NotFound, Conflict, Invalid. When nothing changes, nothing is written."""
     told = len(options.warnings)
@@ -40,7 +43,11 @@ async def modify(
         new = await change(old.tree())
         pinned = _pinned(kind, new, old)
         _stays(kind, new["metadata"], namespace, name)
-        await _prepare(kind, new, before, options, subresource)
+        kind.defaults(new)
+        fields = record(kind, new, before, options, subresource, applied)
+        await pipeline.admit(kind, new, before, options)
+        _prepare(kind, new, before, subresource)
+        pipeline.set_managers(new, fields)
         pipeline.validate_update(kind, new, old, options, subresource)
         try:
             return await _write(core, kind, new, old, before, options)
@@ -94,15 +101,13 @@ def _stays(kind: Kind, metadata: Tree, namespace: str, name: str) -> None:
         )
 
 
-async def _prepare(kind: Kind, new: Tree, before: Tree, options: Options, subresource: str) -> None:
+def _prepare(kind: Kind, new: Tree, before: Tree, subresource: str) -> None:
     """Make the wanted tree what may be written, but for breaking a rule."""
-    kind.defaults(new)
-    await pipeline.admit(kind, new, before, options)
     pipeline.carry_on(new, before)
     if subresource == "status":
         _keep_all_but_status(new, before)
         kind.prepare_status(new, before)
-    elif not subresource:
+    elif subresource in MAIN:
         kind.prepare_update(new, before)
         if is_service(kind):
             services.complete(new, before)

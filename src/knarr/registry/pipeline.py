@@ -68,6 +68,14 @@ def carry_on(new: Tree, old: Tree) -> None:
         metadata["uid"] = uid
 
 
+def set_managers(tree: Tree, fields: list[Tree]) -> None:
+    """Say who set what."""
+    if fields:
+        tree["metadata"]["managedFields"] = fields
+    else:
+        tree["metadata"].pop("managedFields", None)
+
+
 def count_generation(kind: Kind, new: Tree, old: Tree) -> None:
     """A new generation for a new specification."""
     if kind.generation and spec_of(new) != spec_of(old):
@@ -113,7 +121,7 @@ def validate_update(kind: Kind, tree: Tree, old: Entry, options: Options, subres
     errors = list(metadata_rules.validate_update(kind, new.metadata, before.metadata)) * 2
     if subresource == "status":
         errors += kind.validate_status(new, before)
-    elif not subresource:
+    elif subresource in ("", "scale"):
         errors += kind.validate(new) if kind.validate_update is no_rules else kind.validate_update(new, before)
     check(kind, new.metadata.name, errors)
     options.warnings += kind.warnings(new)

@@ -4,6 +4,7 @@ One file per verb holds what it does; here they come together. The way of a writ
 the kind's rules -> `core.put` -> the store -> its watch -> `core` -> `resource` (the cache) -> `watch`.
 """
 
+from knarr.registry.apply import apply
 from knarr.registry.binding import bind
 from knarr.registry.core import Core, Options
 from knarr.registry.create import create
@@ -29,6 +30,7 @@ class Registry(Core):
     watch = watch
     update = update
     patch = patch
+    apply = apply
     delete = delete
     delete_collection = delete_collection
     get_scale = get_scale

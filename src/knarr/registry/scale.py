@@ -1,5 +1,6 @@
 """Scale: the number of an object's replicas, read and written as an autoscaling/v1 Scale."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -37,8 +38,8 @@ async def update_scale(
 async def patch_scale(
     core: Core, kind: Kind, namespace: str, name: str, form: Form, body: Any, options: Options | None = None
 ) -> Entry:
-    """Set the replicas by patching the Scale."""
-    options = options or Options()
+    """Set the replicas by patching the Scale. Unlike a whole Scale, a patch makes nobody the owner of the number."""
+    options = replace(options or Options(), field_manager="")
     saved = msgspec.json.encode(body)
 
     def change(scale: Tree) -> Tree:
@@ -69,7 +70,7 @@ async def _write(core: Core, kind: Kind, namespace: str, name: str, change: Any,
             old["metadata"]["uid"] = metadata["uid"]
         return old
 
-    return _shown(kind, await modify(core, kind, namespace, name, rescale, options, tries=TRIES))
+    return _shown(kind, await modify(core, kind, namespace, name, rescale, options, subresource="scale", tries=TRIES))
 
 
 def scale_of(kind: Kind, tree: Tree) -> Tree:

@@ -1,0 +1,117 @@
+"""Server-side apply: the client says which fields it wants and what they are; what it no longer names, goes.
+
+A field that somebody else has and wants otherwise is a conflict, unless the client insists.
+"""
+
+import copy
+from typing import Any
+
+import msgspec
+
+from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.schema import normalise, type_name
+from knarr.meta.errors import BadRequest, NotFound, Unclassified
+from knarr.registry.core import Core, Options
+from knarr.registry.create import create
+from knarr.registry.entry import Entry
+from knarr.registry.fieldsets import Fields, Path, Shape, children, named
+from knarr.registry.managed import Applied, Manager, owned, read
+from knarr.registry.modify import TRIES, modify
+
+
+async def apply(
+    core: Core,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    body: Tree,
+    options: Options,
+    *,
+    force: bool = False,
+    subresource: str = "",
+) -> tuple[Entry, bool]:
+    """Apply a configuration; return the object and whether it is new. `options.field_manager` must be set."""
+    _check(kind, name, body)
+    struct = type_name(kind.type)
+    saved = msgspec.json.encode(body)
+    applied = Applied(owned(named(body, struct), kind, subresource), force)
+
+    async def change(old: Tree) -> Tree:
+        wanted: Tree = msgspec.json.decode(saved)
+        new: Tree = merged(old, wanted, Shape("struct", struct))
+        prune(new, old, options.field_manager, kind, subresource, applied.fields)
+        version = wanted.get("metadata", {}).get("resourceVersion", "")
+        new["metadata"]["resourceVersion"] = version
+        normalise(new, struct)
+        return new
+
+    try:
+        entry = await modify(
+            core, kind, namespace, name, change, options, subresource=subresource, tries=TRIES, applied=applied
+        )
+        return entry, False
+    except NotFound:
+        if subresource or core.resource(kind).get(namespace, name) is not None:
+            raise
+        return await create(core, kind, namespace, body, options, applied=applied), True
+
+
+def _check(kind: Kind, name: str, body: Tree) -> None:
+    """Refuse a configuration that can't be applied."""
+    metadata = body.setdefault("metadata", {})
+    if metadata.setdefault("name", name) != name:
+        raise BadRequest(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
+    if metadata.get("managedFields"):
+        raise BadRequest("metadata.managedFields must be nil")
+    unknown = normalise(copy.deepcopy(body), type_name(kind.type)).unknown
+    if unknown:
+        at = f"({metadata.get('namespace', '')}/{name}; {kind.api_version}, Kind={kind.kind})"
+        lines = [f".{path}: field not declared in schema" for path in unknown]
+        told = lines[0] if len(lines) == 1 else "errors:\n  " + "\n  ".join(lines)
+        raise Unclassified(f"failed to create typed patch object {at}: {told}")
+
+
+def merged(old: Any, new: Any, shape: Shape) -> Any:
+    """The old value with what the new one sets."""
+    if shape.kind == "leaf" or old is None or new is None:
+        return new
+    if shape.kind in ("struct", "map"):
+        result = dict(old)
+        for step, child, inner in children(new, shape):
+            key = step[2:]
+            result[key] = merged(old.get(key), child, inner)
+        return result
+    before = {step: (child, inner) for step, child, inner in children(old, shape)}
+    after = {step: (child, inner) for step, child, inner in children(new, shape)}
+    order = list(after) if before.keys() <= after.keys() else [*before, *(s for s in after if s not in before)]
+    return [
+        merged(before[s][0] if s in before else None, after[s][0], after[s][1]) if s in after else before[s][0]
+        for s in order
+    ]
+
+
+def prune(new: Tree, old: Tree, manager: str, kind: Kind, subresource: str, fields: Fields) -> None:
+    """Take out what this manager named the last time and nobody names any more."""
+    me = Manager(manager, "Apply", kind.api_version, subresource, "", frozenset())
+    managers = [read(entry) for entry in old["metadata"].get("managedFields") or []]
+    last = next((m.fields for m in managers if m.same(me)), frozenset())
+    kept = fields.union(*(m.fields for m in managers if not m.same(me)))
+    needed = {path[:depth] for path in kept for depth in range(1, len(path) + 1)}
+    for path in sorted(last - needed):
+        depth = next(depth for depth in range(1, len(path) + 1) if path[:depth] not in needed)
+        _drop(new, path[:depth], Shape("struct", type_name(kind.type)))
+
+
+def _drop(tree: Any, path: Path, shape: Shape) -> None:
+    """Remove a field, if it is there."""
+    step, rest = path[0], path[1:]
+    found = next(((child, inner) for s, child, inner in children(tree, shape) if s == step), None)
+    if found is None:
+        return
+    if rest:
+        if isinstance(found[0], dict | list):
+            _drop(found[0], rest, found[1])
+    elif isinstance(tree, dict):
+        del tree[step[2:]]
+    else:
+        tree.remove(found[0])

@@ -1,0 +1,166 @@
+"""managedFields: who set which fields, by which operation. Worked out on every write that names its manager.
+
+An update takes over what it changes, an apply owns what it names (`apply`). Fields that the server alone writes are
+nobody's. The cluster's own parts are recorded only on objects that others have fields of: the entries would double the
+size of every pod that a controller makes, and nobody else applies to those.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.schema import normalise, type_name
+from knarr.meta import clock
+from knarr.meta.errors import Cause, Conflict
+from knarr.registry.core import Options
+from knarr.registry.fieldsets import Differences, Fields, Path, compare, decode, encode, text
+
+QUIET = "knarr"  #: how the cluster's own parts are named; see the module's docstring
+UNTRACKED = ("binding", "finalize")  #: subresources whose writes make nobody an owner
+UNTIMED = "scale"  #: the subresource whose entries have no time
+_OWN = ("name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion")
+UNOWNED: frozenset[Path] = frozenset(
+    {("f:apiVersion",), ("f:kind",), ("f:metadata",), *(("f:metadata", "f:" + name) for name in _OWN)}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """One entry of managedFields."""
+
+    name: str
+    operation: str  #: Apply or Update
+    version: str
+    subresource: str
+    time: str
+    fields: Fields
+
+    def same(self, other: "Manager") -> bool:
+        """Whether both are one manager's entry."""
+        return (self.name, self.operation, self.version, self.subresource) == (
+            other.name,
+            other.operation,
+            other.version,
+            other.subresource,
+        )
+
+    def __str__(self) -> str:
+        if self.operation == "Apply":
+            return f'"{self.name}"'
+        part = f' with subresource "{self.subresource}"' if self.subresource else ""
+        return f'"{self.name}"{part} using {self.version}'
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An apply's fields; `force` takes those of others over instead of refusing."""
+
+    fields: Fields
+    force: bool = False
+
+
+def record(
+    kind: Kind, new: Tree, old: Tree | None, options: Options, subresource: str, applied: Applied | None
+) -> list[Tree]:
+    """The managedFields of a defaulted tree that is about to replace another; raises Conflict for an apply."""
+    before = [] if old is None else old["metadata"].get("managedFields") or []
+    if not options.field_manager or subresource in UNTRACKED:
+        return before
+    if options.field_manager.startswith(QUIET) and not before and applied is None:
+        return before
+    struct = type_name(kind.type)
+    changed = _owned(compare(empty(struct) if old is None else old, new, struct), kind, subresource)
+    if not (changed.added or changed.modified or changed.removed or applied):
+        return before
+    operation = "Apply" if applied else "Update"
+    me = Manager(options.field_manager, operation, kind.api_version, subresource, "", frozenset())
+    managers = [read(entry) for entry in before]
+    if applied:
+        return [write(m) for m in ordered(after_apply(managers, me, changed, applied))]
+    return [write(m) for m in ordered(after_update(managers, me, changed))]
+
+
+def after_update(managers: Sequence[Manager], me: Manager, changed: Differences) -> list[Manager]:
+    """Whoever changes a field has it, alone."""
+    taken = changed.added | changed.modified
+    mine = next((m for m in managers if m.same(me)), me)
+    others = [replace(m, fields=m.fields - taken - changed.removed) for m in managers if not m.same(me)]
+    time = clock.timestamp() if taken and me.subresource != UNTIMED else mine.time
+    mine = replace(mine, time=time, fields=(mine.fields | taken) - changed.removed)
+    return [m for m in (*others, mine) if m.fields]
+
+
+def after_apply(managers: Sequence[Manager], me: Manager, changed: Differences, applied: Applied) -> list[Manager]:
+    """Whoever applies has what it names, perhaps together with others who want the same."""
+    taken = changed.added | changed.modified
+    others = [m for m in managers if not m.same(me)]
+    conflicts = [(m, path) for m in others for path in sorted(m.fields & taken)]
+    if conflicts and not applied.force:
+        raise refusal(conflicts)
+    others = [replace(m, fields=m.fields - taken - changed.removed) for m in others]
+    mine = next((m for m in managers if m.same(me)), me)
+    time = clock.timestamp() if taken or changed.removed else mine.time
+    return [m for m in (*others, replace(mine, time=time, fields=applied.fields)) if m.fields]
+
+
+def refusal(conflicts: Sequence[tuple[Manager, Path]]) -> Conflict:
+    """The conflict of an apply."""
+    causes = [Cause("FieldManagerConflict", f"conflict with {m}", text(path)) for m, path in conflicts]
+    if len(conflicts) == 1:
+        message = f"Apply failed with 1 conflict: conflict with {conflicts[0][0]}: {text(conflicts[0][1])}"
+    else:
+        lines = []
+        for name in sorted({str(m) for m, _ in conflicts}):
+            lines.append(f"conflicts with {name}:")
+            lines += [f"- {text(path)}" for m, path in conflicts if str(m) == name]
+        message = f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)
+    return Conflict(message, causes=causes)
+
+
+def ordered(managers: Iterable[Manager]) -> list[Manager]:
+    return sorted(managers, key=lambda m: (m.operation, m.time, m.name, m.version, m.subresource))
+
+
+def read(entry: Tree) -> Manager:
+    return Manager(
+        entry.get("manager", ""),
+        entry.get("operation", ""),
+        entry.get("apiVersion", ""),
+        entry.get("subresource", ""),
+        entry.get("time") or "",
+        frozenset(decode(entry.get("fieldsV1") or {})),
+    )
+
+
+def write(manager: Manager) -> Tree:
+    found = {
+        "manager": manager.name,
+        "operation": manager.operation,
+        "apiVersion": manager.version,
+        "time": manager.time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": encode(manager.fields),
+        "subresource": manager.subresource,
+    }
+    return {key: value for key, value in found.items() if value != ""}
+
+
+def empty(struct: str) -> Tree:
+    """What an object is before anybody sets a field of it."""
+    tree: Tree = {}
+    normalise(tree, struct)
+    return tree
+
+
+def owned(fields: Fields, kind: Kind, subresource: str) -> Fields:
+    """The fields that a write to this subresource can set."""
+    kept = fields - UNOWNED
+    if subresource == "status":
+        return frozenset(path for path in kept if path[0] in ("f:status", "f:metadata"))
+    if "status" in kind.subresources:
+        return frozenset(path for path in kept if path[0] != "f:status")
+    return kept
+
+
+def _owned(found: Differences, kind: Kind, subresource: str) -> Differences:
+    return Differences(*(owned(fields, kind, subresource) for fields in (found.added, found.modified, found.removed)))
