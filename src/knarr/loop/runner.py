@@ -19,7 +19,7 @@ from knarr.kinds.types.base import Type
 from knarr.loop.events import Recorder
 from knarr.loop.queue import WorkQueue
 from knarr.meta import clock
-from knarr.meta.errors import AlreadyExists, ApiError, Conflict, Forbidden
+from knarr.meta.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
 
 T = TypeVar("T", bound=Type)
 Key = tuple[str, str]  #: namespace and name
@@ -193,6 +193,6 @@ def seconds_until(when: float | datetime) -> float:
 
 
 def _report(controller: Controller, key: Key, error: Exception, delay: float) -> None:
-    routine = isinstance(error, Conflict) and not isinstance(error, AlreadyExists)
-    level = logging.DEBUG if routine or isinstance(error, Forbidden) else logging.WARNING
+    routine = isinstance(error, (Conflict, Forbidden, NotFound)) and not isinstance(error, AlreadyExists)
+    level = logging.DEBUG if routine else logging.WARNING
     log.log(level, "%s %s/%s: %s; again in %.3f s", controller.name, *key, error, delay)
