@@ -77,7 +77,7 @@ class Streaming:
             what = "attaching to" if verb == "attach" else "executing command in"
             await copying.fail(remote, f"error {what} container: {error}")
             return
-        await copying.serve(remote, session)
+        await copying.serve(remote, session, attached=verb == "attach")
 
     async def _spdy(self, request: Request, streams: Wanted) -> Remote | Answer | None:
         offered = offers(request, PROTOCOL_HEADER)

@@ -12,8 +12,8 @@ CHUNK = 32 * 1024
 LINGER = 2.0  #: seconds output may still come after the process has ended: a child may hold the pipe
 
 
-async def serve(remote: Remote, session: Session) -> None:
-    """Copy until the session ends or the client hangs up."""
+async def serve(remote: Remote, session: Session, *, attached: bool = False) -> None:
+    """Copy until the session ends or the client hangs up. How a container one is attached to ends is no result."""
     outputs = [
         asyncio.create_task(copy(reader, writer))
         for reader, writer in ((session.stdout, remote.stdout), (session.stderr, remote.stderr))
@@ -29,7 +29,7 @@ async def serve(remote: Remote, session: Session) -> None:
         if ended.done():
             if outputs:
                 await asyncio.wait(outputs, timeout=LINGER)
-            await tell(remote, status(ended.result(), remote.version))
+            await tell(remote, status(0 if attached else ended.result(), remote.version))
     finally:
         for task in (*inputs, *outputs, ended):
             task.cancel()
