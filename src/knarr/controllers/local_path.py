@@ -8,7 +8,7 @@ The protocol between this controller and the nodes:
 3. When the binder has released a volume whose reclaim policy is Delete, this controller deletes it; the finalizer
    keeps it. Once `kubernetes.io/pv-protection` is off, the node that the volume's affinity names removes the directory
    (only a direct child of its volume folder, and only if the policy still is Delete) and then the finalizer.
-4. Where that node is no more, this controller takes the finalizer off: the directory went with the node.
+4. Where that node is no more, or is simulated, this controller takes the finalizer off: there is no directory.
 A node that cannot take the volume has its selection taken back, so that the scheduler looks for another.
 """
 
@@ -132,16 +132,22 @@ def new_volume(claim: PersistentVolumeClaim, class_: StorageClass, node: Node) -
 
 
 def plan_volume(volume: PersistentVolume, nodes: list[Node]) -> Iterator[Step]:
-    """Delete a released volume, and let go of one whose node is no more."""
+    """Delete a released volume, and let go of one of which no node has a directory."""
     if volume.metadata.annotations.get(PROVISIONED_BY) != NAME:
         return
     if not volume.metadata.deletionTimestamp:
         if volume.status.phase == "Released" and volume.spec.persistentVolumeReclaimPolicy == "Delete":
             yield Delete(volume, "released")
-    elif CLEANUP in volume.metadata.finalizers and not any(is_on(volume, node) for node in nodes):
+    elif CLEANUP in volume.metadata.finalizers and not any(cleans_up(node) and is_on(volume, node) for node in nodes):
         left = [finalizer for finalizer in volume.metadata.finalizers if finalizer != CLEANUP]
         meta = {"resourceVersion": volume.metadata.resourceVersion, "finalizers": left or None}
-        yield Patch(volume, {"metadata": meta}, reason="its node is no more")
+        yield Patch(volume, {"metadata": meta}, reason="no node has its directory")
+
+
+def cleans_up(node: Node) -> bool:
+    """Whether a node has directories to remove: a simulated one has not."""
+    runtime = node.status.nodeInfo.containerRuntimeVersion if node.status.nodeInfo else ""
+    return not runtime.startswith("simulated:")
 
 
 def is_on(volume: PersistentVolume, node: Node) -> bool:

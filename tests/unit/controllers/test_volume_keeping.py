@@ -7,6 +7,8 @@ from knarr.controllers import local_path, volume_protection
 from knarr.kinds.types.core_v1 import (
     EphemeralVolumeSource,
     Node,
+    NodeStatus,
+    NodeSystemInfo,
     PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
@@ -27,6 +29,7 @@ NODE = Node(
         name="a", labels={"kubernetes.io/hostname": "host-a"}, annotations={local_path.FOLDER: "/var/volumes"}
     )
 )
+SIMULATED = replace(NODE, status=NodeStatus(nodeInfo=NodeSystemInfo(containerRuntimeVersion="simulated://1")))
 CLASS = StorageClass(metadata=ObjectMeta(name="local-path"), provisioner=local_path.NAME)
 
 
@@ -110,8 +113,10 @@ VOLUMES = {
     "a retained volume stays": (a_volume(policy="Retain"), [NODE], []),
     "somebody else's volume is left alone": (a_volume(made_by="x/y"), [NODE], []),
     "a volume waits for its node to clean up": (a_volume(deleted=DELETED), [NODE], []),
+    "a simulated node has nothing to clean up": (
+        a_volume(deleted=DELETED), [SIMULATED], ["patch persistentvolume pvc-u: no node has its directory"]),
     "a volume whose node is no more is let go": (
-        a_volume(deleted=DELETED), [], ["patch persistentvolume pvc-u: its node is no more"]),
+        a_volume(deleted=DELETED), [], ["patch persistentvolume pvc-u: no node has its directory"]),
 }  # fmt: skip
 
 

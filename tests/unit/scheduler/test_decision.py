@@ -1,7 +1,6 @@
 """Where a pod goes, or why nowhere, case by case."""
 
 import pytest
-from msgspec.structs import replace
 
 from knarr.kinds.types.core_v1 import (
     Affinity,
