@@ -38,7 +38,7 @@ class ApiError(Exception):
     """A failure the API reports. `kind`, `group` and `name` say of what, for the Status' details."""
 
     code: ClassVar[int] = 500
-    reason: ClassVar[str] = ""  # the base class itself is a failure that upstream reports without a reason
+    reason: ClassVar[str] = "InternalError"
 
     def __init__(
         self,

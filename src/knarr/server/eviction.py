@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from knarr.kinds.types.core_v1 import Pod
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.meta import clock, labels
-from knarr.meta.errors import ApiError, Cause, Conflict, TooManyRequests
+from knarr.meta.errors import Cause, Conflict, TooManyRequests, Unclassified
 from knarr.registry.registry import Registry
 
 FINISHED = ("Succeeded", "Failed")
@@ -14,7 +14,7 @@ FINISHED = ("Succeeded", "Failed")
 def budget_of(pod: Pod, budgets: Sequence[PodDisruptionBudget]) -> PodDisruptionBudget | None:
     """The budget that an eviction of this pod uses up, None when it uses none.
 
-    Raises an ApiError when several budgets select the pod, TooManyRequests when its budget is spent.
+    Raises Unclassified when several budgets select the pod, TooManyRequests when its budget is spent.
     """
     if pod.status.phase in (*FINISHED, "Pending") or pod.metadata.deletionTimestamp:
         return None
@@ -22,7 +22,7 @@ def budget_of(pod: Pod, budgets: Sequence[PodDisruptionBudget]) -> PodDisruption
     if not selecting:
         return None
     if len(selecting) > 1:
-        raise ApiError(
+        raise Unclassified(
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
         )
     budget = selecting[0]

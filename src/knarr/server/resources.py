@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from knarr.client.transport import Response
 from knarr.kinds.decode import decode_yaml
 from knarr.kinds.kind import Kind, Tree
-from knarr.meta.errors import ApiError, Expired, NotAcceptable
+from knarr.meta.errors import Expired, NotAcceptable, Unclassified
 from knarr.registry.core import Options
 from knarr.registry.entry import Entry
 from knarr.registry.list import Page
@@ -96,7 +96,7 @@ class Resources:
         options = queries.list_options([*call.request.query, ("watch", "true")])
         version = options.resource_version
         if version and not (version.isascii() and version.isdigit()):
-            raise ApiError(
+            raise Unclassified(
                 f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
             )
         try:
