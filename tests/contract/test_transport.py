@@ -1,13 +1,14 @@
 """What every transport promises, held against one server: in the process, over a socket, through the fault layer."""
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 
 import pytest
 
 from knarr.app import certificates
 from knarr.client.api import Api
-from knarr.client.http import Http
+from knarr.client.http import Http, watchful_socket
 from knarr.client.kubeconfig import Entry
 from knarr.client.transport import InProcess, Request, TransportError, User
 from knarr.kinds.table import BUILTIN
@@ -208,3 +209,24 @@ async def test_a_client_certificate_says_who_asks(tmp_path):
                 await Api(transport).list(ConfigMap)
             await transport.close()
         await listening.close()
+
+
+async def test_a_server_that_never_answers_is_given_up():
+    async def hold(reader, writer):
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    transport = Http(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=0.1)
+    with pytest.raises(TransportError):
+        await transport.send(Request("GET", "/version"))
+    await transport.close()
+    server.close()
+    await server.wait_closed()
+
+
+def test_a_connection_whose_other_end_vanished_is_noticed():
+    found = watchful_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0)))
+    with found:
+        assert found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 25_000
