@@ -1,0 +1,65 @@
+"""VolumeAttachment: the wish that a driver attaches a volume to a node."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from knarr.kinds import cells, rules, workloads
+from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.types.storage_v1 import VolumeAttachment
+from knarr.meta import field
+from knarr.meta.field import FieldError
+
+
+def prepare_create(tree: Tree) -> None:
+    tree["status"] = {"attached": False}
+
+
+def validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
+    spec = attachment.spec
+    if not spec.attacher:
+        yield field.required("spec.attacher")
+    else:
+        yield from rules.dns_subdomain(spec.attacher.lower(), "spec.attacher")
+    source = spec.source
+    if source.inlineVolumeSpec is None and not source.persistentVolumeName:
+        yield field.required("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
+    elif source.inlineVolumeSpec is not None and source.persistentVolumeName:
+        yield field.forbidden("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
+    yield from rules.dns_subdomain(spec.nodeName, "spec.nodeName")
+
+
+def validate_update(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
+    yield from rules.unchanged(new.spec, old.spec, "spec")
+
+
+def row(attachment: VolumeAttachment, now: datetime) -> Sequence[object]:
+    spec = attachment.spec
+    volume = spec.source.persistentVolumeName or ""
+    attached = bool(attachment.status.attached)
+    return attachment.metadata.name, spec.attacher, volume, spec.nodeName, attached, cells.age(attachment, now)
+
+
+KIND = Kind(
+    type=VolumeAttachment,
+    group="storage.k8s.io",
+    version="v1",
+    kind="VolumeAttachment",
+    plural="volumeattachments",
+    singular="volumeattachment",
+    namespaced=False,
+    subresources={"status": ("get", "patch", "update")},
+    prepare_create=prepare_create,
+    prepare_update=workloads.keep_status,
+    prepare_status=workloads.keep_spec,
+    validate=validate,
+    validate_update=validate_update,
+    columns=(
+        NAME_COLUMN,
+        Column("Attacher"),
+        Column("PV"),
+        Column("Node"),
+        Column("Attached", "boolean"),
+        AGE_COLUMN,
+    ),
+    row=row,
+)
