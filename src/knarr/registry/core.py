@@ -5,16 +5,17 @@ The feed applies each commit before the write that made it returns (`applied`), 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from knarr.kinds.kind import Kind, Tree
-from knarr.meta.errors import InternalError, NotFound
+from knarr.meta.errors import NotFound, ServiceUnavailable
 from knarr.registry.entry import Entry, load
+from knarr.registry.forgetting import forget
 from knarr.registry.resource import Resource
 from knarr.registry.services import Allocator
-from knarr.store.store import Event, Store
+from knarr.store.store import Closed, Event, Store
 
 if TYPE_CHECKING:
     from knarr.kinds.table import KindTable  # the table imports every kind
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 ROOT = "/registry/"
 PAGE = 5000  #: records read at once at the start
 REPLAYED = 20_000  #: writes before the start that a watch may still begin at
-KEPT = 300.0  #: seconds of history that compaction leaves
 
 Admit = Callable[[Tree, Tree | None], Awaitable[None]]
 
@@ -64,23 +64,25 @@ class Core:
         base = max(self.store.compacted, self.store.revision - REPLAYED)
         await self._load(base)
         self.revision = base
-        self._tasks = [asyncio.create_task(self._feed(base)), asyncio.create_task(self._compact())]
+        self._tasks = [asyncio.create_task(self._feed(base)), asyncio.create_task(forget(self))]
         await self.applied(self.store.revision)
 
     async def stop(self) -> None:
         """End the watches and the feed. The store stays open: it is the caller's."""
-        for watch in list(self.watches):
-            watch.close()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        self._fail(InternalError("the registry is stopped"))
+        self._fail(ServiceUnavailable("the registry is stopped"))
 
     def resource(self, kind: Kind) -> Resource:
         """The cache of a kind's resource."""
         return self._resources[_place(kind)]
+
+    def resources(self) -> Collection[Resource]:
+        """The caches of all resources."""
+        return self._resources.values()
 
     def find(self, kind: Kind, namespace: str, name: str) -> Entry:
         """The current entry; raises NotFound."""
@@ -136,6 +138,8 @@ class Core:
         try:
             async for batch in self.store.watch("", after=after):
                 self._apply(batch)
+        except Closed as closed:
+            self._fail(closed)
         except Exception as error:
             self._fail(error)
             raise
@@ -152,16 +156,11 @@ class Core:
                 if not done.done():
                     done.set_result(None)
 
-    async def _compact(self) -> None:
-        """Forget history older than `KEPT`."""
-        while True:
-            revision = self.revision
-            await asyncio.sleep(KEPT)
-            if revision > self.store.compacted:
-                await self.store.compact(revision)
-
     def _fail(self, error: BaseException) -> None:
+        """Nothing more will be applied: end who waits for it."""
         self._failure = error
+        for watch in list(self.watches):
+            watch.close()
         for _, done in self._waiting:
             if not done.done():
                 done.set_exception(error)

@@ -15,7 +15,7 @@ from knarr.meta.errors import Cause, Conflict
 from knarr.registry.core import Options
 from knarr.registry.fieldsets import Differences, Fields, Path, compare, decode, encode, text
 
-QUIET = "knarr"  #: how the cluster's own parts are named; see the module's docstring
+QUIET = ("knarr", "kubelet")  #: how the cluster's own parts are named; see the module's docstring
 UNTRACKED = ("binding", "finalize")  #: subresources whose writes make nobody an owner
 UNTIMED = "scale"  #: the subresource whose entries have no time
 _OWN = ("name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion")

@@ -90,10 +90,10 @@ def _pinned(kind: Kind, new: Tree, old: Entry) -> bool:
 
 def _stays(kind: Kind, metadata: Tree, namespace: str, name: str) -> None:
     """An object has the name and the namespace of its URL."""
-    if metadata.get("name") != name:
-        raise BadRequest(
-            f"the name of the object ({metadata.get('name', '')}) does not match the name on the URL ({name})"
-        )
+    if not metadata.get("name"):
+        raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    if metadata["name"] != name:
+        raise BadRequest(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
     if kind.namespaced and metadata.setdefault("namespace", namespace) != namespace:
         raise BadRequest(
             f"the namespace of the object ({metadata['namespace']}) does not match "

@@ -10,6 +10,7 @@ from knarr.meta.errors import BadRequest, Expired
 from knarr.registry import resource as resource_module
 from knarr.registry import watch as watch_module
 from knarr.registry.registry import Registry
+from knarr.store.store import Closed
 from tests.unit.registry.conftest import K, a_config, a_pod
 
 
@@ -154,6 +155,16 @@ async def test_a_stopped_registry_ends_its_watches(registry):
     await asyncio.sleep(0)
     await registry.stop()
     assert await waiting == []
+
+
+async def test_a_closed_store_ends_the_watches_and_refuses_writes(registry, store):
+    watch = registry.watch(K.ConfigMap)
+    waiting = asyncio.create_task(watch.batch())
+    await asyncio.sleep(0)
+    await store.close()
+    assert await waiting == []
+    with pytest.raises(Closed):
+        await registry.create(K.ConfigMap, "ns", a_config("a"))
 
 
 async def test_a_watch_ends_in_its_time_after_a_bookmark(registry):

@@ -141,6 +141,11 @@ STALE = {
         'strconv.ParseUint: parsing "x": invalid syntax',
     ),
     "another uid": ({"uid": "u"}, Conflict, "Precondition failed: UID in precondition: u, UID in object meta: "),
+    "no name": (
+        {"name": ""},
+        BadRequest,
+        "the name of the object (x based on URL) was undeterminable: name must be provided",
+    ),
     "another name": (
         {"name": "z"},
         BadRequest,

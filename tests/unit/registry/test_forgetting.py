@@ -1,0 +1,39 @@
+"""What the registry forgets by itself."""
+
+import asyncio
+
+from knarr.kinds.table import BUILTIN
+from knarr.registry import forgetting
+from knarr.registry.registry import Registry
+from tests.unit.registry.conftest import K, a_config
+
+
+def an_event(name):
+    return {"metadata": {"name": name}, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "ns"}}
+
+
+async def test_events_go_when_they_were_not_written_for_long(registry):
+    await registry.create(K.ConfigMap, "ns", a_config())
+    await registry.create(K.Event, "ns", an_event("old"))
+    await registry.create(K.Event, "ns", an_event("renewed"))
+    revision = registry.revision
+    await registry.patch(K.Event, "ns", "renewed", "merge", {"count": 2})
+    await forgetting.expire_events(registry, revision)
+    assert [entry.name for entry in (await registry.list(K.Event)).entries] == ["renewed"]
+    assert len((await registry.list(K.ConfigMap)).entries) == 1
+
+
+async def test_history_is_compacted_and_events_expire_as_time_goes_by(store, monkeypatch):
+    monkeypatch.setattr(forgetting, "TICK", 0.001)
+    monkeypatch.setattr(forgetting, "EVENT_TICKS", 2)
+    registry = Registry(store, BUILTIN)
+    await registry.start()
+    await registry.create(K.ConfigMap, "ns", a_config())
+    await registry.create(K.Event, "ns", an_event("e"))
+    watch = registry.watch(K.Event, initial_events=False)
+    async with asyncio.timeout(5):
+        assert [item.type for item in await watch.batch()] == ["DELETED"]
+    watch.close()
+    assert store.compacted >= 2
+    assert len((await registry.list(K.ConfigMap)).entries) == 1
+    await registry.stop()
