@@ -20,7 +20,7 @@ from knarr.node.config import NodeConfig
 from knarr.node.env import Sources, wanted
 from knarr.node.local_path import Cleaner
 from knarr.node.registration import Registration
-from knarr.node.runtimes.runtime import PodSandbox, Runtime
+from knarr.node.runtimes.runtime import PodSandbox, Runtime, RuntimeFailure
 from knarr.node.volumes.folder import Folders, NoFolders
 from knarr.node.worker import Worker
 
@@ -130,7 +130,7 @@ class Agent:
             try:
                 await self.runtime.wait_change()
                 await self.refresh()
-            except OSError as error:
+            except (OSError, RuntimeFailure) as error:
                 log.warning("runtime does not answer: %s", error)
                 await asyncio.sleep(RETRY)
 

@@ -114,7 +114,8 @@ class Worker:
         for step in acts:
             log.info("%s: %s", title(self.pod), step)
             if not await self._carry_out(step):
-                break
+                # what starts leaves a retry behind, which the next plan turns into a Hold; what ends does not
+                return None if isinstance(step, Start | Prepare | RunSandbox) else clock.unix() + RETRY
         if acts:
             await self.host.refresh()
             return None

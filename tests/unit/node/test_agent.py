@@ -9,10 +9,12 @@ import pytest
 from knarr.client.api import Api
 from knarr.client.informer import Informers
 from knarr.client.resource import Resource
+from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import Pod
 from knarr.node.agent import Agent
 from knarr.node.config import NodeConfig
 from knarr.node.runtimes.simulated import Delays, SimulatedRuntime
+from knarr.testing import virtual_time
 from tests.unit.node.builders import tree
 from tests.unit.node.fake_api import FakeApi
 
@@ -164,3 +166,68 @@ async def test_the_node_is_ready_with_its_lease_and_its_addresses():
     ]
     lease = world.server.objects["/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n0"]
     assert lease["spec"]["holderIdentity"] == "n0" and lease["spec"]["leaseDurationSeconds"] == 40
+
+
+def test_an_api_server_that_is_away_is_asked_every_other_second_and_no_pod_is_lost_meanwhile():
+    async def main():
+        world = World()
+        plain, tries = world.server.send, []
+
+        async def send(request):
+            if request.method == "DELETE":
+                tries.append(request.path)
+                if len(tries) < 5:
+                    raise TransportError("away")
+            return await plain(request)
+
+        async with world.agent():
+            await world.apply()
+            await world.until(lambda: world.phase() == "Running")
+            world.server.send = send
+            begun = asyncio.get_running_loop().time()
+            deleted = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 30}}
+            await world.api.patch(Pod, "a", "default", deleted)
+            async with world.server.moved:
+                await world.server.moved.wait_for(lambda: world.pod() is None)
+            return len(tries), asyncio.get_running_loop().time() - begun
+
+    tries, seconds = virtual_time.run(main())
+    assert tries == 5 and 6 <= seconds < 9
+
+
+CRASHES = [0, 0, 10, 20, 40, 80, 160, 300, 300]
+
+
+def test_a_container_that_keeps_crashing_is_restarted_ever_more_rarely():
+    async def main():
+        world = World()
+        starts, plain, enough = [], world.runtime.start_container, asyncio.Event()
+
+        async def start(uid, spec):
+            starts.append(asyncio.get_running_loop().time())
+            if len(starts) == len(CRASHES):
+                enough.set()
+            return await plain(uid, spec)
+
+        world.runtime.start_container = start
+        async with world.agent():
+            await world.apply(annotations={"knarr.dev/simulated-exit-after": "0", "knarr.dev/simulated-exit-code": "1"})
+            await enough.wait()
+        return [round(b - a) for a, b in zip([starts[0], *starts], starts, strict=False)]
+
+    assert virtual_time.run(main()) == CRASHES
+
+
+def test_a_node_renews_its_lease_every_ten_seconds():
+    async def main():
+        world = World()
+        path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n0"
+        async with world.agent() as agent:
+            await agent.registered.wait()
+            seen = set()
+            for _ in range(60):
+                await asyncio.sleep(1)
+                seen.add(world.server.objects[path]["spec"]["renewTime"])
+        return len(seen)
+
+    assert 6 <= virtual_time.run(main()) <= 7
