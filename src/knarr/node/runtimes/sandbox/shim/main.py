@@ -16,13 +16,16 @@ from . import kernel
 from .pod import Pod
 from .process import worded
 
+FILES = os.sysconf("SC_OPEN_MAX")
+
 
 def main(directory: str) -> None:
     """Make the pod and return, or raise SystemExit with the reason."""
     near, far = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(near)
+        os.closerange(3, far)  # the agent's loop may have left more open than it said
+        os.closerange(far + 1, FILES)
         try:
             _live(directory, far)
         except BaseException as error:
@@ -96,7 +99,7 @@ def _sleep() -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    os.closerange(3, 256)
+    os.closerange(3, FILES)
     while True:
         signal.pause()
 
