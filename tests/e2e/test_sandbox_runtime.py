@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from knarr.net import namespace, podnetwork
 from knarr.net.netlink import Netlink
@@ -63,7 +64,7 @@ class Node:
                 await runtime.stop()
 
         with namespace.inside(PLAN.node(0).namespace):
-            return asyncio.run(agent())
+            return uvloop.run(agent())  # as real agents do
 
     def pod(self, **changes: Any) -> SandboxSpec:
         spec = SandboxSpec(
