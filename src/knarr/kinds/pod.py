@@ -136,7 +136,7 @@ def grace(pod: Pod) -> int | None:
     if not pod.spec.nodeName or is_finished(pod):
         return 0
     period = pod.spec.terminationGracePeriodSeconds
-    return 30 if period is None else max(period, 0)
+    return 30 if period is None else period if period >= 0 else 1
 
 
 KIND = Kind(

@@ -37,7 +37,7 @@ def validate_spec(spec: PodSpec, path: str, *, pod: str = "", is_pod: bool = Fal
     good, errors = volumes(spec.volumes, pod, at(path, "volumes"))
     yield from errors
     yield from resource_claims(spec.resourceClaims, at(path, "resourceClaims"))
-    around = Surroundings(spec, good, is_pod)
+    around = Surroundings(spec, good)
     yield from containers(spec.containers, around, at(path, "containers"))
     yield from init_containers(spec.initContainers, around, at(path, "initContainers"))
     yield from ephemeral_containers(spec.ephemeralContainers, around, at(path, "ephemeralContainers"))

@@ -39,7 +39,6 @@ class Surroundings:
 
     spec: PodSpec
     volumes: Volumes
-    is_pod: bool  #: not a template
 
     @property
     def grace(self) -> int | None:
