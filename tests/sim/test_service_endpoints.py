@@ -119,3 +119,17 @@ def test_a_service_has_one_slice_however_many_changes_come_at_once():
         assert (await sliced(cluster))[1] == 10
 
     story(act)
+
+
+def test_a_slice_whose_creation_was_not_confirmed_is_not_made_twice_for_long():
+    async def act(cluster):
+        for _ in range(3):
+            cluster.faults.lose_answer(
+                when=lambda request: request.method == "POST" and "endpointslices" in request.path
+            )
+        await cluster.apply(a_service())
+        await pods(cluster, 2)
+        assert len((await cluster.api.list(EndpointSlice, "default")).items) == 1
+        assert await sliced(cluster) == (["db-0", "db-1"], 2)
+
+    story(act)

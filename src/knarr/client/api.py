@@ -55,10 +55,6 @@ class Api:
         self._kinds = kinds
         self._resources: dict[type[Type], Resource[Any]] = {}
 
-    def acting_as(self, user_agent: str) -> "Api":
-        """The same server under another name: the user agent is the field manager of plain writes."""
-        return Api(self._transport, self._kinds, user_agent)
-
     def resource(self, target: Target[T]) -> Resource[T]:
         """Where objects of a type are found; raise KeyError for a type that no kind has."""
         if isinstance(target, Resource):

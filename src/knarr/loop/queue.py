@@ -63,10 +63,6 @@ class WorkQueue(Generic[K]):
         self.add_after(key, delay)
         return delay
 
-    def failures(self, key: K) -> int:
-        """How often in a row a key has failed."""
-        return self._failures.get(key, 0)
-
     def forget(self, key: K) -> None:
         """Say that a key's back-off starts anew."""
         self._failures.pop(key, None)

@@ -11,8 +11,8 @@ controllers fail; `cluster.api` is the test's own, sound client.
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -149,13 +149,6 @@ class Cluster:
             machine.task.cancel()
             await asyncio.wait([machine.task])
             machine.task = None
-
-    @asynccontextmanager
-    async def without_node(self, name: str) -> AsyncIterator[None]:
-        """Do something while a node's agent is down."""
-        await self.stop_node(name)
-        yield
-        await self.start_node(name)
 
     async def _begin(self) -> None:
         for name in NAMESPACES:

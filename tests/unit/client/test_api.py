@@ -106,7 +106,7 @@ async def test_a_delete_says_only_what_was_asked():
 
 async def test_the_user_agent_names_the_component():
     server = Answers()
-    await Api(server, user_agent="knarr").acting_as("kubelet").get(Pod, "p", "shop")
+    await Api(server, user_agent="kubelet").get(Pod, "p", "shop")
     assert server.requests[0].headers["user-agent"] == "kubelet"
 
 
