@@ -193,11 +193,11 @@ def restart(container: Container, path: str) -> Iterator[FieldError]:
 
 
 def restart_rule(rule: ContainerRestartRule, path: str) -> Iterator[FieldError]:
-    yield from rules.required_one_of(rule.action, ("Restart", "RestartAllContainers"), at(path, "action"))
+    yield from rules.one_of(rule.action, ("Restart", "RestartAllContainers"), at(path, "action"))
     if rule.exitCodes is None:
         yield field.required(at(path, "exitCodes"), "must be specified")
         return
     where = at(path, "exitCodes")
-    yield from rules.required_one_of(rule.exitCodes.operator, ("In", "NotIn"), at(where, "operator"))
+    yield from rules.one_of(rule.exitCodes.operator, ("In", "NotIn"), at(where, "operator"))
     if len(rule.exitCodes.values) > MOST_EXIT_CODES:
         yield field.too_long(at(where, "values"), MOST_EXIT_CODES, "items")

@@ -71,6 +71,17 @@ CASES = {
         pod(initContainers=[container(name="i", restartPolicy="Always", livenessProbe={"tcpSocket": {"port": 1}})]),
         [],
     ),
+    "restart rules stand beside a restart policy": (
+        having(restartPolicyRules=[{"action": "Restart", "exitCodes": {"operator": "In", "values": [3]}}]),
+        [f"{CONTAINER}.restartPolicy: Required value: must specify restartPolicy when restart rules are used"],
+    ),
+    "a restart rule compares exit codes": (
+        having(restartPolicy="Never", restartPolicyRules=[{"action": "Restart", "exitCodes": {"values": [3]}}]),
+        [
+            f'{CONTAINER}.restartPolicyRules[0].exitCodes.operator: Unsupported value: "": supported values: "In", '
+            '"NotIn"'
+        ],
+    ),
     "a port is a number of sixteen bits": (
         having(ports=[{"containerPort": 70000}]),
         [f"{CONTAINER}.ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"],
