@@ -123,10 +123,11 @@ def test_a_service_has_one_slice_however_many_changes_come_at_once():
 
 def test_a_slice_whose_creation_was_not_confirmed_is_not_made_twice_for_long():
     async def act(cluster):
+        def creates_slice(request):
+            return request.method == "POST" and request.path.endswith("/endpointslices")
+
         for _ in range(3):
-            cluster.faults.lose_answer(
-                when=lambda request: request.method == "POST" and "endpointslices" in request.path
-            )
+            cluster.faults.lose_answer(when=creates_slice)
         await cluster.apply(a_service())
         await pods(cluster, 2)
         assert len((await cluster.api.list(EndpointSlice, "default")).items) == 1
