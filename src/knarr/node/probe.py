@@ -1,4 +1,4 @@
-"""One try of one probe, or of one lifecycle hook: exec, HTTP or TCP, from within the pod's network.
+"""One try of one probe, or of one lifecycle hook: exec, HTTP, TCP or gRPC, from within the pod's network.
 
 Results are worded as upstream words them; `probes` decides when to try and what follows.
 """
@@ -9,7 +9,8 @@ import ssl
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from knarr.kinds.types.core_v1 import Container, ExecAction, HTTPGetAction, TCPSocketAction
+from knarr.kinds.types.core_v1 import Container, ExecAction, GRPCAction, HTTPGetAction, TCPSocketAction
+from knarr.node import grpc_health
 from knarr.node.runtimes.runtime import ByteReader, Runtime, RuntimeFailure
 
 OUTPUT_MOST = 10 * 1024  #: bytes of a command's or server's answer that are kept
@@ -37,7 +38,7 @@ class PortUnknown(Exception):
 
 
 async def ask(runtime: Runtime, target: Target, handler: Any, timeout: float) -> Result:
-    """Try once. `handler` is a Probe or a LifecycleHandler: whatever has exec, httpGet, tcpSocket."""
+    """Try once. `handler` is a Probe or a LifecycleHandler: whatever has exec, httpGet, tcpSocket, grpc."""
     try:
         if handler.exec is not None:
             return await run(runtime, target, handler.exec, timeout)
@@ -45,6 +46,8 @@ async def ask(runtime: Runtime, target: Target, handler: Any, timeout: float) ->
             return await http(runtime, target, handler.httpGet, timeout)
         if handler.tcpSocket is not None:
             return await tcp(runtime, target, handler.tcpSocket, timeout)
+        if getattr(handler, "grpc", None) is not None:
+            return await grpc(runtime, target, handler.grpc, timeout)
     except (PortUnknown, RuntimeFailure) as error:
         return Result("unknown", str(error))
     return Result("unknown", "missing probe handler")
@@ -101,6 +104,28 @@ def refused(host: str, port: int, error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return f"dial tcp {host}:{port}: connect: connection refused"
     return f"dial tcp {host}:{port}: connect: {(error.strerror or str(error)).lower()}"
+
+
+async def grpc(runtime: Runtime, target: Target, action: GRPCAction, timeout: float) -> Result:
+    place = f"{target.ip or '127.0.0.1'}:{action.port}"
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await runtime.dial(target.uid, action.port, target.ip or "127.0.0.1")
+            try:
+                found = await grpc_health.check(reader, writer, place, action.service or "")
+            finally:
+                writer.close()
+    except (TimeoutError, EOFError, OSError):
+        limit = f"{timeout:g}s"
+        return Result(
+            "failure", f'timeout: failed to connect service "{place}" within {limit}: context deadline exceeded'
+        )
+    except grpc_health.NoHealthService as error:
+        protocol = "this server does not implement the grpc health protocol (grpc.health.v1.Health)"
+        return Result("failure", f"error: {protocol}: {error}")
+    if found == "SERVING":
+        return Result("success", "service healthy")
+    return Result("failure", f'service unhealthy (responded with "{found}")')
 
 
 async def http(runtime: Runtime, target: Target, action: HTTPGetAction, timeout: float) -> Result:

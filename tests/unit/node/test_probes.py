@@ -7,9 +7,10 @@ import pytest
 
 from knarr.kinds.types.core_v1 import Container, Probe
 from knarr.meta import clock
+from knarr.node.grpc_health import END_HEADERS, END_STREAM, HEADERS, frame
 from knarr.node.probe import Result, Target, ask
 from knarr.node.probes import Row, watch
-from knarr.node.runtimes.simulated_streams import CannedReader, CannedSession
+from knarr.node.runtimes.simulated_streams import HEALTHY, CannedReader, CannedSession, canned_http
 from knarr.testing import virtual_time
 
 CONTAINER = msgspec.convert({"name": "main", "ports": [{"name": "http", "containerPort": 8080}]}, Container)
@@ -41,11 +42,13 @@ class Scripted:
     async def serve(self, reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(self.answer)
+        await writer.drain()
         writer.close()
 
 
 EXEC = {"exec": {"command": ["check", "it"]}}
 HTTP = {"httpGet": {"path": "health", "port": "http"}}
+GRPC = {"grpc": {"port": 9000, "service": "db"}}
 TCP = {"tcpSocket": {"port": 8080}}
 URL = "http://10.0.0.9:8080/health"
 CASES = {
@@ -79,6 +82,29 @@ CASES = {
             f'Get "{URL}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
         ),
     ),
+    "a healthy service": (GRPC, HEALTHY, Result("success", "service healthy")),
+    "an unhealthy service": (
+        GRPC,
+        HEALTHY[:-1] + b"\x02",
+        Result("failure", 'service unhealthy (responded with "NOT_SERVING")'),
+    ),
+    "a service without health checks": (
+        GRPC,
+        frame(HEADERS, END_STREAM | END_HEADERS, 1, b"\x88"),
+        Result(
+            "failure",
+            "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): "
+            "the call ended without an answer",
+        ),
+    ),
+    "a service that refuses": (
+        GRPC,
+        ConnectionRefusedError(),
+        Result(
+            "failure",
+            'timeout: failed to connect service "10.0.0.9:9000" within 0.2s: context deadline exceeded',
+        ),
+    ),
     "a port name nobody declares": (
         {"tcpSocket": {"port": "grpc"}},
         b"",
@@ -91,6 +117,15 @@ CASES = {
 async def test_a_try(probe, answer, result):
     found = await ask(Scripted(answer), TARGET, msgspec.convert(probe, Probe), 0.2)
     assert (found.outcome, found.output) == (result.outcome, result.output)
+
+
+async def test_a_simulated_service_is_healthy():
+    class Simulated(Scripted):
+        async def dial(self, uid, port, host):
+            return canned_http(b"hello")
+
+    found = [await ask(Simulated(b""), TARGET, msgspec.convert(probe, Probe), 1) for probe in (GRPC, HTTP, TCP)]
+    assert [each.outcome for each in found] == ["success"] * 3
 
 
 ROWS = {

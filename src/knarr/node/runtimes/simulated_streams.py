@@ -2,6 +2,9 @@
 
 import asyncio
 
+#: HTTP/2 for a gRPC health check's SERVING: settings, headers with status 200, a message of one field
+HEALTHY = bytes.fromhex("0000000400000000000000010104000000018800000700000000000100000000020801")
+
 
 class CannedReader:
     """Says its text, then ends."""
@@ -46,13 +49,13 @@ class CannedSession:
 class CannedTransport(asyncio.Transport):
     """Answers the first request with a 200 and ends."""
 
-    def __init__(self, reader: asyncio.StreamReader, answer: bytes) -> None:
+    def __init__(self, reader: asyncio.StreamReader, protocol: asyncio.Protocol, answer: bytes) -> None:
         super().__init__()
-        self._reader, self._answer, self._closing = reader, answer, False
+        self._reader, self._protocol, self._answer, self._closing = reader, protocol, answer, False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self._reader.at_eof() and self._answer:
-            self._reader.feed_data(self._answer)
+            self._reader.feed_data(HEALTHY if bytes(data[:4]) == b"PRI " else self._answer)
             self._answer = b""
             self._reader.feed_eof()
 
@@ -60,10 +63,12 @@ class CannedTransport(asyncio.Transport):
         return self._closing
 
     def close(self) -> None:
-        self._closing = True
+        if not self._closing:
+            self._closing = True
+            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
 
     def abort(self) -> None:
-        self._closing = True
+        self.close()
 
     def write_eof(self) -> None:
         """Nobody listens."""
@@ -78,6 +83,6 @@ def canned_http(text: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
     reader = asyncio.StreamReader(loop=loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n"
-    transport = CannedTransport(reader, head.encode() + text)
+    transport = CannedTransport(reader, protocol, head.encode() + text)
     protocol.connection_made(transport)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
