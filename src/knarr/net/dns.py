@@ -24,6 +24,7 @@ from knarr.net.records import SERVICE_NAME, Key, Table, names, service_of
 VARIANTS = 8  #: how many orders of one answer are kept
 CACHED = 4096
 IDLE = 30.0  #: seconds a TCP connection may be silent
+TRIES = 16  #: to find a port that is free for both protocols
 IP_FREEBIND = 15
 
 
@@ -49,10 +50,9 @@ class ClusterDns:
         loop = asyncio.get_running_loop()
         try:
             for place in addresses:
-                udp = _listener(socket.SOCK_DGRAM, place)
+                udp, tcp = _listeners(place)
                 transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
                 self._transports.append(transport)
-                tcp = _listener(socket.SOCK_STREAM, udp.getsockname())
                 self._servers.append(await asyncio.start_server(self._converse, sock=tcp))
         except OSError:
             await self.stop()
@@ -184,6 +184,19 @@ class _Datagrams(asyncio.DatagramProtocol):
                 self._dns.spawn(data, self._transport, addr)
             else:
                 self._transport.sendto(reply, addr)
+
+
+def _listeners(place: tuple[str, int]) -> tuple[socket.socket, socket.socket]:
+    """UDP and TCP on the same port; port 0 is any that both have free."""
+    for last in [False] * (TRIES if place[1] == 0 else 0) + [True]:
+        udp = _listener(socket.SOCK_DGRAM, place)
+        try:
+            return udp, _listener(socket.SOCK_STREAM, udp.getsockname())
+        except OSError:
+            udp.close()
+            if last:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def _listener(kind: socket.SocketKind, place: tuple[str, int]) -> socket.socket:

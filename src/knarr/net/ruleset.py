@@ -56,6 +56,8 @@ def _service(rules: Rules, service: Service, slices: list[EndpointSlice], local:
     for port in spec.ports:
         protocol = PROTOCOLS.get(port.protocol or "TCP", "tcp")
         keys = [f"{ip} . {protocol} . {port.port}" for ip in addresses]
+        if not keys and not port.nodePort:
+            continue
         found = endpoints(slices, port)
         if not found:
             rules.refused += keys

@@ -65,6 +65,7 @@ TEXTS = {
     "an address with endpoints leads to them": ((a_service(), a_slice("10.0.0.2")), {}, LEADS, True),
     "one without is refused": ((a_service(), a_slice()), {}, REFUSED, True),
     "the machine's own are left alone": ((a_service(), a_slice()), {"local": ["10.96.0.20"]}, "10.96.0.20", False),
+    "with endpoints too": ((a_service(), a_slice("10.0.0.2")), {"local": ["10.96.0.20"]}, "to-default-web", False),
     "a headless service has no rule": ((a_service(ip="None"), a_slice("10.0.0.2")), {}, "to-default-web", False),
     "nor has an external name": ((a_service(ip="", type="ExternalName"), a_slice()), {}, "to-default-web", False),
     "a node port leads to the same place": ((WITH_NODE_PORT, a_slice("10.0.0.2")), {}, NODE_PORT, True),
