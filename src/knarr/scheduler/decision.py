@@ -5,7 +5,7 @@ The words are upstream's: `kubectl describe pod` shows them.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler import storage
@@ -15,7 +15,7 @@ from knarr.scheduler.filters.complaint import Round, round_of
 from knarr.scheduler.scores import SCORES
 from knarr.scheduler.storage import Needs, Storage
 
-ENOUGH = 100  #: places that will do are looked for until there are this many, or a share of all
+ENOUGH = 100  #: places that will do are looked for until there are this many; upstream wants a share of all as well
 NO_HELP = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NO_NODES = "no nodes available to schedule pods"
@@ -53,7 +53,8 @@ def schedule(
     found, refused = _filtered(round_)
     if not found:
         return Decision(message=_refusal(pod, len(places), refused))
-    best = found[0] if len(found) == 1 else max(found, key=lambda place: _score(round_, place))
+    compared = replace(round_, places=found)
+    best = found[0] if len(found) == 1 else max(found, key=lambda place: _score(compared, place))
     return Decision(node=best.name, volumes=_volumes(needs, best, there))
 
 
@@ -61,21 +62,14 @@ def _filtered(round_: Round) -> tuple[list[Place], list[Sequence[Complaint]]]:
     """The places that will do, as many as are worth comparing, and what the filters say of the others."""
     found: list[Place] = []
     refused: list[Sequence[Complaint]] = []
-    enough = enough_of(len(round_.places))
     for place in round_.places:
         if complaints := next(filter(None, (complaints_of(round_, place) for complaints_of in FILTERS)), ()):
             refused.append(complaints)
             continue
         found.append(place)
-        if len(found) >= enough:
+        if len(found) >= ENOUGH:
             break
     return found, refused
-
-
-def enough_of(places: int) -> int:
-    """How many places that will do are worth comparing: all of a hundred, a falling share of more (as upstream)."""
-    share = max(50 - places // 125, 5)
-    return places if places <= ENOUGH else max(places * share // 100, ENOUGH)
 
 
 def _score(round_: Round, place: Place) -> float:
