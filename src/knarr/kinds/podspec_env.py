@@ -8,6 +8,7 @@ from knarr.kinds.types.core_v1 import (
     Container,
     EnvFromSource,
     EnvVar,
+    EphemeralContainer,
     FileKeySelector,
     ObjectFieldSelector,
     ResourceFieldSelector,
@@ -41,7 +42,7 @@ HUGE = ("requests.hugepages-", "limits.hugepages-")
 BYTE_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
 
 
-def environment(container: Container, path: str) -> Iterator[FieldError]:
+def environment(container: Container | EphemeralContainer, path: str) -> Iterator[FieldError]:
     """What a container's `env` and `envFrom` break."""
     for index, variable in enumerate(container.env):
         yield from environment_variable(variable, at(path, "env", index))

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Mapping
 
 from knarr.kinds import rules
-from knarr.kinds.types.core_v1 import Container, Volume, VolumeDevice, VolumeMount
+from knarr.kinds.types.core_v1 import Container, EphemeralContainer, Volume, VolumeDevice, VolumeMount
 from knarr.meta import field
 from knarr.meta.field import FieldError, at
 
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 RECURSIVE = ("Disabled", "Enabled", "IfPossible")
+AnyContainer = Container | EphemeralContainer
 Volumes = Mapping[str, Volume]  #: the pod's good volumes by name
 
 
-def mounts(container: Container, volumes: Volumes, path: str) -> Iterator[FieldError]:
+def mounts(container: AnyContainer, volumes: Volumes, path: str) -> Iterator[FieldError]:
     """What a container's volumeMounts break; `path` is theirs."""
     devices = {device.name: device.devicePath for device in container.volumeDevices}
     seen: set[str] = set()
@@ -47,7 +48,7 @@ def sub_path(given: VolumeMount, where: str, path: str) -> Iterator[FieldError]:
         yield from rules.relative_path(given.subPathExpr, at(path, "subPathExpr"))
 
 
-def propagation(given: VolumeMount, container: Container, path: str) -> Iterator[FieldError]:
+def propagation(given: VolumeMount, container: AnyContainer, path: str) -> Iterator[FieldError]:
     if not given.mountPropagation:
         return
     yield from rules.one_of(given.mountPropagation, PROPAGATIONS, path)
@@ -69,7 +70,7 @@ def recursive(given: VolumeMount, path: str) -> Iterator[FieldError]:
         yield field.forbidden(path, "may only be specified when mountPropagation is None or not specified")
 
 
-def devices(container: Container, volumes: Volumes, path: str) -> Iterator[FieldError]:
+def devices(container: AnyContainer, volumes: Volumes, path: str) -> Iterator[FieldError]:
     """What a container's volumeDevices break; `path` is theirs."""
     mounted = {mount.name: mount.mountPath for mount in container.volumeMounts}
     names: set[str] = set()
