@@ -175,7 +175,8 @@ def operating_system(spec: PodSpec, path: str) -> Iterator[FieldError]:
         yield field.unsupported(at(path, "os"), spec.os.name, ("linux", "windows"))
         return
     if spec.os.name == "linux":
-        pod_fields = container_fields = ("windowsOptions",)
+        pod_fields: tuple[str, ...] = ("windowsOptions",)
+        container_fields: tuple[str, ...] = pod_fields
         message = "windows options cannot be set for a linux pod"
     else:
         pod_fields, container_fields, message = WINDOWS_POD, WINDOWS_CONTAINER, "cannot be set for a windows pod"
