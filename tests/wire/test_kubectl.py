@@ -103,6 +103,14 @@ async def test_what_may_i_do(kubectl):
     assert (code, out.strip()) == (1, "no")
 
 
+async def test_acting_as_somebody_else_needs_permission(kubectl):
+    code, out, _ = await kubectl.run("auth", "can-i", "delete", "pods", "--as", "bob", "--as-group", "devs")
+    assert (code, out.strip()) == (1, "no")
+    code, _, err = await kubectl.run("get", "pods", "--as", "admin", context="bob")
+    assert code == 1
+    assert 'users "admin" is forbidden: User "bob" cannot impersonate resource "users"' in err
+
+
 async def test_version_names_the_kubernetes_api_and_knarr(kubectl):
     out = json.loads(await kubectl("version", "-o", "json"))
     assert out["serverVersion"]["gitVersion"].startswith("v1.37.0+knarr.")

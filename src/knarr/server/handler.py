@@ -11,6 +11,7 @@ from knarr.client.transport import Request, Response, User
 from knarr.meta.errors import ApiError, InternalError, MethodNotAllowed
 from knarr.server import authorization, health, negotiation, paths, queries, status
 from knarr.server.authentication import Authenticator
+from knarr.server.authentication.impersonation import acting
 from knarr.server.authorization import Authorizer
 from knarr.server.call import Call, deprecations, warning_headers
 from knarr.server.discovery import Discovery, wants_aggregated
@@ -63,6 +64,7 @@ class Handler:
         if not target.resource and _public(request.path):
             return await self._open(request)
         user = await self._authenticator.authenticate(request)
+        user = await acting(user, request.headers, self._authorizer)
         await self._allow(user, target)
         if not target.resource:
             return await self._path(request)

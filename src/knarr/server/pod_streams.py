@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from knarr.client.transport import Request, Response
 from knarr.kinds.types.core_v1 import Pod
 from knarr.meta.errors import BadRequest
-from knarr.meta.field import FieldError, invalid, wrong
+from knarr.meta.field import FieldError, forbidden, invalid, wrong
 from knarr.server.agents import Agents
 from knarr.server.queries import Query, flag, number, one
 
@@ -67,13 +67,7 @@ def log_query(query: Query, pod: Pod) -> dict[str, str]:
         out[name] = str(value)
     if since := one(query, "sinceTime"):
         if "sinceSeconds" in out:
-            errors.append(
-                FieldError(
-                    "FieldValueForbidden",
-                    "",
-                    "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified",
-                )
-            )
+            errors.append(forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
         out["sinceTime"] = since
     if errors:
         raise invalid("PodLogOptions", "", pod.metadata.name, errors)

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from knarr.meta.errors import BadRequest
-from knarr.meta.field import FieldError, invalid, required, too_long, unsupported, wrong
+from knarr.meta.field import FieldError, forbidden, invalid, required, too_long, unsupported, wrong
 from knarr.server.paths import truth
 
 Query = Sequence[tuple[str, str]]
 MANAGER_BYTES = 128
 VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 META = "meta.k8s.io"
+MATCH = "resourceVersionMatch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +84,25 @@ def list_options(query: Query, name: str = "") -> ListOptions:
 
 
 def _list_errors(options: ListOptions) -> list[FieldError]:
-    errors: list[FieldError] = []
     match, version = options.match, options.resource_version
-    if options.watch and options.initial_events is not None:
-        if match != "NotOlderThan":
-            errors.append(
-                FieldError(
-                    "FieldValueForbidden",
-                    "resourceVersionMatch",
-                    "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-                )
-                if match
-                else required("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch")
-            )
-        return errors
+    if options.watch:
+        if options.initial_events is None:
+            alone = f"{MATCH} is forbidden for watch unless sendInitialEvents is provided"
+            return [forbidden(MATCH, alone)] if match else []
+        wanted = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        return [] if match == "NotOlderThan" else [forbidden(MATCH, wanted)]
+    errors: list[FieldError] = []
     if match:
-        if options.watch:
-            text = "Forbidden: resourceVersionMatch is forbidden for watch"
-            errors.append(FieldError("FieldValueForbidden", "resourceVersionMatch", text))
         if not version:
-            text = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
-            errors.append(FieldError("FieldValueForbidden", "resourceVersionMatch", text))
+            errors.append(forbidden(MATCH, f"{MATCH} is forbidden unless resourceVersion is provided"))
         if options.token:
-            text = "Forbidden: resourceVersionMatch is forbidden when continue is provided"
-            errors.append(FieldError("FieldValueForbidden", "resourceVersionMatch", text))
+            errors.append(forbidden(MATCH, f"{MATCH} is forbidden when continue is provided"))
         if match not in ("Exact", "NotOlderThan"):
-            errors.append(unsupported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]))
+            errors.append(unsupported(MATCH, match, ["Exact", "NotOlderThan", ""]))
         if match == "Exact" and version == "0":
-            text = 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-            errors.append(FieldError("FieldValueForbidden", "resourceVersionMatch", text))
+            errors.append(forbidden(MATCH, f'{MATCH} "exact" is forbidden for resourceVersion "0"'))
+    if options.initial_events is not None:
+        errors.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     return errors
 
 
@@ -126,9 +117,7 @@ def write_options(query: Query, kind: str, *, apply: bool = False) -> WriteOptio
         if apply and not manager:
             errors.append(required("fieldManager", "is required for apply patch"))
         if not apply and force is not None:
-            errors.append(
-                FieldError("FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch")
-            )
+            errors.append(forbidden("force", "may not be specified for non-apply patch"))
     errors += manager_errors(manager)
     errors += dry_run_errors(dry_run)
     if validation not in VALIDATIONS:

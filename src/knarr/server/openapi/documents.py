@@ -1,7 +1,10 @@
 """Answers the /openapi paths: chooses the form, builds a document once, and lets clients keep it by its hash."""
 
 import asyncio
+import gzip
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -19,12 +22,34 @@ V2_PROTOBUF = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document ready to send: as it is, gzipped, and the tag by which a client knows that it has it."""
+
+    body: bytes
+    gzipped: bytes
+    tag: str
+
+    def answer(self, request: Request) -> Response:
+        if request.headers.get("if-none-match") == self.tag:
+            return Response(304, {"etag": self.tag})
+        headers = {"content-type": negotiation.JSON, "etag": self.tag, "vary": "Accept, Accept-Encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(200, headers, self.body)
+        return Response(200, headers | {"content-encoding": "gzip"}, self.gzipped)
+
+
+def packed(body: bytes) -> Document:
+    tag = f'"{hashlib.sha256(body).hexdigest().upper()}"'
+    return Document(body, gzip.compress(body, compresslevel=1, mtime=0), tag)
+
+
 class OpenApi:
     """The documents of the kinds that are served."""
 
     def __init__(self, table: KindTable) -> None:
         self._table = table
-        self._documents: dict[tuple[str, ...], bytes] = {}
+        self._documents: dict[tuple[str, ...], Document] = {}
         self._lock = asyncio.Lock()
 
     async def answer(self, request: Request) -> Response:
@@ -32,7 +57,7 @@ class OpenApi:
         if rest == "v2":
             return await self._v2(request)
         if rest == "v3":
-            return _json(msgspec.json.encode(v3.index(self._groups())), request)
+            return packed(msgspec.json.encode(v3.index(self._groups()))).answer(request)
         return await self._v3(rest.removeprefix("v3/"), request)
 
     def _groups(self) -> dict[tuple[str, str], list[Kind]]:
@@ -45,8 +70,7 @@ class OpenApi:
         kinds = list(self._table.all())
         mark = v3.hash_of(kinds)
         wanted = _v2_form(request.headers.get("accept", ""))
-        body = await self._built(("v2", wanted, mark), _v2_bytes, kinds, wanted)
-        answer = _json(body, request)
+        answer = (await self._built(("v2", wanted, mark), _v2_bytes, kinds, wanted)).answer(request)
         if wanted == "protobuf":
             answer.headers["content-type"] = V2_PROTOBUF[1]
         return answer
@@ -61,16 +85,16 @@ class OpenApi:
             return Response(301, {"location": f"/openapi/v3/{where}?hash={mark}"})
         if not _takes_json(request.headers.get("accept", "")):
             raise NotAcceptable(f"only the following media types are accepted: {negotiation.JSON}")
-        answer = _json(await self._built(("v3", where, mark), v3.document, found), request)
+        answer = (await self._built(("v3", where, mark), v3.document, found)).answer(request)
         if asked:
             answer.headers["cache-control"] = "public, immutable"
         return answer
 
-    async def _built(self, key: tuple[str, ...], build: Any, *arguments: Any) -> bytes:
+    async def _built(self, key: tuple[str, ...], build: Callable[..., bytes], *arguments: Any) -> Document:
         """A document, built in a thread the first time."""
         async with self._lock:
             if key not in self._documents:
-                self._documents[key] = await asyncio.to_thread(build, *arguments)
+                self._documents[key] = await asyncio.to_thread(lambda: packed(build(*arguments)))
         return self._documents[key]
 
 
@@ -90,11 +114,3 @@ def _v2_form(accept: str) -> str:
 
 def _takes_json(accept: str) -> bool:
     return not accept or any(c.type in (negotiation.JSON, "*/*", "application/*") for c in negotiation.clauses(accept))
-
-
-def _json(body: bytes, request: Request) -> Response:
-    tag = f'"{hashlib.sha256(body).hexdigest().upper()}"'
-    if request.headers.get("if-none-match") == tag:
-        return Response(304, {"etag": tag})
-    packed, headers = negotiation.compressed(body, request.headers)
-    return Response(200, {"content-type": negotiation.JSON, "etag": tag, "vary": "Accept"} | headers, packed)
