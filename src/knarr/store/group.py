@@ -55,8 +55,10 @@ def sweep(connection: apsw.Connection, revision: int) -> bool:
             connection.execute(sql.SET_SWEPT, (to,))
     if to is not None:
         return True
+    before: int = connection.execute(sql.FREE_PAGES).get
     connection.execute(sql.vacuum(PAGES)).fetchall()
-    return bool(connection.execute(sql.FREE_PAGES).get)
+    after: int = connection.execute(sql.FREE_PAGES).get
+    return 0 < after < before
 
 
 def _current(connection: apsw.Connection, group: list[Write]) -> dict[str, Record]:
