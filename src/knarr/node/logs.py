@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from knarr.meta import clock
 
+LAST_LINES, LAST_BYTES = 80, 2048
 POLL = 0.05  #: seconds between looks at a file that is followed
 
 
@@ -108,6 +109,12 @@ def render(lines: Iterable[bytes], options: Options) -> Iterator[bytes]:
     for line in lines:
         if (entry := parse(line)) is not None:
             yield rendered(entry, options)
+
+
+def last_words(path: Path) -> str:
+    """What a container said last, as its termination message: 80 lines, 2 KiB at most."""
+    text = b"".join(render(whole(path, LAST_LINES), Options()))
+    return text[-LAST_BYTES:].decode(errors="replace")
 
 
 async def once(path: Path, options: Options) -> AsyncIterator[list[bytes]]:

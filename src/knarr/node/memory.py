@@ -71,4 +71,5 @@ class Memory:
     ready: set[str] = field(default_factory=set)  #: ids whose readiness probe passes, or that have none
     unhealthy: dict[str, Unhealthy] = field(default_factory=dict)  #: by id
     launched: dict[str, int] = field(default_factory=dict)  #: by container name: the latest attempt that was started
+    last_words: dict[str, str] = field(default_factory=dict)  #: by id: the end of the log of a container that failed
     stopping: dict[str, float] = field(default_factory=dict)  #: id to the grace it was given

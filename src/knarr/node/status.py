@@ -88,7 +88,7 @@ def container_status(
     if current is None:
         return unseen(pod, container, old, memory, terminal)
     previous = before(sandbox, current)
-    state, last = api_state(current, runtime_name), previous and api_state(previous, runtime_name)
+    state, last = api_state(current, runtime_name, memory), previous and api_state(previous, runtime_name, memory)
     waiting = memory.waiting.get(container.name)
     if waiting and current.state == "exited" and not terminal:
         state, last = waits(waiting.reason, waiting.message), state
@@ -156,7 +156,7 @@ def before(sandbox: PodSandbox | None, current: runtime.ContainerState) -> runti
     return max(earlier, key=lambda each: each.attempt, default=None)
 
 
-def api_state(state: runtime.ContainerState, runtime_name: str) -> ContainerState:
+def api_state(state: runtime.ContainerState, runtime_name: str, memory: Memory) -> ContainerState:
     if state.state == "running":
         return ContainerState(running=ContainerStateRunning(startedAt=moment(state.started)))
     if state.state == "created":
@@ -167,7 +167,7 @@ def api_state(state: runtime.ContainerState, runtime_name: str) -> ContainerStat
             exitCode=state.exit_code,
             signal=state.signal or None,
             reason=reason,
-            message=state.message,
+            message=state.message or memory.last_words.get(state.id, ""),
             startedAt=moment(state.started),
             finishedAt=moment(state.finished),
             containerID=f"{runtime_name}://{state.id}",

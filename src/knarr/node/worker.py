@@ -19,10 +19,11 @@ from knarr.node.env import EnvError, environment
 from knarr.node.health import Health
 from knarr.node.host import Host
 from knarr.node.lifecycle import begin_hook, end_hook
+from knarr.node.logs import last_words
 from knarr.node.memory import Memory, Reason, Retry, longer
 from knarr.node.pod import crashed, ending, everyone, plan, title
 from knarr.node.runtimes.runtime import PodSandbox, RuntimeFailure
-from knarr.node.spec import container_spec, sandbox_spec
+from knarr.node.spec import container_spec, log_path, sandbox_spec
 from knarr.node.status_writer import StatusWriter
 from knarr.node.steps import DeleteObject, Forget, Hold, Prepare, RunSandbox, Start, Step, Stop, StopSandbox, TearDown
 from knarr.node.volumes.volume import VolumeError
@@ -109,6 +110,7 @@ class Worker:
         self._note([step for step in steps if isinstance(step, Hold)])
         ends = ending(self.pod, self.sandbox, self.memory, now)
         self.health.follow(self.pod, self.sandbox, ends)
+        await self._hear_last_words()
         self.writer.request()
         acts = [step for step in steps if not isinstance(step, Hold)]
         for step in acts:
@@ -139,6 +141,17 @@ class Worker:
                 message = f"Back-off restarting failed container {name} in pod {title(self.pod)}"
                 self.tell("Warning", "BackOff", message, containers[name])
         self.memory.waiting = reasons
+
+    async def _hear_last_words(self) -> None:
+        """Read the end of the logs of those that failed without a message and want it to be their message."""
+        containers = everyone(self.pod)
+        for state in self.sandbox.containers if self.sandbox else ():
+            container = containers.get(state.name)
+            wanted = container is not None and container.terminationMessagePolicy == "FallbackToLogsOnError"
+            failed = state.state == "exited" and state.exit_code and not state.message
+            if wanted and failed and state.id not in self.memory.last_words and self.host.runtime.name != "simulated":
+                path = log_path(self.pod, self.host.config, state.name, state.attempt)
+                self.memory.last_words[state.id] = await asyncio.to_thread(last_words, path)
 
     async def _refresh_volumes(self, now: float) -> None:
         if now - self._refreshed < REFRESH or not self.memory.prepared:

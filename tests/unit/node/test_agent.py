@@ -231,3 +231,51 @@ def test_a_node_renews_its_lease_every_ten_seconds():
         return len(seen)
 
     assert 6 <= virtual_time.run(main()) <= 7
+
+
+HOOKS = {
+    "a preStop that sleeps delays the end": ({"preStop": {"sleep": {"seconds": 7}}}, 30, 7),
+    "a preStop gets no more than the grace period": ({"preStop": {"sleep": {"seconds": 60}}}, 5, 5),
+    "a preStop that runs a command": ({"preStop": {"exec": {"command": ["x"]}}}, 30, 0),
+}
+
+
+@pytest.mark.parametrize("lifecycle, grace, seconds", HOOKS.values(), ids=HOOKS)
+def test_how_long_an_end_takes(lifecycle, grace, seconds):
+    async def main():
+        world = World()
+        async with world.agent():
+            await world.apply(container={"lifecycle": lifecycle})
+            await world.until(lambda: world.phase() == "Running")
+            begun = asyncio.get_running_loop().time()
+            deleted = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": grace}}
+            await world.api.patch(Pod, "a", "default", deleted)
+            async with world.server.moved:
+                await world.server.moved.wait_for(lambda: world.pod() is None)
+            return asyncio.get_running_loop().time() - begun
+
+    assert virtual_time.run(main()) == pytest.approx(seconds, abs=0.1)
+
+
+def test_a_container_whose_post_start_fails_is_killed_and_told_so():
+    async def main():
+        world = World()
+        async with world.agent():
+            post_start = {"postStart": {"exec": {"command": ["x"]}}}
+            notes = {"knarr.dev/simulated-unready": "true"}
+            await world.apply(container={"lifecycle": post_start}, annotations=notes)
+            await world.until(lambda: "Killing" in world.reasons())
+            await world.until(lambda: waiting(world) == "PostStartHookError")
+            return world.reasons()
+
+    reasons = virtual_time.run(main())
+    assert [each for each in reasons if each in ("FailedPostStartHook", "Killing")][:2] == [
+        "FailedPostStartHook",
+        "Killing",
+    ]
+
+
+def waiting(world):
+    """For what the container waits."""
+    states = [each["state"] for each in world.pod()["status"].get("containerStatuses", [])]
+    return states and states[0].get("waiting", {}).get("reason")

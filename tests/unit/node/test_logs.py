@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from knarr.meta import clock
-from knarr.node.logs import Options, read
+from knarr.node.logs import Options, last_words, read
 
 
 def line(second, text, stream="stdout", flag="F"):
@@ -80,3 +80,10 @@ async def test_following_goes_on_through_rotation_until_the_container_ends(tmp_p
             await seen.wait()
         alive[0] = False
     assert b"".join(pieces) == b"one\nhalf\nafter\n"
+
+
+def test_last_words_are_the_end_of_the_log(tmp_path):
+    (tmp_path / "0.log").write_text("".join(line(1, f"{number:04} " + "x" * 20) for number in range(200)))
+    words = last_words(tmp_path / "0.log")
+    assert len(words) == 2048 and words.endswith("0199 " + "x" * 20 + "\n")
+    assert last_words(tmp_path / "none.log") == ""
