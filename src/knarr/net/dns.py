@@ -188,15 +188,16 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 def _listeners(place: tuple[str, int]) -> tuple[socket.socket, socket.socket]:
     """UDP and TCP on the same port; port 0 is any that both have free."""
-    for last in [False] * (TRIES if place[1] == 0 else 0) + [True]:
+    tries = TRIES if place[1] == 0 else 1
+    while True:
+        tries -= 1
         udp = _listener(socket.SOCK_DGRAM, place)
         try:
             return udp, _listener(socket.SOCK_STREAM, udp.getsockname())
         except OSError:
             udp.close()
-            if last:
+            if not tries:
                 raise
-    raise AssertionError("the last try returns or raises")
 
 
 def _listener(kind: socket.SocketKind, place: tuple[str, int]) -> socket.socket:

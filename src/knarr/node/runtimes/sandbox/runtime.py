@@ -26,6 +26,8 @@ from knarr.node.runtimes.sandbox import container, directory, host, streams
 from knarr.node.runtimes.sandbox.connection import START_FAILURE, Refused, launch
 from knarr.node.runtimes.sandbox.pod import Pod, record
 
+SECRET = ("/root/.kube", "/root/.local/share/knarr", "/var/lib/knarr")  #: where clusters' keys and data usually are
+
 
 class Network(Protocol):
     """What gives a pod its address; `knarr.net.podnetwork.PodNetwork` in a real node."""
@@ -42,16 +44,14 @@ class Network(Protocol):
 
 
 class SandboxRuntime:
-    """`folder` holds a directory for each pod; `hidden` are the host's places no pod may see."""
+    """`folder` holds a directory for each pod; `hidden` are further places of the host no pod may see."""
 
     name = "sandbox"
     version = __version__
 
-    def __init__(
-        self, folder: Path, images: ImageStore, network: Network, *, hidden: Sequence[Path] = (Path("/root/.kube"),)
-    ) -> None:
+    def __init__(self, folder: Path, images: ImageStore, network: Network, *, hidden: Sequence[Path] = ()) -> None:
         self._folder, self._images, self._network = folder, images, network
-        self._hidden = [str(path) for path in hidden]
+        self._hidden = sorted({*SECRET, *map(str, hidden)})  # the outer ones first
         self._pods: dict[str, Pod] = {}
         self._changed = asyncio.Event()
         self._groups: list[str] = []
