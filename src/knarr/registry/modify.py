@@ -7,7 +7,7 @@ worked out anew from the newer object.
 from collections.abc import Awaitable, Callable
 
 from knarr.kinds.kind import Kind, Tree
-from knarr.meta.errors import BadRequest, Conflict, Unclassified
+from knarr.meta.errors import BadRequest, Conflict
 from knarr.registry import pipeline, services
 from knarr.registry.core import Core, Options, is_service
 from knarr.registry.entry import Entry, at_rest, encode, load
@@ -70,7 +70,7 @@ def conflict(kind: Kind, name: str, why: str, *, resource: str = "", plural: str
 def version(text: str) -> int:
     """A resourceVersion as a number; "" is 0."""
     if text and not (text.isascii() and text.isdigit()):
-        raise Unclassified(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+        raise BadRequest(f'strconv.ParseUint: parsing "{text}": invalid syntax')
     return int(text or "0")
 
 
