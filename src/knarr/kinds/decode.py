@@ -84,7 +84,7 @@ def _summary(body: bytes, most: int = 30) -> str:
 
 def _depth(value: Any) -> int:
     """How deeply objects and lists nest."""
-    depth, level = 0, [value]
+    depth, level = 1, [value]
     while level := [
         child
         for parent in level

@@ -124,7 +124,7 @@ def test_a_json_patch_leaves_its_target_alone():
 
 
 def test_a_json_patch_is_a_list():
-    with pytest.raises(BadRequest, match="cannot unmarshal object into Go value of type jsonpatch.Patch"):
+    with pytest.raises(BadRequest, match=r"cannot unmarshal object into Go value of type jsonpatch\.Patch"):
         json_patch({}, {"spec": 1})
 
 

@@ -1,0 +1,112 @@
+"""Bodies become trees, or are refused in upstream's words."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knarr.kinds.decode import MAX_DEPTH, decode_json, decode_yaml
+from knarr.meta.errors import BadRequest
+
+UNRECOGNIZED = "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; "
+
+REFUSED_JSON = {
+    "an object that does not end": (b"{", "json parse error: unexpected end of JSON input ({)"),
+    "nothing": (b"", "json parse error: unexpected end of JSON input (<empty>)"),
+    "a number": (
+        b"1",
+        "json parse error: json: cannot unmarshal number into Go value of type struct { APIVersion string "
+        r'"json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" } (31)',
+    ),
+    "something behind the object": (b"{}x", "json parse error: invalid character 'x' after top-level value ({}x)"),
+    "too many brackets": (
+        b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}",
+        'json parse error: exceeded max depth ({"a":[[[[[[[[[[[[[[[[[[[[[[[[[ ...)',
+    ),
+}
+
+YAML = {
+    "yes and no are truths": ("a: yes\nb: no\nc: 'yes'", {"a": True, "b": False, "c": "yes"}),
+    "keys are text": ("1: a\ntrue: b\nnull: c", {"1": "a", "true": "b", "null": "c"}),
+    "numbers of all sorts": ("a: 0777\nb: 0x1f\nc: 1_000\nd: 1e3", {"a": 511, "b": 31, "c": 1000, "d": 1000.0}),
+    "dates and clock times are text": ("a: 2001-01-01\nb: 1:30", {"a": "2001-01-01", "b": "1:30"}),
+    "nothing is null": ("a:\nb: ~", {"a": None, "b": None}),
+    "blocks are text": ("a: |\n  off\n", {"a": "off\n"}),
+    "aliases and merges": (
+        "a: &a {q: 1}\nb: *a\nc:\n  <<: *a\n  r: 2",
+        {"a": {"q": 1}, "b": {"q": 1}, "c": {"q": 1, "r": 2}},
+    ),
+    "the first document counts": ("a: 1\n---\nb: 2", {"a": 1}),
+    "tags of languages do nothing": ("a: !!python/object/apply:os.system [x]", {"a": ["x"]}),
+}
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{new}: &{new} [{','.join(['*' + old] * 8)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+REFUSED_YAML = {
+    "a list that does not end": ("a: [", "yaml: line 1: did not find expected node content (613a205b)"),
+    "a list": (
+        "- 1",
+        "json parse error: json: cannot unmarshal array into Go value of type struct { APIVersion string "
+        r'"json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" } (2d2031)',
+    ),
+    "a bomb": (BOMB, f"yaml: document contains excessive aliasing ({BOMB[:30].encode().hex()} ...)"),
+    "a snake that bites its tail": ("a: &x [*x]", "yaml: document contains excessive aliasing (613a202678205b2a785d)"),
+    "a well of brackets": ("[" * 5000, f"yaml: exceeded max depth ({'5b' * 30} ...)"),
+}
+
+
+@pytest.mark.parametrize("body, message", REFUSED_JSON.values(), ids=REFUSED_JSON)
+def test_json_that_is_refused(body, message):
+    with pytest.raises(BadRequest) as caught:
+        decode_json(body, "ConfigMap")
+    assert caught.value.message == UNRECOGNIZED + message
+
+
+@pytest.mark.parametrize("text, tree", YAML.values(), ids=YAML)
+def test_yaml(text, tree):
+    assert decode_yaml(text.encode()) == (tree, [])
+
+
+@pytest.mark.parametrize("text, message", REFUSED_YAML.values(), ids=REFUSED_YAML)
+def test_yaml_that_is_refused(text, message):
+    with pytest.raises(BadRequest) as caught:
+        decode_yaml(text.encode(), "ConfigMap")
+    assert caught.value.message == UNRECOGNIZED + message
+
+
+def test_fields_given_twice_are_named():
+    body = '{"metadata":{"name":"x","name":"y"},"data":{"a":"1","a":"2"},"l":[{"b":1,"b":2}]}'
+    tree, duplicates = decode_json(body.encode())
+    assert tree["metadata"] == {"name": "y"}
+    assert duplicates == ["metadata.name", "data.a", "l[0].b"]
+    assert decode_yaml(b"a: 1\nb:\n  c: 1\n  c: 2\na: 3")[1] == ["b.c", "a"]
+
+
+def test_quotes_in_escapes_hide_no_duplicate():
+    assert decode_json(rb'{"a":"\u0022\u0022","a":"x"}')[1] == ["a"]
+    assert decode_json(rb'{"a":"\"\"","b":"x"}')[1] == []
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=4), v, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(max_size=4), VALUES, max_size=4))
+def test_json_comes_back_as_it_was(tree):
+    assert decode_json(json.dumps(tree).encode()) == (tree, [])
+
+
+@given(st.binary(max_size=60))
+def test_any_body_is_read_or_refused(body):
+    for decode in (decode_json, decode_yaml):
+        try:
+            tree, _ = decode(body)
+        except BadRequest:
+            continue
+        assert isinstance(tree, dict)
