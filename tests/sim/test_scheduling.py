@@ -207,3 +207,20 @@ def test_a_silent_node_gets_no_pods_and_a_revived_one_does():
             assert (await cluster.api.get(Pod, "d", SPACE)).spec.nodeName == "node-0"
 
     virtual_time.run(main())
+
+
+def test_a_node_is_announced_and_its_end_too():
+    async def main():
+        async with a_cluster(1) as cluster:
+            await cluster.settled()
+            await cluster.stop_node("node-0")
+            await cluster.api.delete(Node, "node-0")
+            await cluster.settled()
+            await cluster.context.recorder.flush()
+            events = (await cluster.api.list(Event, SPACE)).items
+            assert [(e.reason, e.message) for e in events if e.source.component == "node-controller"] == [
+                ("RegisteredNode", "Node node-0 event: Registered Node node-0 in Controller"),
+                ("RemovingNode", "Node node-0 event: Removing Node node-0 from Controller"),
+            ]
+
+    virtual_time.run(main())

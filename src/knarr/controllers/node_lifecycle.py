@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from knarr.kinds.types.coordination_v1 import Lease
-from knarr.kinds.types.core_v1 import Node, NodeCondition, Pod, PodCondition, Taint
+from knarr.kinds.types.core_v1 import Node, NodeCondition, ObjectReference, Pod, PodCondition, Taint
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Event, Patch, Step, Wait
@@ -202,7 +202,9 @@ class Lifecycle:
         name, now = key[1], clock.now()
         node = context.cache(Node).get(name)
         if node is None:
-            self._signs.pop(name, None)
+            if self._signs.pop(name, None) is not None:
+                said = f"Node {name} event: Removing Node {name} from Controller"
+                await context.recorder.event(reference_to(name), "Normal", "RemovingNode", said)
             return None
         if name not in self._signs:
             said = f"Node {name} event: Registered Node {name} in Controller"
@@ -241,6 +243,11 @@ def controller() -> Controller:
         sync=Lifecycle().sync,
         indexes=[(Pod, "node", lambda pod: [pod.spec.nodeName] if pod.spec.nodeName else [])],
     )
+
+
+def reference_to(name: str) -> ObjectReference:
+    """A node that is no more, as events name it."""
+    return ObjectReference(apiVersion="v1", kind="Node", name=name, uid=name)
 
 
 def node_of_lease(lease: Lease) -> list[Key]:

@@ -6,7 +6,7 @@ expectations, so a stale cache never makes a second pass repeat it.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from knarr.kinds.types.core_v1 import PersistentVolumeClaim, Pod, PodTemplateSpe
 from knarr.loop import revisions as history_of
 from knarr.loop.claims import claim
 from knarr.loop.executor import carry_out
-from knarr.loop.expectations import Expectations
+from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
 from knarr.loop.steps import Create, Delete, Status, Step
 from knarr.meta import clock, labels
@@ -59,7 +59,7 @@ async def sync(key: Key, context: Context, expectations: Expectations) -> dateti
         expectations.forget(key)
         return None
     if not expectations.satisfied(key):
-        return None
+        return clock.now() + timedelta(seconds=PATIENCE)
     pods = await claim_pods(context, set_)
     history = await claim_history(context, set_)
     revisions, history = await ensure_revisions(context, set_, history)
