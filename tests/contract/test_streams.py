@@ -10,10 +10,13 @@ import pytest
 
 from tests.contract.standin import StandIn
 
+FOLDERS = [*os.environ.get("PATH", "").split(os.pathsep), *os.environ.get("KNARR_TEST_KUBECTLS", "").split(os.pathsep)]
+FIRST = shutil.which("kubectl")
 PLACES = [
-    *Path("/usr/lib/google-cloud-sdk/bin").glob("kubectl.1.*"),
-    *Path("/tmp").glob("kubectl-1.*/usr/bin/kubectl"),
-    *([Path(found)] if (found := shutil.which("kubectl")) else []),
+    path
+    for folder in [*([Path(FIRST).resolve().parent] if FIRST else []), *map(Path, filter(None, FOLDERS))]
+    for path in (folder / "kubectl", *folder.glob("kubectl.1.*"))
+    if path.is_file()
 ]
 KUBECTLS = sorted({path.resolve() for path in PLACES})
 pytestmark = pytest.mark.skipif(not KUBECTLS, reason="no kubectl here")

@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None, make_runtime: MakeRuntime | None = 
     parser.add_argument("--config", type=Path, required=True, help="JSON file that describes the node")
     settings = config.read(parser.parse_args(arguments).config)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # the standard event loop: uvloop never wakes for a runtime's socket whose number a child's pipe had before
     asyncio.run(serve(settings, (make_runtime or simulated)(settings)))
     return 0
 
