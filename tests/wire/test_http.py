@@ -191,6 +191,13 @@ async def test_a_log_is_streamed_from_the_agent(server, agent):
     assert agent.heads[0].startswith("GET /containerLogs/default/web-0/web?follow=true&tailLines=2 HTTP/1.1")
 
 
+async def test_a_node_proxy_reaches_the_agent(server, agent):
+    path = "/api/v1/nodes/node-1/proxy/stats/summary"
+    async with client(server, ADMIN) as session, session.get(path) as answer:
+        assert (answer.status, await answer.read()) == (200, b"one\ntwo\n")
+    assert agent.heads[0].startswith("GET /stats/summary HTTP/1.1")
+
+
 async def test_an_exec_that_is_no_upgrade_is_refused(server, agent):
     async with client(server, ADMIN) as session, session.post(EXEC) as answer:
         assert (answer.status, (await answer.json())["message"]) == (400, "Upgrade request required")

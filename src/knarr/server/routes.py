@@ -60,6 +60,8 @@ class Routes:
                 return await self._streams.answer(call.request, self._pod(call), target.subresource)
             if target.resource in ("pods", "services") and target.subresource == "proxy":
                 return await self._proxies.answer(call.request, target)
+            if (target.resource, target.subresource) == ("nodes", "proxy"):
+                return await self._streams.agent(call.request, target)
             action = self._actions.get((target.resource, target.subresource, target.verb))
             if action is not None:
                 return await action(call)
