@@ -53,6 +53,14 @@ NULLABLE = {
     "Endpoint.nodeName",
 }
 
+# Required structs that are pointers upstream: absent and empty are told apart.
+POINTERS = {
+    "DaemonSetSpec.selector",
+    "DeploymentSpec.selector",
+    "ReplicaSetSpec.selector",
+    "StatefulSetSpec.selector",
+}
+
 PRIMITIVES = {"string": "str", "integer": "int", "boolean": "bool", "number": "float"}
 ZEROS = {"str": '""', "int": "0", "bool": "False", "float": "0.0", "Time": '""', "MicroTime": '""', "Quantity": '""'}
 EMBEDDED = {"metadata", "spec", "status"}  # always present in Python, as in Go
@@ -120,7 +128,7 @@ def attribute(cls: str, name: str, prop: dict[str, Any], required: bool, module:
         default, factory = "", "list"
     elif type_.startswith("{}"):
         default, factory = "", "dict"
-    elif "." in type_ and (required or name in EMBEDDED):
+    elif "." in type_ and (required or name in EMBEDDED) and f"{cls}.{name}" not in POINTERS:
         default, factory = "", f"lambda: {hint}()"
     elif type_ in ("str", "Time", "MicroTime", "Quantity") and f"{cls}.{name}" not in NULLABLE:
         default, factory = '""', ""

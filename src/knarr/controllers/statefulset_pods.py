@@ -18,7 +18,7 @@ from knarr.kinds.types.core_v1 import (
     PodTemplateSpec,
     Volume,
 )
-from knarr.kinds.types.meta_v1 import ObjectMeta, OwnerReference
+from knarr.kinds.types.meta_v1 import LabelSelector, ObjectMeta, OwnerReference
 
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 POD_INDEX = "apps.kubernetes.io/pod-index"
@@ -70,7 +70,7 @@ def wanted_claims(set_: StatefulSet, ordinal: int) -> list[PersistentVolumeClaim
             metadata=ObjectMeta(
                 name=claim_name(set_, template, ordinal),
                 namespace=set_.metadata.namespace,
-                labels={**template.metadata.labels, **set_.spec.selector.matchLabels},
+                labels={**template.metadata.labels, **(set_.spec.selector or LabelSelector()).matchLabels},
                 annotations=template.metadata.annotations,
                 finalizers=template.metadata.finalizers,
             ),

@@ -8,7 +8,7 @@ from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.podspec_defaults import template_defaults
 from knarr.kinds.trees import child, fill, fill_zero, part
 from knarr.kinds.types.apps_v1 import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
-from knarr.meta import field
+from knarr.meta import field, labels
 from knarr.meta.field import FieldError, at
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
@@ -108,7 +108,7 @@ def row(set_: DaemonSet, now: datetime) -> Sequence[object]:
         cells.labels(set_.spec.template.spec.nodeSelector),
         cells.age(set_, now),
         *workloads.shown_containers(set_.spec.template),
-        workloads.selector_text(set_.spec.selector),
+        labels.shown(set_.spec.selector),
     )
 
 

@@ -8,7 +8,7 @@ from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
 from knarr.kinds.podspec_defaults import template_defaults
 from knarr.kinds.trees import child, fill, fill_zero
 from knarr.kinds.types.apps_v1 import Deployment, DeploymentStrategy, RollingUpdateDeployment
-from knarr.meta import field
+from knarr.meta import field, labels
 from knarr.meta.field import FieldError, at
 
 COUNTS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
@@ -92,7 +92,7 @@ def row(deployment: Deployment, now: datetime) -> Sequence[object]:
         status.availableReplicas or 0,
         cells.age(deployment, now),
         *workloads.shown_containers(deployment.spec.template),
-        workloads.selector_text(deployment.spec.selector),
+        labels.shown(deployment.spec.selector),
     )
 
 
@@ -106,7 +106,7 @@ KIND = Kind(
     short_names=("deploy",),
     categories=("all",),
     subresources={"scale": ("get", "patch", "update"), "status": ("get", "patch", "update")},
-    scale=Scale(selector=lambda deployment: workloads.selector_text(deployment.spec.selector)),
+    scale=Scale(selector=lambda deployment: labels.shown(deployment.spec.selector)),
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,

@@ -9,7 +9,7 @@ from knarr.kinds.podspec_defaults import template_defaults
 from knarr.kinds.trees import child, fill
 from knarr.kinds.types.apps_v1 import ReplicaSet
 from knarr.kinds.types.core_v1 import PodTemplateSpec
-from knarr.meta import field
+from knarr.meta import field, labels
 from knarr.meta.field import FieldError
 
 COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
@@ -55,7 +55,7 @@ def row(set_: ReplicaSet, now: datetime) -> Sequence[object]:
         status.readyReplicas or 0,
         cells.age(set_, now),
         *workloads.shown_containers(set_.spec.template or PodTemplateSpec()),
-        workloads.selector_text(set_.spec.selector),
+        labels.shown(set_.spec.selector),
     )
 
 
@@ -69,7 +69,7 @@ KIND = Kind(
     short_names=("rs",),
     categories=("all",),
     subresources={"scale": ("get", "patch", "update"), "status": ("get", "patch", "update")},
-    scale=Scale(selector=lambda set_: workloads.selector_text(set_.spec.selector)),
+    scale=Scale(selector=lambda set_: labels.shown(set_.spec.selector)),
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,

@@ -17,7 +17,7 @@ import msgspec
 from knarr.kinds.decode import decode_json, decode_yaml, go_name
 from knarr.kinds.kind import Tree
 from knarr.kinds.scalars import SCALARS, Mismatch, integer
-from knarr.kinds.wire_shape import GO_NAMES, always_there, drops_zero
+from knarr.kinds.wire_shape import GO_NAMES, POINTER_STRUCTS, always_there, drops_zero
 from knarr.meta.errors import BadRequest
 
 __all__ = ["Findings", "Undecodable", "decode_json", "decode_yaml", "normalise", "patch_schema", "strict", "type_name"]
@@ -91,7 +91,7 @@ def walker(name: str) -> Walker:
     for key, spec in entry["fields"].items():
         type_, required = spec["type"], spec.get("required", False)
         checks[sys.intern(key)] = _check(struct, key, spec)
-        if required or always_there(struct, key, type_, "gvk" in entry):
+        if (required and f"{struct}.{key}" not in POINTER_STRUCTS) or always_there(struct, key, type_, "gvk" in entry):
             if type_ in ZERO and not spec.get("enum"):
                 fill.append((key, ZERO[type_], None))
             elif "." in type_ and type_[0] not in "[{":

@@ -12,7 +12,7 @@ from knarr.kinds.trees import child, fill, fill_zero, items
 from knarr.kinds.types.apps_v1 import StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy
 from knarr.kinds.types.core_v1 import PodTemplateSpec
 from knarr.kinds.volume_defaults import claim_defaults
-from knarr.meta import field
+from knarr.meta import field, labels
 from knarr.meta.field import FieldError, at
 from knarr.meta.label_rules import validate_labels
 
@@ -69,7 +69,7 @@ def validate(set_: StatefulSet) -> Iterator[FieldError]:
         yield from rules.not_negative(spec.ordinals.start, "spec.ordinals.start")
     if spec.serviceName:
         yield from rules.dns_label(spec.serviceName, "spec.serviceName")
-    yield from workloads.selects_template(spec.selector, spec.template, "statefulset")
+    yield from workloads.selects_template(spec.selector, spec.template, "statefulset", detail="")
     yield from pod_template(spec.template)
     yield from claim_templates(spec)
 
@@ -157,7 +157,7 @@ KIND = Kind(
     short_names=("sts",),
     categories=("all",),
     subresources={"scale": ("get", "patch", "update"), "status": ("get", "patch", "update")},
-    scale=Scale(selector=lambda set_: workloads.selector_text(set_.spec.selector)),
+    scale=Scale(selector=lambda set_: labels.shown(set_.spec.selector)),
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,

@@ -68,6 +68,9 @@ ALWAYS = """
 
 NOT_ALWAYS = {"CSINode.status"}  #: a status that is a pointer
 
+#: required structs that are pointers: absent is not empty
+POINTER_STRUCTS = {f"{kind}Spec.selector" for kind in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")}
+
 GO_NAMES = {
     "PodSpec.restartPolicy": "v1.RestartPolicy",
     "PodSpec.dnsPolicy": "v1.DNSPolicy",

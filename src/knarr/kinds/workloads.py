@@ -10,21 +10,26 @@ from knarr.kinds.trees import carry
 from knarr.kinds.types.core_v1 import PodTemplateSpec
 from knarr.kinds.types.meta_v1 import LabelSelector
 from knarr.meta import field, labels
-from knarr.meta.errors import ApiError
 from knarr.meta.field import FieldError, at
 from knarr.meta.label_rules import validate_selector
 
 
-def selects_template(selector: LabelSelector, template: PodTemplateSpec, owner: str) -> Iterator[FieldError]:
-    """The selector is valid, not empty, and matches the template's labels. `owner` is upstream's word for the kind."""
-    found = list(validate_selector(selector, "spec.selector"))
-    yield from found
-    if not selector.matchLabels and not selector.matchExpressions:
-        yield field.wrong("spec.selector", {}, f"empty selector is invalid for {owner}")
-        return
-    if found:
-        yield field.wrong("spec.selector", selector, "invalid label selector")
-    elif not labels.of_object(selector).matches(template.metadata.labels):
+def selects_template(
+    selector: LabelSelector | None, template: PodTemplateSpec, owner: str, *, detail: str = "invalid label selector"
+) -> Iterator[FieldError]:
+    """The selector is there, valid, not empty, and matches the template. `owner` is upstream's word for the kind."""
+    if selector is None:
+        yield field.required("spec.selector")
+    else:
+        found = list(validate_selector(selector, "spec.selector"))
+        yield from found
+        if not selector.matchLabels and not selector.matchExpressions:
+            yield field.wrong("spec.selector", selector, f"empty selector is invalid for {owner}")
+            return
+        if found:
+            yield field.wrong("spec.selector", selector, detail)
+            return
+    if not labels.of_object(selector).matches(template.metadata.labels):
         message = "`selector` does not match template `labels`"
         yield field.wrong("spec.template.metadata.labels", template.metadata.labels, message)
 
@@ -69,14 +74,6 @@ def counts(status: object, names: tuple[str, ...]) -> Iterator[FieldError]:
         value = getattr(status, name) or 0
         if value > most:
             yield field.wrong(at("status", name), value, f"cannot be greater than status.{names[0]}")
-
-
-def selector_text(selector: LabelSelector) -> str:
-    """The selector in the form /scale gives it; "" when it is none."""
-    try:
-        return labels.shown(selector)
-    except ApiError:
-        return ""
 
 
 def shown_containers(template: PodTemplateSpec) -> tuple[str, str]:

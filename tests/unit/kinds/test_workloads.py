@@ -94,6 +94,15 @@ REFUSED = {
         'spec.selector.matchExpressions[0].operator: Invalid value: "X": not a valid selector operator',
         'spec.selector: Invalid value: {"matchExpressions":[{"key":"a","operator":"X"}]}: invalid label selector',
     ),
+    "a missing selector is no empty one": (
+        body("apps/v1", "StatefulSet", spec={"serviceName": "x", "template": POD}),
+        "spec.selector: Required value",
+        f'spec.template.metadata.labels: Invalid value: {{"app":"x"}}: {NO_MATCH}',
+    ),
+    "an empty selector selects too much": (
+        deployment(selector={}),
+        "spec.selector: Invalid value: {}: empty selector is invalid for deployment",
+    ),
     "a selector must select its own pods": (
         replica_set(selector={"matchLabels": {"app": "y"}}),
         f'spec.template.metadata.labels: Invalid value: {{"app":"x"}}: {NO_MATCH}',

@@ -37,7 +37,7 @@ class DaemonSetCondition(Type, frozen=True, kw_only=True):
 class DaemonSetSpec(Type, frozen=True, kw_only=True):
     minReadySeconds: int | None = None
     revisionHistoryLimit: int | None = None
-    selector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
+    selector: meta_v1.LabelSelector | None = None
     template: core_v1.PodTemplateSpec = field(default_factory=lambda: core_v1.PodTemplateSpec())
     updateStrategy: DaemonSetUpdateStrategy | None = None
 
@@ -83,7 +83,7 @@ class DeploymentSpec(Type, frozen=True, kw_only=True):
     progressDeadlineSeconds: int | None = None
     replicas: int | None = None
     revisionHistoryLimit: int | None = None
-    selector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
+    selector: meta_v1.LabelSelector | None = None
     strategy: DeploymentStrategy | None = None
     template: core_v1.PodTemplateSpec = field(default_factory=lambda: core_v1.PodTemplateSpec())
 
@@ -124,7 +124,7 @@ class ReplicaSetCondition(Type, frozen=True, kw_only=True):
 class ReplicaSetSpec(Type, frozen=True, kw_only=True):
     minReadySeconds: int | None = None
     replicas: int | None = None
-    selector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
+    selector: meta_v1.LabelSelector | None = None
     template: core_v1.PodTemplateSpec | None = None
 
 
@@ -185,7 +185,7 @@ class StatefulSetSpec(Type, frozen=True, kw_only=True):
     podManagementPolicy: str = ""
     replicas: int | None = None
     revisionHistoryLimit: int | None = None
-    selector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
+    selector: meta_v1.LabelSelector | None = None
     serviceName: str = ""
     template: core_v1.PodTemplateSpec = field(default_factory=lambda: core_v1.PodTemplateSpec())
     updateStrategy: StatefulSetUpdateStrategy | None = None
