@@ -6,10 +6,10 @@ LAYOUTS: dict[str, str] = {
         NodeName' SecurityContext{PodSecurityContext} ImagePullSecrets Hostname' Subdomain' SetHostnameAsFQDN Affinity
         SchedulerName' Tolerations HostAliases PriorityClassName' Priority PreemptionPolicy DNSConfig=dnsConfig
         ReadinessGates RuntimeClassName Overhead EnableServiceLinks TopologySpreadConstraints OS=os SchedulingGates
-        ResourceClaims Resources HostnameOverride""",
+        ResourceClaims Resources HostnameOverride SchedulingGroup""",
     "PodSecurityContext": """HostNetwork! HostPID=hostPID! HostIPC=hostIPC! ShareProcessNamespace HostUsers
         SELinuxOptions=seLinuxOptions WindowsOptions RunAsUser RunAsGroup RunAsNonRoot SupplementalGroups
-        SupplementalGroupsPolicy FSGroup=fsGroup Sysctls FSGroupChangePolicy=fsGroupChangePolicy SeccompProfile
+        SupplementalGroupsPolicy FSGroup=fsGroup FSGroupChangePolicy=fsGroupChangePolicy Sysctls SeccompProfile
         AppArmorProfile SELinuxChangePolicy=seLinuxChangePolicy""",
     "SecurityContext": """Capabilities Privileged SELinuxOptions=seLinuxOptions WindowsOptions RunAsUser RunAsGroup
         RunAsNonRoot ReadOnlyRootFilesystem AllowPrivilegeEscalation ProcMount SeccompProfile AppArmorProfile""",
