@@ -5,10 +5,13 @@ So "the host" of these tests has a loopback device and what `knarr up` adds, and
 
 import ctypes
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +24,7 @@ from dnslib.server import BaseResolver, DNSLogger, DNSServer
 from knarr.app import config, readiness
 from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer
+from knarr.meta import clock
 
 CLONE_NEWNET = 0x40000000
 OUTSIDE = {"baidu.com": ("110.242.68.66", "39.156.66.10")}  #: what the resolver of "the host" knows
@@ -197,3 +201,33 @@ def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
 def build(folder: Path, *names: str) -> None:
     for name in names:
         knarr("image", "build", "--name", "e2e", "-t", name, str(folder))
+
+
+SIZE = (37, 113)  #: rows and columns of the terminal
+PROMPT = re.compile(rb"([#$] (\x1b\[[0-9]*[A-Za-z])*|try pressing enter\.\r\n)$")  # of the shell, or kubectl's hint
+
+
+def on_terminal(command: list[str], typed: str, seconds: float = 40) -> str:
+    """Run a command on a pseudo-terminal, type once it has shown a prompt, and return what it printed."""
+    terminal, inner = pty.openpty()
+    termios.tcsetwinsize(inner, SIZE)
+    process = subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, start_new_session=True)
+    os.close(inner)
+    said, written, deadline = b"", False, clock.unix() + seconds
+    try:
+        while clock.unix() < deadline:
+            if not select.select([terminal], [], [], 1)[0]:
+                continue
+            try:
+                chunk = os.read(terminal, 65536)
+            except OSError:
+                break
+            said += chunk
+            if not written and PROMPT.search(said):
+                os.write(terminal, b"\n" + typed.encode())
+                written = True
+        return said.decode(errors="replace")
+    finally:
+        os.close(terminal)
+        process.kill()
+        process.wait()

@@ -16,6 +16,7 @@ import pytest
 from knarr.app import config, lookup, processes, readiness
 from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer, ready
+from knarr.app.demo.stage import curl
 from tests.e2e.conftest import ROOT, Kubectl, knarr
 
 pytestmark = pytest.mark.e2e
@@ -94,6 +95,36 @@ def test_up_after_a_crash_of_everything_brings_the_same_cluster_back(spare: str)
         os.kill(recorded.pid, signal.SIGKILL)
     start(spare)
     assert kubectl("get", "configmap", "kept", "-o", "jsonpath={.data.a}") == "b"
+
+
+def test_pods_outlive_the_server_and_are_found_as_they_are(spare: str) -> None:
+    cluster = start(spare, "--nodes", "1")
+    kubectl = Kubectl(environment={"KUBECONFIG": str(lookup.admin_kubeconfig(cluster))})
+    knarr("image", "build", "--name", spare, "-t", "kubia-stored", str(ROOT / "examples/kubia"))
+    kubectl("apply", "-f", str(ROOT / "examples/kubia/kubia.yaml"))
+    kubectl("rollout", "status", "statefulset/kubia", "--timeout=60s")
+    shown = 'jsonpath={range .items[*]}{.status.podIP} {.status.containerStatuses[0].containerID}{"\\n"}{end}'
+    before = kubectl("get", "pods", "-o", shown)
+    recorded = processes.read(lookup.pid_file(cluster, "server"))
+    assert recorded is not None
+    os.kill(recorded.pid, signal.SIGKILL)
+    address = before.split()[0]
+    assert "You've hit kubia-0" in curl(address)
+    start(spare)
+    assert kubectl("get", "pods", "-o", shown) == before
+    kubectl("delete", "pod", "kubia-0", "--timeout=30s")
+    kubectl("rollout", "status", "statefulset/kubia", "--timeout=60s")
+
+
+def test_a_smaller_cluster_forgets_its_last_nodes(spare: str) -> None:
+    before = footprint()
+    cluster = start(spare, "--nodes", "3")
+    knarr("down", "--name", spare)
+    start(spare, "--nodes", "1")
+    kubectl = Kubectl(environment={"KUBECONFIG": str(lookup.admin_kubeconfig(cluster))})
+    assert kubectl("get", "nodes", "-o", "name") == "node/spare-0\n"
+    knarr("down", "--name", spare)
+    assert footprint() == before
 
 
 def test_up_again_says_that_it_runs(cluster: Cluster) -> None:

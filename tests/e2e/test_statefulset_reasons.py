@@ -1,17 +1,13 @@
 """The third note: identity by name and by DNS, claims by identity, JSON patch, and the partition canary."""
 
-import os
-import pty
 import re
-import select
-import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from knarr.app.demo.observer import Observer, image, order_of_deletion, ready
 from knarr.meta import clock
-from tests.e2e.conftest import Kubectl
+from tests.e2e.conftest import Kubectl, on_terminal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
@@ -73,7 +69,6 @@ def all_ready(names: set[str], wanted: str = "") -> Callable[[dict[str, dict[str
 
 
 WEB = {"web-0", "web-1"}
-PROMPT = re.compile(rb"([#$] (\x1b\[[0-9]*[A-Za-z])*|try pressing enter\.\r\n)$")  # of the shell, or kubectl's hint
 
 
 def test_a_pods_hostname_is_its_name(kubectl: Kubectl, watch: Callable[[str], Observer]) -> None:
@@ -108,31 +103,6 @@ def _shell_sees(kubectl: Kubectl, image_: str, addresses: dict[str, str]) -> Non
     for name, address in addresses.items():
         assert f"Name:      {name}.nginx\r\nAddress 1: {address} " in said, said
     assert 'pod "dns-test" deleted' in said
-
-
-def on_terminal(command: list[str], typed: str, seconds: float = 40) -> str:
-    """Run a command on a pseudo-terminal, type once it has shown a prompt, and return what it printed."""
-    terminal, inner = pty.openpty()
-    process = subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, start_new_session=True)
-    os.close(inner)
-    said, written, deadline = b"", False, clock.unix() + seconds
-    try:
-        while clock.unix() < deadline:
-            if not select.select([terminal], [], [], 1)[0]:
-                continue
-            try:
-                chunk = os.read(terminal, 65536)
-            except OSError:
-                break
-            said += chunk
-            if not written and PROMPT.search(said):
-                os.write(terminal, b"\n" + typed.encode())
-                written = True
-        return said.decode(errors="replace")
-    finally:
-        os.close(terminal)
-        process.kill()
-        process.wait()
 
 
 def test_each_identity_keeps_its_claim(kubectl: Kubectl, watch: Callable[[str], Observer]) -> None:

@@ -71,7 +71,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
         tasks.create_task(run_all(roster.controllers(pki), context), name="controllers")
         tasks.create_task(scheduler.run(context), name="scheduler")
         if cluster.runtime == "simulated":
-            nodes = SimulatedNodes(cluster, {name: node_api(handler, name) for name in cluster.node_names})
+            nodes = SimulatedNodes(cluster, pki, {name: node_api(handler, name) for name in cluster.node_names})
             tasks.create_task(nodes.run(), name="nodes")
             actions = {"start": nodes.start, "stop": nodes.stop}
             server_ = await control.listen(Path(agents.control_socket(cluster)), actions)

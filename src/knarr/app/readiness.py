@@ -33,6 +33,20 @@ def wait_nodes_ready(cluster: Cluster, seconds: float) -> None:
         raise ConfigError(f"{', '.join(sorted(waiting))} not Ready after {seconds:.0f} s; see {logs}")
 
 
+def forget_surplus_nodes(cluster: Cluster) -> None:
+    """Delete the Node objects of nodes that this cluster once had and has no more."""
+    link = connect(cluster)
+    try:
+        link.request("GET", "/api/v1/nodes")
+        names = [node["metadata"]["name"] for node in json.loads(link.getresponse().read())["items"]]
+        for name in names:
+            if name.startswith(f"{cluster.name}-") and name not in cluster.node_names:
+                link.request("DELETE", f"/api/v1/nodes/{name}")
+                link.getresponse().read()
+    finally:
+        link.close()
+
+
 def is_ready(node: dict[str, Any]) -> bool:
     conditions = node.get("status", {}).get("conditions") or []
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

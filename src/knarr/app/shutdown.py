@@ -1,7 +1,8 @@
-"""Stopping a cluster, so that nothing of it is left: what `knarr down` does, and `knarr up` after a crash."""
+"""Stopping a cluster, so that nothing of it is left: what `knarr down` does, and a start that failed."""
 
 import asyncio
 import shutil
+from collections.abc import Collection
 
 from knarr.app import config, lookup, processes
 from knarr.app.config import Cluster, ConfigError
@@ -16,18 +17,37 @@ def stop(cluster: Cluster) -> None:
     kubeconfig.remove(cluster.name, path=cluster.kubeconfig)
 
 
-def stop_processes(cluster: Cluster) -> None:
-    """End the agents, then the server, so that the last status still finds its way."""
+def stop_processes(cluster: Cluster, keep: Collection[str] = ()) -> None:
+    """End the agents but those to keep, then the server, so that the last status still finds its way."""
     for name in node_processes(cluster):
-        processes.end(lookup.pid_file(cluster, name))
+        if name not in keep:
+            processes.end(lookup.pid_file(cluster, name))
     processes.end(lookup.pid_file(cluster, lookup.SERVER), grace=15)
 
 
-def stop_leftovers(cluster: Cluster) -> None:
-    """Before a start: end the agents that outlived a crashed server, and remove what it left on the host."""
-    if cluster.file.is_file():
-        stop_processes(cluster)
-        clean(cluster)
+def end_misfits(cluster: Cluster, known: Cluster | None) -> list[str]:
+    """Before a start: end the agents that do not fit the cluster any more, with their nodes; give those that live on.
+
+    An agent that outlived a crashed server fits, unless the API has moved to another port.
+    """
+    surplus = [name for name in node_processes(cluster) if name not in cluster.node_names]
+    for name in surplus:
+        processes.end(lookup.pid_file(cluster, name))
+        _remove_node(cluster, name)
+    living = [name for name in cluster.node_names if processes.read(lookup.pid_file(cluster, name))]
+    if known is not None and known.port != cluster.port:
+        for name in living:
+            processes.end(lookup.pid_file(cluster, name))
+        return []
+    return living
+
+
+def _remove_node(cluster: Cluster, name: str) -> None:
+    from knarr.net import podnetwork
+    from knarr.node.runtimes.sandbox import cleaning
+
+    cleaning.clean_node(cluster.node_folder(name))
+    asyncio.run(podnetwork.remove_node(cluster.network, int(name.rpartition("-")[2])))
 
 
 def clean(cluster: Cluster) -> None:

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Mapping
 
 from knarr.app.config import Cluster
+from knarr.app.pki import Pki
 from knarr.client.api import Api
 from knarr.client.informer import Informers
 from knarr.node.agent import Agent
@@ -18,8 +19,8 @@ from knarr.node.runtimes.simulated import SimulatedRuntime
 class SimulatedNodes:
     """The cluster's simulated nodes; `run` keeps their agents alive until it is cancelled."""
 
-    def __init__(self, cluster: Cluster, apis: Mapping[str, Api]) -> None:
-        self._cluster, self._apis = cluster, apis
+    def __init__(self, cluster: Cluster, pki: Pki, apis: Mapping[str, Api]) -> None:
+        self._cluster, self._pki, self._apis = cluster, pki, apis
         self._runtimes = {
             name: SimulatedRuntime(cluster.network.node(number).pods) for number, name in enumerate(cluster.node_names)
         }
@@ -63,6 +64,10 @@ class SimulatedNodes:
             pod_cidr=str(runtime.network),
             dns_ip=self._cluster.network.dns,
             runtime="simulated",
+            ca=self._pki.ca,
+            serving_cert=self._pki.node(name).certificate,
+            serving_key=self._pki.node(name).key,
+            port=0,
         )
         async with Informers(api) as informers:
             await Agent(settings, api, informers, runtime).run()

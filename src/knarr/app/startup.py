@@ -1,6 +1,7 @@
 """Starting a cluster: check first, then the server, the network and the nodes, then the kubeconfig.
 
-Whatever fails after the checks ends what was started, so a failed `knarr up` leaves nothing running.
+Whatever fails after the checks ends what was started, so a failed `knarr up` leaves nothing running that did not run
+before. Agents and pods that outlived a crashed server are left alone: the new server finds them as they are.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import click
 
-from knarr.app import agents, config, lookup, processes, shutdown
+from knarr.app import agents, config, lookup, processes, readiness, shutdown
 from knarr.app.config import Cluster, ConfigError
 from knarr.meta import clock
 
@@ -53,24 +54,29 @@ def up(wishes: Wishes, *, foreground: bool = False) -> Cluster:
     cluster = decide(wishes, known)
     say_runtime(cluster, wishes)
     check_host(cluster)
-    is_new = not cluster.data_dir.exists()
     with locked(cluster):
-        shutdown.stop_leftovers(cluster)
-        before = cluster.file.read_bytes() if cluster.file.exists() else None
-        config.save(cluster)
-        try:
-            _start(cluster)
-        except BaseException:
-            shutdown.stop_processes(cluster)
-            shutdown.clean(cluster)
-            config.restore(cluster, before)
-            if is_new:
-                shutil.rmtree(cluster.data_dir)
-            raise
+        begin(cluster, known)
     _next_steps(cluster)
     if foreground:
         _stay(cluster)
     return cluster
+
+
+def begin(cluster: Cluster, known: Cluster | None) -> None:
+    """Start what does not run; on failure take back what this start began, and only that."""
+    before = cluster.file.read_bytes() if cluster.file.exists() else None
+    living = shutdown.end_misfits(cluster, known)
+    config.save(cluster)
+    try:
+        _start(cluster)
+    except BaseException:
+        shutdown.stop_processes(cluster, keep=living)
+        if not living:
+            shutdown.clean(cluster)
+        config.restore(cluster, before)
+        if before is None:
+            shutil.rmtree(cluster.data_dir)
+        raise
 
 
 def decide(wishes: Wishes, known: Cluster | None) -> Cluster:
@@ -123,9 +129,12 @@ def check_host(cluster: Cluster) -> None:
         raise ConfigError("this knarr has no containerd runtime yet; use --runtime sandbox or simulated")
     if cluster.runtime == "sandbox":
         from knarr.node.runtimes.sandbox.host import check_host as check_sandbox
+        from knarr.node.runtimes.sandbox.host import shortcomings
 
         if missing := check_sandbox(cluster.data_dir):
             raise ConfigError(f"this host cannot run sandboxes: {'; '.join(missing)}; try --runtime simulated")
+        for lack in shortcomings():
+            click.echo(f"note: {lack}")
 
 
 def is_free(port: int) -> bool:
@@ -180,10 +189,9 @@ def _start(cluster: Cluster) -> None:
     if cluster.runtime == "sandbox":
         for node in cluster.node_names:
             agents.start(cluster, node)
+    readiness.forget_surplus_nodes(cluster)
     if cluster.nodes:
-        from knarr.app.readiness import wait_nodes_ready
-
-        wait_nodes_ready(cluster, NODE_SECONDS)
+        readiness.wait_nodes_ready(cluster, NODE_SECONDS)
         names = cluster.node_names
         progress.done("nodes", f"{', '.join(names) if len(names) < 4 else f'{len(names)} nodes'} Ready")
 
