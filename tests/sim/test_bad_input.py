@@ -88,9 +88,11 @@ MANIFESTS: dict[str, Tree] = {
         "binaryData": {"c": "AAAA"},
     },
 }
+UNKNOWN = ("unknownField", "spec", "metadata", "items", "$patch", "")
 SCALARS: list[Any] = [
     None, True, False, 0, 1, -1, 2**31, -(2**63), 1e300, 0.5, "", "x", "A_B", "a.b", " ", "1", "-1", "1Gi", "x%",
-    "101%", "None", "Always", "\u0000", "é" * 300, "a" * 300, [], {}, [None], [[]], {"": ""}, {"x": {"y": []}}, "1.2.3", "$(X)",
+    "101%", "None", "Always", "\u0000", "é" * 300, "a" * 300, [], {}, [None], [[]], {"": ""}, {"x": {"y": []}}, "1.2.3",
+    "$(X)",
 ]  # fmt: skip
 
 
@@ -115,7 +117,7 @@ def mutate(tree: Tree, rng: random.Random) -> Tree:
         if change == "remove":
             del parent[last]
         elif change == "unknown" and isinstance(parent, dict):
-            parent[rng.choice(("unknownField", "spec", "metadata", "items", "$patch", ""))] = rng.choice(SCALARS)
+            parent[rng.choice(UNKNOWN)] = copy.deepcopy(rng.choice(SCALARS))
         elif change == "double" and isinstance(parent, list):
             parent.append(copy.deepcopy(parent[last]))
         elif change == "copy":
@@ -150,7 +152,7 @@ async def removed(cluster: Cluster, path: str) -> None:
 async def check(cluster: Cluster, base: str, manifest: Tree, rng: random.Random) -> tuple[int, int]:
     """One example; the codes of the create and of the update."""
     validation = rng.choice(("Strict", "Warn", "Ignore"))
-    mutated = mutate(manifest, rng)
+    mutated, update = mutate(manifest, rng), mutate(manifest, rng)
     before = cluster.store.revision
     created = await send(cluster, "POST", base, mutated, fieldValidation=validation)
     assert created.status < 500, (mutated, created.body)
@@ -161,15 +163,15 @@ async def check(cluster: Cluster, base: str, manifest: Tree, rng: random.Random)
         place = f"{base}/{json.loads(created.body)['metadata']['name']}"
         assert (await send(cluster, "GET", place)).body == created.body
         await removed(cluster, place)
-    return created.status, await _update(cluster, base, manifest, rng, validation)
+    return created.status, await _update(cluster, base, manifest, update, validation)
 
 
-async def _update(cluster: Cluster, base: str, manifest: Tree, rng: random.Random, validation: str) -> int:
+async def _update(cluster: Cluster, base: str, manifest: Tree, update: Tree, validation: str) -> int:
     created = await send(cluster, "POST", base, manifest)
     assert created.status == 201, created.body
     place = f"{base}/x"
     try:
-        updated = await send(cluster, "PUT", place, mutate(json.loads(created.body), rng), fieldValidation=validation)
+        updated = await send(cluster, "PUT", place, update, fieldValidation=validation)
         assert updated.status < 500, updated.body
         now = await send(cluster, "GET", place)
         if updated.status >= 400:
