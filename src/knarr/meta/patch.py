@@ -135,8 +135,8 @@ def _merge_value(old: Any, new: Any, field: PatchField | None) -> Any:
         return [_settled(item, field.schema if field else None) for item in new]
     if field.merge_key:
         return _merge_objects(old if isinstance(old, list) else [], new, field)
-    merged = list(old) if isinstance(old, list) else []
-    return merged + [item for item in new if item not in merged]
+    before = old if isinstance(old, list) else []
+    return _ordered(before + [item for item in new if item not in before], new, "", before)
 
 
 def _settled(item: Any, schema: PatchSchema | None) -> Any:
@@ -145,26 +145,32 @@ def _settled(item: Any, schema: PatchSchema | None) -> Any:
 
 
 def _merge_objects(old: list[Any], new: list[Any], field: PatchField) -> list[Any]:
-    """Merge two lists of objects by their merge key; entries that say so delete or replace."""
+    """Merge two lists of objects by their merge key; entries that say so delete or replace.
+
+    Entries that only the patch has come first, the others keep their places, as upstream orders them.
+    """
     key = field.merge_key
     entries = [item for item in new if not _is_directive(item, "replace", key)]
     if len(entries) != len(new):
         return [_settled({k: v for k, v in item.items() if k != DIRECTIVE}, field.schema) for item in entries]
-    merged = list(old)
+    merged, before, order = list(old), old, list[Tree]()
     for item in new:
         identity = _identity(item, key)
         at = [i for i, existing in enumerate(merged) if _identity(existing, key) == identity]
         directive = item.get(DIRECTIVE)
         if directive == "delete":
             merged = [existing for i, existing in enumerate(merged) if i not in at]
-        elif directive not in (None, "merge", "replace"):
+            before = [existing for existing in before if _identity(existing, key) != identity]
+            continue
+        if directive not in (None, "merge", "replace"):
             raise BadRequest(f"unknown patch type found: {_go(directive)}")
-        elif at:
+        if at:
             kept = {} if directive == "replace" else merged[at[0]]
             merged[at[0]] = strategic_merge(kept, {k: v for k, v in item.items() if k != DIRECTIVE}, field.schema)
         else:
             merged.append(strategic_merge({}, {k: v for k, v in item.items() if k != DIRECTIVE}, field.schema))
-    return merged
+        order.append(item)
+    return _ordered(merged, order, key, before)
 
 
 def _is_directive(item: Any, name: str, key: str) -> bool:

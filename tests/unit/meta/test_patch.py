@@ -23,7 +23,25 @@ STRATEGIC = {
         {"containers": [{"name": "b", "image": "new"}]},
         {"containers": [A, {"name": "b", "image": "new"}]},
     ),
-    "an unknown entry is appended": (POD, {"containers": [A]}, {"containers": [B]}, {"containers": [A, B]}),
+    "an unknown entry comes first": (POD, {"containers": [A]}, {"containers": [B]}, {"containers": [B, A]}),
+    "an unknown entry stands where the patch has it among known ones": (
+        POD,
+        {"containers": [A, B]},
+        {"containers": [B, C]},
+        {"containers": [A, B, C]},
+    ),
+    "an unknown primitive comes first": (
+        META,
+        {"finalizers": ["a"]},
+        {"finalizers": ["b"]},
+        {"finalizers": ["b", "a"]},
+    ),
+    "an entry that is deleted leaves no place behind": (
+        POD,
+        {"containers": [A, B]},
+        {"containers": [C, {"$patch": "delete", "name": "a"}]},
+        {"containers": [C, B]},
+    ),
     "an entry is deleted": (
         POD,
         {"containers": [A, B]},
