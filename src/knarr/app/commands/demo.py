@@ -16,6 +16,9 @@ from knarr.app.demo.story import STORY
 from knarr.meta import clock
 
 
+NOWHERE = ("127.0.0.1",)  #: the demo asks for no name outside the cluster, and nothing of it shall leave the machine
+
+
 @click.command("demo")
 @click.option("--name", default="demo", show_default=True, help="The name of the demo's own cluster.")
 @click.option("--runtime", type=click.Choice(["sandbox", "simulated"]), help="Default: as knarr up chooses.")
@@ -32,7 +35,13 @@ def command(name: str, runtime: str | None, keep: bool) -> None:
     try:
         cluster = startup.up(
             startup.Wishes(
-                name=name, data_dir=folder / "data", nodes=2, port=0, runtime=runtime, kubeconfig=folder / "kubeconfig"
+                name=name,
+                data_dir=folder / "data",
+                nodes=2,
+                port=0,
+                runtime=runtime,
+                kubeconfig=folder / "kubeconfig",
+                upstream_dns=NOWHERE,
             )
         )
         connect = partial(readiness.connect, cluster)
