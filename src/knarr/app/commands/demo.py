@@ -15,7 +15,6 @@ from knarr.app.demo.stage import Stage, example_folder
 from knarr.app.demo.story import STORY
 from knarr.meta import clock
 
-
 NOWHERE = ("127.0.0.1",)  #: the demo asks for no name outside the cluster, and nothing of it shall leave the machine
 
 
