@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+from collections.abc import Collection
 from typing import Any
 
 from knarr.app import pki
@@ -10,8 +11,12 @@ from knarr.app.config import Cluster, ConfigError
 from knarr.meta import clock
 
 
-def wait_nodes_ready(cluster: Cluster, seconds: float) -> None:
-    """Return when every node of the cluster is Ready; ConfigError, naming the others, after `seconds`."""
+def wait_nodes_ready(cluster: Cluster, seconds: float, fresh: Collection[str] = (), since: str = "") -> None:
+    """Return when every node of the cluster is Ready; ConfigError, naming the others, after `seconds`.
+
+    Of the `fresh` ones, whose agents have just been started, only what they said after `since` counts: a node that is
+    stored as Ready from before may have been down in between.
+    """
     deadline = clock.unix() + seconds
     waiting = set(cluster.node_names)
     link = connect(cluster, timeout=seconds)
@@ -20,8 +25,9 @@ def wait_nodes_ready(cluster: Cluster, seconds: float) -> None:
         answer = link.getresponse()
         while waiting and clock.unix() < deadline and (line := answer.readline()):
             node = json.loads(line)["object"]
-            if is_ready(node):
-                waiting.discard(node["metadata"]["name"])
+            name = node["metadata"]["name"]
+            if is_ready(node, since if name in fresh else ""):
+                waiting.discard(name)
     except TimeoutError:
         pass  # reported below, by the names that are left
     except (OSError, http.client.HTTPException) as error:
@@ -47,9 +53,13 @@ def forget_surplus_nodes(cluster: Cluster) -> None:
         link.close()
 
 
-def is_ready(node: dict[str, Any]) -> bool:
+def is_ready(node: dict[str, Any], since: str = "") -> bool:
+    """Whether a node's agent says that it is Ready, and has said so at or after `since`."""
     conditions = node.get("status", {}).get("conditions") or []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return any(
+        c["type"] == "Ready" and c["status"] == "True" and (c.get("lastHeartbeatTime") or "") >= since
+        for c in conditions
+    )
 
 
 def connect(cluster: Cluster, timeout: float = 300) -> http.client.HTTPSConnection:

@@ -178,7 +178,7 @@ class Progress:
 
 
 def _start(cluster: Cluster) -> None:
-    progress = Progress()
+    progress, since = Progress(), clock.timestamp()
     with ServerStart(cluster) as server:
         if cluster.runtime == "sandbox":
             asyncio.run(_create_network(cluster))
@@ -186,13 +186,11 @@ def _start(cluster: Cluster) -> None:
         server.wait("ready")
         progress.done("API server", cluster.url)
     _write_kubeconfigs(cluster)
-    if cluster.runtime == "sandbox":
-        for node in cluster.node_names:
-            agents.start(cluster, node)
+    names = cluster.node_names
+    fresh = names if cluster.runtime == "simulated" else [node for node in names if agents.start(cluster, node)]
     readiness.forget_surplus_nodes(cluster)
     if cluster.nodes:
-        readiness.wait_nodes_ready(cluster, NODE_SECONDS)
-        names = cluster.node_names
+        readiness.wait_nodes_ready(cluster, NODE_SECONDS, fresh, since)
         progress.done("nodes", f"{', '.join(names) if len(names) < 4 else f'{len(names)} nodes'} Ready")
 
 
