@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from knarr.client.transport import Request, Response
+from knarr.kinds.rules import address_of
 from knarr.kinds.types.core_v1 import Endpoints, Pod, Service
 from knarr.meta import clock
 from knarr.meta.errors import BadRequest, NotFound, ServiceUnavailable
@@ -27,14 +28,13 @@ class Proxies:
             address, port = await self._pod(target.namespace, name, port)
         else:
             address, port = await self._service(target.namespace, name, port)
-        host = f"[{address}]" if ":" in address else address
-        return await _forward(request, f"{scheme}://{host}:{port}{target.rest or '/'}")
+        return await _forward(request, url(scheme, address, port, target.rest or "/"))
 
     async def _pod(self, namespace: str, name: str, port: str) -> tuple[str, str]:
         pod = await self._state.get(Pod, namespace, name)
         if pod is None:
             raise NotFound(f'pods "{name}" not found', kind="pods", name=name)
-        if not pod.status.podIP:
+        if not proxyable(pod.status.podIP):
             raise BadRequest("address not allowed")
         ports = [p for container in pod.spec.containers for p in container.ports]
         if not port:
@@ -62,16 +62,33 @@ class Proxies:
         return clock.rng().choice(choices)
 
 
-def split(name: str) -> tuple[str, str, str]:
-    """The parts of `[scheme:]name[:port]`; raise BadRequest when there are more."""
-    parts = name.split(":")
-    if len(parts) == 1:
-        return "http", parts[0], ""
-    if len(parts) == 2:
-        return "http", parts[0], parts[1]
-    if len(parts) == 3:
-        return parts[0] or "http", parts[1], parts[2]
-    raise BadRequest(f'invalid service request "{name}"')
+def split(text: str) -> tuple[str, str, str]:
+    """The parts of `[scheme:]name[:port]`; raise BadRequest for another form or scheme."""
+    scheme = name = port = ""
+    match text.split(":"):
+        case [name]:
+            pass
+        case [name, port]:
+            pass
+        case [scheme, name, port]:
+            pass
+    if not name or scheme not in ("", "http", "https"):
+        raise BadRequest(f'invalid service request "{text}"')
+    return scheme or "http", name, port
+
+
+def url(scheme: str, address: str, port: str, path: str) -> str:
+    """Where a request goes. The port comes from the client, and what is no number might name another host."""
+    if not (port.isascii() and port.isdecimal() and int(port) < 1 << 16):
+        raise ServiceUnavailable(f"error trying to reach service: dial tcp: lookup tcp/{port}: unknown port")
+    host = f"[{address}]" if ":" in address else address
+    return f"{scheme}://{host}:{port}{path}"
+
+
+def proxyable(text: str) -> bool:
+    """Whether requests may be carried to an address: a pod's status must not lead to the server's own machine."""
+    address = address_of(text)
+    return address is not None and not (address.is_loopback or address.is_link_local or address.is_multicast)
 
 
 async def _forward(request: Request, url: str) -> Response:
