@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from knarr.app import agents, control, roster
+from knarr.app import agents, bootstrap_roles, control, roster
 from knarr.app.config import Cluster
 from knarr.app.pki import Pki
 from knarr.app.simulation import SimulatedNodes
@@ -81,6 +81,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
 
             tasks.create_task(answer_names(cluster, informers), name="dns")
             tasks.create_task(ServiceProxy(informers, cluster.network).run(), name="proxy")
+        tasks.create_task(bootstrap_roles.ensure(api), name="roles")
 
 
 async def answer_names(cluster: Cluster, informers: Informers) -> None:

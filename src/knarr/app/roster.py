@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from knarr.app.pki import Pki
 from knarr.controllers import (
+    clusterrole_aggregation,
     endpoint_slice,
     endpoints,
     garbage_collector,
@@ -37,4 +38,5 @@ def controllers(pki: Pki) -> Sequence[Controller]:
         node_lifecycle.controller(),
         taint_eviction.controller(),
         pod_gc.controller(),
+        clusterrole_aggregation.CONTROLLER,
     )
