@@ -143,12 +143,13 @@ def kubectl(cluster: Cluster) -> Kubectl:
 
 
 @pytest.fixture
-def watch(cluster: Cluster, namespace: str) -> Iterator[Callable[[str], Observer]]:
-    """Observe a resource of the test's namespace: watch("pods")."""
+def watch(cluster: Cluster, namespace: str) -> Iterator[Callable[..., Observer]]:
+    """Observe a resource of the test's namespace: watch("pods"), watch("statefulsets", "apis/apps/v1")."""
     observers: list[Observer] = []
 
-    def observe(resource: str) -> Observer:
-        observer = Observer(partial(readiness.connect, cluster), f"/api/v1/namespaces/{namespace}/{resource}")
+    def observe(resource: str, group_version: str = "api/v1") -> Observer:
+        path = f"/{group_version}/namespaces/{namespace}/{resource}"
+        observer = Observer(partial(readiness.connect, cluster), path)
         observers.append(observer.__enter__())
         return observer
 

@@ -218,6 +218,38 @@ def test_the_hosts_disks_cannot_be_opened(node: Node):
     assert any("No such file" in line for line in said)
 
 
+DISK = f"{os.major(Path('/').stat().st_dev)} {os.minor(Path('/').stat().st_dev)}"
+ESCAPES = {
+    "a device made in /dev": (f"mknod /dev/disk b {DISK}; dd if=/dev/disk of=/dev/null count=1 2>&1", "denied"),
+    "a device made in a volume": (f"mknod /dev/shm/disk b {DISK}; dd if=/dev/shm/disk count=1 2>&1", "denied"),
+    "the root of the pod's first process": ("ls -A /proc/1/root/ | wc -l", "0"),
+    "its working directory": ("ls -A /proc/1/cwd/ | wc -l", "0"),
+}
+
+
+@pytest.mark.parametrize(("script", "expected"), ESCAPES.values(), ids=ESCAPES)
+def test_no_way_out_is(node: Node, script: str, expected: str):
+    assert expected in in_pod(node, script, capabilities_add=("SYS_PTRACE",))[-1]
+
+
+def test_no_working_directory_leads_out(node: Node):
+    names = ["/proc/1/root", "/proc/1/cwd", *(f"/proc/self/fd/{number}" for number in range(3, 24))]
+
+    async def story(runtime: SandboxRuntime) -> list[str]:
+        await runtime.run_pod(node.pod())
+        refused = []
+        for attempt, name in enumerate(names):
+            spec = node.container("ls", attempt=attempt, working_dir=name, capabilities_add=("SYS_PTRACE",))
+            with pytest.raises(RuntimeFailure) as error:
+                await runtime.start_container(UID, spec)
+            refused.append(error.value.message)
+        return refused
+
+    first, *others = node.run(story)
+    assert "possible container breakout detected" in first
+    assert [each for each in others if not re.search("breakout|chdir to cwd|directory", each)] == []
+
+
 def test_the_clusters_own_files_are_hidden(node: Node):
     (node.folder / "secret").write_text("s")
     assert in_pod(node, f"ls -A {node.folder} | wc -l; cat {node.folder}/secret || echo none")[0] == "0"

@@ -72,7 +72,7 @@ def all_ready(count: int, *images: str) -> Callable[[dict[str, dict[str, object]
     )
 
 
-def test_create_gives_pods_in_order(kubectl: Kubectl, watch: Callable[[str], Observer], tmp_path: Path) -> None:
+def test_create_gives_pods_in_order(kubectl: Kubectl, watch: Callable[..., Observer], tmp_path: Path) -> None:
     pods = watch("pods")
     said = kubectl("create", "-f", manifest(tmp_path, 3, ALPINE))
     assert said.splitlines() == ["service/nginx created", "statefulset.apps/web created"]
@@ -86,7 +86,7 @@ def test_create_gives_pods_in_order(kubectl: Kubectl, watch: Callable[[str], Obs
 
 
 def test_pods_find_each_other_by_name(
-    kubectl: Kubectl, watch: Callable[[str], Observer], namespace: str, tmp_path: Path
+    kubectl: Kubectl, watch: Callable[..., Observer], namespace: str, tmp_path: Path
 ) -> None:
     pods = watch("pods")
     kubectl("create", "-f", manifest(tmp_path, 3, ALPINE))
@@ -99,7 +99,7 @@ def test_pods_find_each_other_by_name(
 
 
 def test_a_pod_finds_names_outside_the_cluster(
-    kubectl: Kubectl, watch: Callable[[str], Observer], tmp_path: Path
+    kubectl: Kubectl, watch: Callable[..., Observer], tmp_path: Path
 ) -> None:
     pods = watch("pods")
     kubectl("create", "-f", manifest(tmp_path, 2, ALPINE))
@@ -108,7 +108,7 @@ def test_a_pod_finds_names_outside_the_cluster(
     assert set(OUTSIDE["baidu.com"]) <= set(re.findall(r"Address: (\S+)", answer)), answer
 
 
-def test_scale_by_scale_edit_and_patch(kubectl: Kubectl, watch: Callable[[str], Observer], tmp_path: Path) -> None:
+def test_scale_by_scale_edit_and_patch(kubectl: Kubectl, watch: Callable[..., Observer], tmp_path: Path) -> None:
     pods = watch("pods")
     kubectl("create", "-f", manifest(tmp_path, 3, ALPINE))
     pods.wait("three pods", all_ready(3))
@@ -127,16 +127,17 @@ def test_scale_by_scale_edit_and_patch(kubectl: Kubectl, watch: Callable[[str], 
 
 
 def test_on_delete_changes_a_pod_only_when_it_is_deleted(
-    kubectl: Kubectl, watch: Callable[[str], Observer], tmp_path: Path
+    kubectl: Kubectl, watch: Callable[..., Observer], tmp_path: Path
 ) -> None:
-    pods = watch("pods")
+    pods, sets = watch("pods"), watch("statefulsets", "apis/apps/v1")
     kubectl("create", "-f", manifest(tmp_path, 4, ALPINE, ON_DELETE))
     pods.wait("four pods", all_ready(4))
     assert set(re.findall(r" image: (\S+)", kubectl("get", "pod", "-o", "yaml"))) == {ALPINE}
     said = kubectl("replace", "-f", manifest(tmp_path, 4, PLAIN, ON_DELETE))
     assert said.splitlines() == ["service/nginx replaced", "statefulset.apps/web replaced"]
     status = json.loads(kubectl("get", "sts", "web", "-o", "json"))
-    kubectl("wait", "sts/web", f"--for=jsonpath={{.status.observedGeneration}}={status['metadata']['generation']}")
+    generation = status["metadata"]["generation"]
+    sets.wait("the change is observed", lambda s: s["web"]["status"].get("observedGeneration", 0) >= generation)
     assert {image(pod) for pod in pods.objects.values()} == {ALPINE}
     assert kubectl("delete", "pod", "web-2").startswith('pod "web-2" deleted')
     pods.wait("web-2 back", all_ready(4))
@@ -149,7 +150,7 @@ def test_on_delete_changes_a_pod_only_when_it_is_deleted(
 
 
 def test_rolling_update_replaces_every_pod_from_the_last(
-    kubectl: Kubectl, watch: Callable[[str], Observer], tmp_path: Path
+    kubectl: Kubectl, watch: Callable[..., Observer], tmp_path: Path
 ) -> None:
     pods = watch("pods")
     kubectl("create", "-f", manifest(tmp_path, 3, ALPINE, ROLLING))
@@ -162,7 +163,7 @@ def test_rolling_update_replaces_every_pod_from_the_last(
 
 
 def test_deleting_the_set_deletes_its_pods_unless_orphaned(
-    kubectl: Kubectl, watch: Callable[[str], Observer], tmp_path: Path
+    kubectl: Kubectl, watch: Callable[..., Observer], tmp_path: Path
 ) -> None:
     pods = watch("pods")
     file = manifest(tmp_path, 2, ALPINE)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def all_ready(names: set[str], wanted: str = "") -> Callable[[dict[str, dict[str
 WEB = {"web-0", "web-1"}
 
 
-def test_a_pods_hostname_is_its_name(kubectl: Kubectl, watch: Callable[[str], Observer]) -> None:
+def test_a_pods_hostname_is_its_name(kubectl: Kubectl, watch: Callable[..., Observer]) -> None:
     pods = watch("pods")
     kubectl("create", "-f", "-", stdin=web())
     pods.wait("two pods", all_ready(WEB))
@@ -80,7 +81,7 @@ def test_a_pods_hostname_is_its_name(kubectl: Kubectl, watch: Callable[[str], Ob
 
 
 def test_a_shell_in_a_throw_away_pod_resolves_the_identities_before_and_after_a_replacement(
-    kubectl: Kubectl, watch: Callable[[str], Observer]
+    kubectl: Kubectl, watch: Callable[..., Observer]
 ) -> None:
     pods = watch("pods")
     kubectl("create", "-f", "-", stdin=web())
@@ -105,7 +106,7 @@ def _shell_sees(kubectl: Kubectl, image_: str, addresses: dict[str, str]) -> Non
     assert 'pod "dns-test" deleted' in said
 
 
-def test_each_identity_keeps_its_claim(kubectl: Kubectl, watch: Callable[[str], Observer]) -> None:
+def test_each_identity_keeps_its_claim(kubectl: Kubectl, watch: Callable[..., Observer]) -> None:
     pods = watch("pods")
     kubectl("create", "-f", "-", stdin=web(claims=True))
     pods.wait("two pods", all_ready(WEB))
@@ -127,7 +128,7 @@ def test_each_identity_keeps_its_claim(kubectl: Kubectl, watch: Callable[[str], 
 
 
 def test_a_json_patch_rolls_in_reverse_and_a_partition_holds_the_lower_ordinals(
-    kubectl: Kubectl, watch: Callable[[str], Observer]
+    kubectl: Kubectl, watch: Callable[..., Observer]
 ) -> None:
     pods = watch("pods")
     names = {f"mysql-{n}" for n in range(3)}
@@ -149,16 +150,20 @@ def test_a_json_patch_rolls_in_reverse_and_a_partition_holds_the_lower_ordinals(
     assert order_of_deletion(pods.since(moment)) == ["mysql-1", "mysql-0"]
 
 
-def test_a_failing_update_stops(kubectl: Kubectl, watch: Callable[[str], Observer]) -> None:
+def test_a_failing_update_stops(kubectl: Kubectl, watch: Callable[..., Observer]) -> None:
     pods = watch("pods")
     names = {f"mysql-{n}" for n in range(2)}
     kubectl("create", "-f", "-", stdin=web("mysql:5.7.2", name="mysql"))
     pods.wait("two pods", all_ready(names))
     kubectl("set", "image", "statefulset/mysql", "nginx=mysql:9.9.9-nowhere")
     pods.wait("mysql-1 stuck", lambda p: "mysql-1" in p and image(p["mysql-1"]).endswith("nowhere"))
-    kubectl(
-        "wait", "pod/mysql-1", "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff"
-    )
+    pods.wait("mysql-1 backs off", lambda p: _waiting(p["mysql-1"]) == "ImagePullBackOff")
     assert image(pods.objects["mysql-0"]) == "mysql:5.7.2"
     _, rows = kubectl.table("get", "pods")
     assert [(r["NAME"], r["READY"]) for r in rows] == [("mysql-0", "1/1"), ("mysql-1", "0/1")]
+
+
+def _waiting(pod: dict[str, Any]) -> str:
+    """Why a pod's container waits, "" when it does not."""
+    statuses = pod["status"].get("containerStatuses") or [{}]
+    return str(statuses[0].get("state", {}).get("waiting", {}).get("reason", ""))

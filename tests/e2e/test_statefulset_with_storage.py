@@ -30,7 +30,7 @@ def all_ready(count: int, wanted: str = "") -> Callable[[dict[str, dict[str, obj
 
 
 @pytest.mark.usefixtures("kubia_images")
-def test_the_whole_note(kubectl: Kubectl, cluster: Cluster, namespace: str, watch: Callable[[str], Observer]) -> None:
+def test_the_whole_note(kubectl: Kubectl, cluster: Cluster, namespace: str, watch: Callable[..., Observer]) -> None:
     pods, endpoints = watch("pods"), watch("endpoints")
 
     # apply, and look at the creation
