@@ -226,3 +226,34 @@ async def test_openapi_documents_keep_by_their_hash(server):
     assert document["components"]["schemas"]["io.k8s.api.core.v1.Pod"]["x-kubernetes-group-version-kind"] == [
         {"group": "", "kind": "Pod", "version": "v1"}
     ]
+
+
+MADE_UP = {
+    "a review of another type": ("authorization.k8s.io/v1/selfsubjectaccessreviews", '{"spec": "all"}'),
+    "a token review of another type": ("authentication.k8s.io/v1/tokenreviews", '{"spec": {"token": 1}}'),
+}
+
+
+@pytest.mark.parametrize(("path", "body"), MADE_UP.values(), ids=MADE_UP)
+async def test_a_body_of_a_wrong_type_is_a_bad_request(server, path, body):
+    headers = {"Content-Type": "application/json"}
+    async with client(server, ADMIN) as session, session.post(f"/apis/{path}", data=body, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (400, "BadRequest")
+
+
+async def test_a_token_that_is_no_text_is_nobody(server):
+    reader, writer = await server.dial()
+    writer.write(b"GET /api HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff.\xff.\xff\r\n\r\n")
+    assert b"401" in await reader.readline()
+    writer.close()
+
+
+async def test_made_up_names_do_not_make_the_metrics_grow(server):
+    async with client(server) as session:
+        for name in ('a"b', "c", "d"):
+            async with session.get(f"/api/v1/{name}") as answer:
+                assert answer.status == 401
+    async with client(server, ADMIN) as session, session.get("/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    refused = [line for line in lines if line.startswith("apiserver_request_total") and 'code="401"' in line]
+    assert refused == ['apiserver_request_total{verb="",group="",resource="",code="401"} 3']

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from knarr.client.transport import Request
-from knarr.kinds import decode
+from knarr.kinds import decode, schema
 from knarr.kinds.kind import Kind
 from knarr.kinds.table import KindTable
 from knarr.meta.errors import BadRequest
@@ -29,6 +29,13 @@ def read(request: Request, kind: str) -> tuple[Tree, list[str]]:
     if encoding == "yaml":
         return decode.decode_yaml(request.body, kind)
     return decode.decode_json(request.body, kind)
+
+
+def typed(request: Request, kind: str, type_: str) -> Tree:
+    """The tree of a body that is answered and not stored, its types checked; `type_` is "core_v1.Binding"."""
+    tree, _ = read(request, kind)
+    schema.normalise(tree, type_)
+    return tree
 
 
 def check_kind(tree: Tree, expected: Kind, table: KindTable) -> None:

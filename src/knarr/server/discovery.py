@@ -100,16 +100,27 @@ class Discovery:
 
     def __init__(self, table: KindTable) -> None:
         self._table = table
-        self._built: tuple[object, list[Resource]] = (None, [])
+        self._kinds: Sequence[Kind] = ()
+        self._resources: list[Resource] = []
+        self._names: frozenset[tuple[str, str]] = frozenset()
         self._aggregated: dict[bool, Tree] = {}
 
     @property
     def resources(self) -> list[Resource]:
-        stamp = tuple(id(kind) for kind in self._table.all())
-        if self._built[0] != stamp:
-            self._built = (stamp, resources(self._table))
+        self._refresh()
+        return self._resources
+
+    def serves(self, group: str, resource: str) -> bool:
+        """Whether there is such a resource, in whatever version."""
+        self._refresh()
+        return (group, resource) in self._names
+
+    def _refresh(self) -> None:
+        kinds = tuple(self._table.all())
+        if self._kinds != kinds:
+            self._kinds, self._resources = kinds, resources(self._table)
+            self._names = frozenset((r.group, r.name) for r in self._resources)
             self._aggregated = {}
-        return self._built[1]
 
     def versions(self, group: str) -> list[str]:
         """The served versions of a group, the preferred one first."""

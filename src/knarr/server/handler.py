@@ -56,9 +56,16 @@ class Handler:
         except Exception as error:
             log.exception("%s %s", request.method, request.path)
             response = status.response(InternalError(f"Internal error occurred: {error}"))
-        seconds = asyncio.get_running_loop().time() - began
-        self._metrics.observe(target.verb, target.group, target.resource, response.status, seconds)
+        self._measure(target, response.status, asyncio.get_running_loop().time() - began)
         return response
+
+    def _measure(self, target: Target, code: int, seconds: float) -> None:
+        """Count a request. What is not served counts as one thing: made-up names must not make the numbers grow."""
+        if target.resource and self._discovery.serves(target.group, target.resource):
+            self._metrics.observe(target.verb, target.group, target.resource, code, seconds)
+        else:
+            verb = target.verb if target.verb.upper() in paths.VERBS else ""
+            self._metrics.observe(verb, "", "", code, seconds)
 
     async def _answer(self, request: Request, target: Target) -> Response:
         if not target.resource and _public(request.path):

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from knarr.client.transport import User
-from knarr.kinds.types import authentication_v1, authorization_v1
-from knarr.kinds.types.base import Type
 from knarr.meta import clock
 from knarr.meta.field import FieldError, forbidden, invalid, required, wrong
 from knarr.server.authentication import Authenticator
@@ -13,19 +11,11 @@ from knarr.server.authentication.service_account_tokens import ServiceAccountTok
 from knarr.server.authorization import Attributes, Authorizer
 from knarr.server.authorization.rbac import Rbac
 from knarr.server.authorization.rules import Rule
-from knarr.server.identity import AUTHENTICATED, MASTERS
+from knarr.server.identity import MASTERS, authenticated
 from knarr.server.virtual import AUTHORIZATION, Virtual
 
 Tree = dict[str, Any]
 EXACTLY_ONE = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-TYPES: dict[str, type[Type]] = {
-    "TokenReview": authentication_v1.TokenReview,
-    "SelfSubjectReview": authentication_v1.SelfSubjectReview,
-    "SubjectAccessReview": authorization_v1.SubjectAccessReview,
-    "LocalSubjectAccessReview": authorization_v1.LocalSubjectAccessReview,
-    "SelfSubjectAccessReview": authorization_v1.SelfSubjectAccessReview,
-    "SelfSubjectRulesReview": authorization_v1.SelfSubjectRulesReview,
-}
 
 
 class Reviews:
@@ -57,7 +47,7 @@ class Reviews:
         if not token:
             raise invalid("TokenReview", "authentication.k8s.io", "", [required("spec.token")])
         if self._tokens is not None and (found := await self._tokens.review(token, audiences)):
-            return {"authenticated": True, "user": user_info(_known(found[0])), "audiences": found[1]}
+            return {"authenticated": True, "user": user_info(authenticated(found[0])), "audiences": found[1]}
         known = await self._authenticator.token_user(token)
         if known is None:
             return {"user": {}, "error": "invalid bearer token"}
@@ -140,10 +130,6 @@ def _subject(spec: Tree) -> User:
     groups: Sequence[str] = spec.get("groups") or ()
     extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
     return User(spec.get("user") or "", spec.get("uid") or "", tuple(groups), extra)
-
-
-def _known(user: User) -> User:
-    return User(user.name, user.uid, (*user.groups, AUTHENTICATED), user.extra)
 
 
 def _resource_rule(rule: Rule) -> Tree:

@@ -89,7 +89,7 @@ class Routes:
         target = call.target
         if target.verb != "create" or (virtual.namespaced and not target.namespace):
             raise status.no_such_method()
-        tree, _ = bodies.read(call.request, virtual.kind)
+        tree = bodies.typed(call.request, virtual.kind, virtual.type_name)
         if virtual.kind == "Binding":
             name = (tree.get("metadata") or {}).get("name") or ""
             await self._registry.bind(self._kind("pods"), target.namespace, name, tree)
@@ -98,7 +98,7 @@ class Routes:
 
     async def _bind(self, call: Call) -> Response:
         asked = write_options(call.request.query, "CreateOptions")
-        tree, _ = bodies.read(call.request, "Binding")
+        tree = bodies.typed(call.request, "Binding", "core_v1.Binding")
         options = Options(dry_run=asked.dry_run, field_manager=call.manager, user=call.user.name)
         await self._registry.bind(self._kind("pods"), call.target.namespace, call.target.name, tree, options)
         return call.answer(201, status.success(201))
@@ -117,7 +117,7 @@ class Routes:
     async def _token(self, call: Call) -> Response:
         if self._tokens is None:
             raise status.no_such_resource()
-        tree, _ = bodies.read(call.request, "TokenRequest")
+        tree = bodies.typed(call.request, "TokenRequest", "authentication_v1.TokenRequest")
         target = call.target
         answered = await token_requests.answer(self._tokens, self._state, target.namespace, target.name, tree)
         return call.answer(201, answered)

@@ -24,6 +24,11 @@ class Virtual:
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    @property
+    def type_name(self) -> str:
+        """The kind's type as schema.json names it."""
+        return f"{self.group.partition('.')[0] or 'core'}_{self.version}.{self.kind}"
+
 
 VIRTUAL = (
     Virtual("", "v1", "Binding", "bindings", True),

@@ -65,7 +65,7 @@ def read(body: bytes, kind: str) -> Tree:
         if type_ is None:
             raise BadRequest(f'no kind "{named}" is registered for version "{version}"')
         return {"apiVersion": version, "kind": named, **message(raw, type_)}
-    except (IndexError, ValueError, struct.error) as error:
+    except (IndexError, ValueError, OverflowError, OSError, struct.error) as error:
         raise BadRequest(f"the object provided is unrecognized (must be of type {kind}): {error}") from None
 
 

@@ -41,7 +41,7 @@ class Authenticator:
 
 
 def bearer(headers: Mapping[str, str]) -> str:
-    """The bearer token of a request, "" when it has none; WebSocket clients may send it as a subprotocol."""
+    """The bearer token of a request, "" when it has none."""
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()

@@ -96,7 +96,7 @@ class ServiceAccountTokens:
         return claims if set(audiences) & set(claims["aud"]) else None
 
     def _verified(self, token: str) -> Mapping[str, Any] | None:
-        if token.count(".") != 2:
+        if token.count(".") != 2 or not token.isascii():
             return None
         import jwt
 

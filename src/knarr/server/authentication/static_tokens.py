@@ -14,7 +14,7 @@ class StaticTokens:
         self._users = {token.encode(): user for token, user in users.items()}
 
     async def user(self, token: str) -> User | None:
-        given = token.encode()
+        given = token.encode(errors="surrogateescape")  # a header may hold bytes that are no text
         found = None
         for known, user in self._users.items():
             if hmac.compare_digest(known, given):

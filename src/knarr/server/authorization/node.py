@@ -12,7 +12,7 @@ READ = ("get", "list", "watch")
 RULES = (
     Rule(READ, ("",), ("services", "nodes", "pods", "namespaces")),
     Rule(READ, ("discovery.k8s.io",), ("endpointslices",)),
-    Rule(("get", "list", "watch"), ("",), ("secrets", "configmaps", "persistentvolumes", "persistentvolumeclaims")),
+    Rule(READ, ("",), ("secrets", "configmaps", "persistentvolumes", "persistentvolumeclaims")),
     Rule(("patch",), ("",), ("persistentvolumes",)),  # takes its finalizer off a local-path volume it has cleaned up
     Rule(("get",), ("",), ("persistentvolumeclaims/status", "serviceaccounts")),
     Rule(("create", "delete"), ("",), ("pods",)),
