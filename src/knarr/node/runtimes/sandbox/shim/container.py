@@ -71,6 +71,7 @@ class Container:
     def _become(self, report: int, streams: tuple[int, int, int] | None, terminal: socket.socket | None) -> NoReturn:
         try:
             signal.set_wakeup_fd(-1)
+            process.keep_open([report, *(streams or ()), *([terminal.fileno()] if terminal else [])])
             os.setsid()
             self._group.join()
             rootfs.build(self.config)
@@ -148,6 +149,7 @@ class Container:
             os.setsid()
             self._group.join()
             kernel.setns(self._namespace, kernel.CLONE_NEWNS)
+            process.keep_open([report, *descriptors])
             config = {**self.config, "args": command["args"], "size": command.get("size"), "non_root": False}
             if command["tty"]:
                 process.execute(config, None, socket.socket(fileno=descriptors[0]))

@@ -93,15 +93,21 @@ def no_new_privileges() -> None:
     _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
 
 
-def keep_capabilities(names: list[str], last: int) -> None:
-    """Bound this process and all it will execute to these; `last` is the kernel's last capability."""
+def bound_capabilities(names: list[str], last: int) -> None:
+    """What this process and all it will execute can ever have; `last` is the kernel's last capability."""
     kept = {CAPABILITIES.index(name) for name in names if name in CAPABILITIES}
     for number in range(last + 1):
         if number not in kept:
             _check(_libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0), f"drop capability {number}")
+
+
+def keep_capabilities(names: list[str]) -> None:
+    """Give up every other capability, and let none be inherited."""
+    kept = sum(1 << CAPABILITIES.index(name) for name in names if name in CAPABILITIES)
     header = struct.pack("=Ii", 0x20080522, 0)
     data = ctypes.create_string_buffer(24)
     _check(_libc.capget(header, data), "read capabilities")
-    words = list(struct.unpack("=6I", data.raw))
-    words[2] = words[5] = 0  # nothing inheritable
-    _check(_libc.capset(header, struct.pack("=6I", *words)), "set capabilities")
+    words = struct.unpack("=6I", data.raw)  # effective, permitted, inheritable; then the upper halves
+    low, high = kept & 0xFFFFFFFF, kept >> 32
+    left = (words[0] & low, words[1] & low, 0, words[3] & high, words[4] & high, 0)
+    _check(_libc.capset(header, struct.pack("=6I", *left)), "set capabilities")

@@ -14,9 +14,7 @@ from typing import Any, NoReturn
 
 from . import kernel
 from .pod import Pod
-from .process import worded
-
-FILES = os.sysconf("SC_OPEN_MAX")
+from .process import FILES, worded
 
 
 def main(directory: str) -> None:
@@ -54,7 +52,7 @@ def _live(directory: str, ready: int) -> NoReturn:
     _separate(directory, config)
     pause = os.fork()
     if pause == 0:
-        _sleep()
+        _sleep(f"{directory}/shm")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     place = os.open(directory, os.O_PATH | os.O_CLOEXEC)
     os.umask(0o177)
@@ -91,11 +89,19 @@ def _separate(directory: str, config: dict[str, Any]) -> None:
     kernel.mount("shm", shm, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, "mode=1777,size=65536k")
 
 
-def _sleep() -> NoReturn:
-    """PID 1: adopt orphans and let the kernel reap them."""
+def _sleep(place: str) -> NoReturn:
+    """PID 1: adopt orphans and let the kernel reap them. Its root is empty: the pod sees it in /proc/1/root.
+
+    `place` is any directory to mount that root on.
+    """
     kernel.die_with_parent(signal.SIGKILL)
     kernel.set_name("pause")
     kernel.set_arguments("/pause")
+    os.dup2(0, 2)
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("none", place, "tmpfs", kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV, "size=4k,mode=000")
+    kernel.change_root(place)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)

@@ -10,11 +10,13 @@ import signal
 import socket
 import struct
 import termios
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from . import kernel
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+FILES = os.sysconf("SC_OPEN_MAX")
 TIOCSPTLCK, TIOCGPTN = 0x40045431, 0x80045430
 
 
@@ -54,13 +56,16 @@ def execute(config: dict[str, Any], streams: tuple[int, int, int] | None, termin
         _new_terminal(terminal, uid, config.get("size"))
     elif streams is not None:
         _connect(streams)
-    last = int(_first_line("/proc/sys/kernel/cap_last_cap") or 40)
-    if not config["privileged"]:
-        kernel.keep_capabilities(config["capabilities"], last)
+    confined = not config["privileged"]
+    if confined:
+        last = int(_first_line("/proc/sys/kernel/cap_last_cap") or 40)
+        kernel.bound_capabilities(config["capabilities"], last)
     os.umask(0o022)
     os.setgroups(groups)
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+    if confined:  # before any path of the container is followed
+        kernel.keep_capabilities(config["capabilities"])
     _change_directory(config["working_dir"] or "/")
     if config["no_new_privileges"]:
         kernel.no_new_privileges()
@@ -72,6 +77,15 @@ def execute(config: dict[str, Any], streams: tuple[int, int, int] | None, termin
         os.execve(program, config["args"], environment)  # noqa: S606 that is what a container is
     except OSError as error:
         raise StartFailure(f"exec {program}: {worded(error)}", 126) from error
+
+
+def keep_open(wanted: Iterable[int]) -> None:
+    """Close every other file but the standard ones: an open directory of the host, in /proc/self/fd, is a way out."""
+    lowest = 3
+    for number in sorted(number for number in wanted if number >= lowest):
+        os.closerange(lowest, number)
+        lowest = number + 1
+    os.closerange(lowest, FILES)
 
 
 def found(program: str, path: str) -> str:
@@ -134,6 +148,11 @@ def _change_directory(path: str) -> None:
     except OSError as error:
         reason = worded(error)
         raise StartFailure(f'chdir to cwd ("{path}") set in config.json failed: {reason}') from error
+    try:
+        os.getcwd()
+    except OSError as error:  # no path from the root leads there
+        message = "current working directory is outside of container mount namespace root"
+        raise StartFailure(f"{message} -- possible container breakout detected") from error
 
 
 def _connect(streams: tuple[int, int, int]) -> None:

@@ -36,7 +36,10 @@ LINKS = {
     "stderr": "/proc/self/fd/2",
     "core": "/proc/kcore",
 }
-MASKED = ("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug")
+MASKED = (
+    "proc/acpi", "proc/asound", "proc/interrupts", "proc/kcore", "proc/keys", "proc/latency_stats", "proc/sched_debug",
+    "proc/scsi", "proc/timer_list", "proc/timer_stats", "sys/devices/virtual/powercap", "sys/firmware",
+)  # fmt: skip
 READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 LOOPS = 40
 
@@ -52,7 +55,7 @@ def build(config: dict[str, Any]) -> None:
     for place in config["hidden"]:
         _hide(root, place)
     _system(root, privileged)
-    _devices(root, config["shm"])
+    _devices(root, config["shm"], nodev)
     for source, target in config["files"].items():
         bind(source, mount_point(root, target, directory=False, replace=True))
     for volume in config["mounts"]:
@@ -117,16 +120,17 @@ def _system(root: str, privileged: bool) -> None:
         if os.path.exists(f"{proc}/{name}"):
             bind(f"{proc}/{name}", f"{proc}/{name}", quiet | MS_RDONLY)
     for name in MASKED:
-        target = f"{proc}/{name}"
+        target = f"{root}/{name}"
         if os.path.isdir(target):
             mount("tmpfs", target, "tmpfs", quiet | MS_RDONLY, "size=0")
         elif os.path.exists(target):
             bind("/dev/null", target)
 
 
-def _devices(root: str, shm: str) -> None:
+def _devices(root: str, shm: str, nodev: int) -> None:
+    """The harmless devices, each a mount of its own: what else a container makes in /dev does not open."""
     dev = mount_point(root, "/dev", directory=True)
-    mount("tmpfs", dev, "tmpfs", MS_NOSUID, "mode=755,size=65536k")
+    mount("tmpfs", dev, "tmpfs", MS_NOSUID | nodev, "mode=755,size=65536k")
     for name in DEVICES:
         os.close(os.open(f"{dev}/{name}", os.O_CREAT | os.O_CLOEXEC, 0o666))
         bind(f"/dev/{name}", f"{dev}/{name}")
