@@ -73,6 +73,7 @@ CONTENTS = {
 @pytest.mark.parametrize("volume, files", CONTENTS.values(), ids=CONTENTS)
 async def test_a_volume_from_objects_holds_their_keys(world, volume, files):
     mount = await mounted(world[1], a_pod_with(volume))
+    assert mount.read_only
     assert contents(mount.source) == files
     assert all((mount.source / name).read_bytes() == value for name, value in files.items())
 
@@ -121,7 +122,7 @@ async def test_a_changed_object_changes_the_files_at_once(world):
 async def test_an_empty_directory_is_everybodys_and_goes_with_the_pod(world):
     pod = a_pod_with({"emptyDir": {}})
     mount = await mounted(world[1], pod)
-    assert mount.source.is_dir() and mount.source.stat().st_mode & 0o777 == 0o777
+    assert mount.source.is_dir() and mount.source.stat().st_mode & 0o777 == 0o777 and not mount.read_only
     await world[1].tear_down(pod)
     assert not mount.source.exists()
 
@@ -185,6 +186,19 @@ def test_writing_the_same_again_changes_nothing(tmp_path):
     assert write(tmp_path / "v", {"a": File(b"1", 0o600)}, None) is False
     assert (tmp_path / "v" / "..data").readlink() == before
     assert (tmp_path / "v" / "a").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("goal", ["..", "../kept", "{kept}", "gone"])
+def test_contents_elsewhere_are_neither_read_nor_removed(tmp_path, goal):
+    kept, folder = tmp_path / "kept", tmp_path / "v"
+    kept.mkdir()
+    (kept / "a").write_bytes(b"1")
+    folder.mkdir()
+    (folder / "..data").symlink_to(goal.format(kept=kept))
+    assert contents(folder) == {}
+    assert write(folder, {"a": File(b"1")}, None) is True
+    assert (kept / "a").read_bytes() == b"1"
+    assert contents(folder) == {"a": b"1"}
 
 
 HOST_PATHS = {

@@ -1,4 +1,4 @@
-"""What the node agent needs from a runtime. `sandbox` and `simulated` implement it; one contract suite tests both.
+"""What the node agent needs from a runtime. Three implement it; one contract suite tests them all.
 
 The agent decides and the runtime acts: no restart policy, probe or status lives in a runtime. Everything a
 runtime knows about a pod survives the agent (but not the machine): after a crash `pods()` finds it again.
@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
+
+Propagation = Literal["None", "HostToContainer", "Bidirectional"]
 
 
 class RuntimeFailure(Exception):
@@ -69,7 +71,7 @@ class Mount:
     source: Path
     target: str
     read_only: bool = False
-    propagation: Literal["None", "HostToContainer", "Bidirectional"] = "None"
+    propagation: Propagation = "None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,10 @@ class Session(Protocol):
     async def resize(self, columns: int, rows: int) -> None: ...
 
     async def wait(self) -> int:
-        """Return the exit code (128 + signal when killed); for attach, when the container ends or detaches."""
+        """Return the exit code (128 + signal when killed); for attach, when the container ends or detaches.
+
+        RuntimeFailure when the command did not start, where a runtime learns it only now.
+        """
 
     async def close(self) -> None:
         """End it: an exec's process is killed when it still runs, an attached one lives on. Idempotent."""

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from knarr.client.api import Api
-from knarr.kinds.types.core_v1 import ConfigMap, Container, Pod, ProjectedVolumeSource, Secret, Volume
+from knarr.kinds.types.core_v1 import ConfigMap, Container, Pod, ProjectedVolumeSource, Secret, Volume, VolumeMount
 from knarr.meta import clock
 from knarr.meta.errors import NotFound
 from knarr.node.config import NodeConfig
 from knarr.node.env import expand
-from knarr.node.runtimes.runtime import Mount
+from knarr.node.runtimes.runtime import Mount, Propagation
 from knarr.node.spec import log_directory
 from knarr.node.volumes import claim, downward_api, empty_dir, host_path, objects, projected
 from knarr.node.volumes.subpath import inside
@@ -42,37 +42,22 @@ class Folders:
 
     async def refresh(self, pod: Pod) -> None:
         for volume in pod.spec.volumes:
-            if volume.configMap or volume.secret or volume.projected or volume.downwardAPI:
+            if from_objects(volume):
                 await self._make(pod, volume)
 
     async def mounts(self, pod: Pod, container: Container, env: dict[str, str]) -> tuple[Mount, ...]:
         if pod.metadata.uid not in self._places:
             await self.prepare(pod)
         places = self._places[pod.metadata.uid]
-        read_only = {
-            volume.name
-            for volume in pod.spec.volumes
-            if volume.persistentVolumeClaim and volume.persistentVolumeClaim.readOnly
-        }
+        read_only = {volume.name for volume in pod.spec.volumes if is_read_only(volume)}
         out = []
         for each in container.volumeMounts:
             source = places[each.name]
             sub = expand(each.subPathExpr, env) if each.subPathExpr else each.subPath
             if sub:
                 source = await asyncio.to_thread(inside, source, checked(sub))
-            propagation = each.mountPropagation
-            out.append(
-                Mount(
-                    source,
-                    each.mountPath,
-                    read_only=bool(each.readOnly) or each.name in read_only,
-                    propagation="HostToContainer"
-                    if propagation == "HostToContainer"
-                    else "Bidirectional"
-                    if propagation == "Bidirectional"
-                    else "None",
-                )
-            )
+            wanted = bool(each.readOnly) or each.name in read_only
+            out.append(Mount(source, each.mountPath, read_only=wanted, propagation=propagation(each)))
         return tuple(out)
 
     async def tear_down(self, pod: Pod) -> None:
@@ -159,6 +144,24 @@ class Folders:
             if optional:
                 return {}
             raise VolumeError(f'secret "{name}" not found') from None
+
+
+def from_objects(volume: Volume) -> bool:
+    """Whether the files are made from API objects, and follow them."""
+    return bool(volume.configMap or volume.secret or volume.projected or volume.downwardAPI)
+
+
+def is_read_only(volume: Volume) -> bool:
+    """Whether no container may write: nobody but the agent changes files that are made from API objects."""
+    claim = volume.persistentVolumeClaim
+    return from_objects(volume) or bool(claim and claim.readOnly)
+
+
+def propagation(mount: VolumeMount) -> Propagation:
+    match mount.mountPropagation:
+        case "HostToContainer" | "Bidirectional" as given:
+            return given
+    return "None"
 
 
 class NoFolders:

@@ -39,12 +39,21 @@ def checked(path: str) -> PurePosixPath:
     return pure
 
 
+def current(folder: Path) -> Path | None:
+    """The directory with the current contents; None when there is none, also when the link leads anywhere else."""
+    link = folder / DATA
+    if not link.is_symlink():
+        return None
+    name = str(link.readlink())
+    place = folder / name
+    return place if "/" not in name and place.is_dir() and not place.is_symlink() and name != ".." else None
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """What a written volume holds now."""
-    data = folder / DATA
-    if not data.exists():
+    root = current(folder)
+    if root is None:
         return {}
-    root = data.resolve()
     return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
 
 
@@ -54,7 +63,8 @@ def write(folder: Path, files: Files, group: int | None) -> bool:
     A fresh directory takes the files, `..data` is switched to it, and the top level holds links through `..data`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / DATA).exists() and contents(folder) == {name: each.content for name, each in files.items()}:
+    old = current(folder)
+    if old is not None and contents(folder) == {name: each.content for name, each in files.items()}:
         return False
     fresh = folder / f"..{clock.now():%Y_%m_%d_%H_%M_%S}.{clock.suffix(10)}"
     fresh.mkdir(mode=0o755)
@@ -65,7 +75,6 @@ def write(folder: Path, files: Files, group: int | None) -> bool:
         target.chmod(file.mode if group is None else file.mode | 0o040)
         if group is not None:
             os.chown(target, -1, group)
-    old = (folder / DATA).resolve() if (folder / DATA).exists() else None
     switch = folder / "..data_tmp"
     switch.unlink(missing_ok=True)
     switch.symlink_to(fresh.name)
