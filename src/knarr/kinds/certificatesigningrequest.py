@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells, rules, workloads
+from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.trees import keep_spec, keep_status
 from knarr.kinds.types.certificates_v1 import CertificateSigningRequest
 from knarr.meta import field, names
 from knarr.meta.field import FieldError
@@ -81,8 +82,8 @@ KIND = Kind(
     subresources={"approval": ("get", "patch", "update"), "status": ("get", "patch", "update")},
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     columns=(

@@ -8,7 +8,7 @@ from knarr.kinds import cells, rules, workloads
 from knarr.kinds.job import spec_rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.podspec_defaults import template_defaults
-from knarr.kinds.trees import child, fill, fill_zero
+from knarr.kinds.trees import child, fill, fill_zero, keep_spec, keep_status
 from knarr.kinds.types.batch_v1 import CronJob, JobSpec
 from knarr.meta import cron, field, names
 from knarr.meta.field import FieldError, at
@@ -91,8 +91,8 @@ KIND = Kind(
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     columns=(
         NAME_COLUMN,

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import rules, workloads
+from knarr.kinds import rules
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Tree
-from knarr.kinds.trees import child, fill, fill_zero, items
+from knarr.kinds.trees import child, fill, fill_zero, items, keep_spec, keep_status
 from knarr.kinds.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionVersion
 from knarr.meta import field, names
 from knarr.meta.field import FieldError, at
@@ -88,8 +88,8 @@ KIND = Kind(
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     columns=(NAME_COLUMN, Column("Created At", "date")),

@@ -6,7 +6,7 @@ from datetime import datetime
 from knarr.kinds import cells, rules, workloads
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.podspec_defaults import template_defaults
-from knarr.kinds.trees import child, fill, fill_zero, part
+from knarr.kinds.trees import child, fill, fill_zero, keep_spec, keep_status, part
 from knarr.kinds.types.apps_v1 import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
 from knarr.meta import field, labels
 from knarr.meta.field import FieldError, at
@@ -45,7 +45,7 @@ def prepare_create(tree: Tree) -> None:
 
 def prepare_update(new: Tree, old: Tree) -> None:
     """Keep the status; the old counter of templates goes up with every new template."""
-    workloads.keep_status(new, old)
+    keep_status(new, old)
     text = part(old, "metadata", "annotations").get(TEMPLATE_GENERATION, "")
     before = int(text) if text.isdecimal() else 0
     changed = part(new, "spec").get("template") != part(old, "spec").get("template")
@@ -126,7 +126,7 @@ KIND = Kind(
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-    prepare_status=workloads.keep_spec,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_status,

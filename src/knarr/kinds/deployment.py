@@ -6,7 +6,7 @@ from datetime import datetime
 from knarr.kinds import cells, rules, workloads
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
 from knarr.kinds.podspec_defaults import template_defaults
-from knarr.kinds.trees import child, fill, fill_zero
+from knarr.kinds.trees import child, fill, fill_zero, keep_spec, keep_status
 from knarr.kinds.types.apps_v1 import Deployment, DeploymentStrategy, RollingUpdateDeployment
 from knarr.meta import field, labels
 from knarr.meta.field import FieldError, at
@@ -110,8 +110,8 @@ KIND = Kind(
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_status,

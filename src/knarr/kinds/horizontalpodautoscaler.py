@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells, rules, workloads
+from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
-from knarr.kinds.trees import child, fill
+from knarr.kinds.trees import child, fill, keep_spec, keep_status
 from knarr.kinds.types.autoscaling_v2 import (
     HorizontalPodAutoscaler,
     HPAScalingRules,
@@ -174,8 +174,8 @@ KIND = Kind(
     subresources={"status": ("get", "patch", "update")},
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     columns=(
         NAME_COLUMN,

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells, rules, workloads
+from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.trees import keep_spec, keep_status
 from knarr.kinds.types.networking_v1 import HTTPIngressPath, Ingress, IngressBackend, IngressSpec
 from knarr.meta import field, names
 from knarr.meta.field import FieldError, at
@@ -136,8 +137,8 @@ KIND = Kind(
     subresources={"status": ("get", "patch", "update")},
     generation=True,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     columns=(NAME_COLUMN, *(Column(name) for name in ("Class", "Hosts", "Address", "Ports")), AGE_COLUMN),
     row=row,

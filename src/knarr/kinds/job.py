@@ -9,7 +9,7 @@ from knarr.kinds import cells, internal, rules, workloads
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.podspec import validate_template
 from knarr.kinds.podspec_defaults import template_defaults
-from knarr.kinds.trees import child, fill, items, part
+from knarr.kinds.trees import child, fill, items, keep_spec, keep_status, part
 from knarr.kinds.types.batch_v1 import Job, JobSpec
 from knarr.kinds.types.core_v1 import PodTemplateSpec
 from knarr.meta import clock, field, labels
@@ -186,8 +186,8 @@ KIND = Kind(
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     columns=(

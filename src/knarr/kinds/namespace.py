@@ -5,7 +5,7 @@ from datetime import datetime
 
 from knarr.kinds import cells, metadata, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
-from knarr.kinds.trees import carry, child, fill_zero
+from knarr.kinds.trees import carry, child, fill_zero, keep_spec
 from knarr.kinds.types.core_v1 import Namespace
 from knarr.meta import field
 from knarr.meta.field import FieldError
@@ -39,10 +39,6 @@ def prepare_create(tree: Tree) -> None:
 def prepare_update(new: Tree, old: Tree) -> None:
     """Neither finalizers nor status change but through their subresources."""
     carry(new, old, "spec", "status")
-
-
-def prepare_status(new: Tree, old: Tree) -> None:
-    carry(new, old, "spec")
 
 
 def validate(namespace: Namespace) -> Iterator[FieldError]:
@@ -83,7 +79,7 @@ KIND = Kind(
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-    prepare_status=prepare_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_status=validate_status,
     columns=(NAME_COLUMN, Column("Status"), AGE_COLUMN),

@@ -7,7 +7,7 @@ from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.podspec_affinity import EFFECTS
 from knarr.kinds.resources import amount
-from knarr.kinds.trees import carry, child, fill
+from knarr.kinds.trees import child, fill, keep_spec, keep_status
 from knarr.kinds.types.core_v1 import Node, NodeCondition, NodeSystemInfo, Taint
 from knarr.meta import field, names
 from knarr.meta.field import FieldError, at
@@ -66,14 +66,6 @@ def defaults(tree: Tree) -> None:
     fill(child(status, "nodeInfo"), **dict.fromkeys(SYSTEM_INFO, ""))
     if status.get("capacity") and not status.get("allocatable"):
         status["allocatable"] = dict(status["capacity"])
-
-
-def prepare_update(new: Tree, old: Tree) -> None:
-    carry(new, old, "status")
-
-
-def prepare_status(new: Tree, old: Tree) -> None:
-    carry(new, old, "spec")
 
 
 def validate(node: Node) -> Iterator[FieldError]:
@@ -178,8 +170,8 @@ KIND = Kind(
         "status": ("get", "patch", "update"),
     },
     defaults=defaults,
-    prepare_update=prepare_update,
-    prepare_status=prepare_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_update,

@@ -11,7 +11,7 @@ from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.persistentvolumeclaim import CLASS_ANNOTATION, protect
 from knarr.kinds.podspec_affinity import node_selector
 from knarr.kinds.resources import basic, positive
-from knarr.kinds.trees import carry, child, fill, fill_zero
+from knarr.kinds.trees import carry, child, fill, fill_zero, keep_status
 from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeSpec
 from knarr.kinds.volume_defaults import source_defaults
 from knarr.kinds.volume_sources import MORE_THAN_ONE, SOURCES, Check, csi_volume, local
@@ -37,10 +37,6 @@ def defaults(tree: Tree) -> None:
 def prepare_create(tree: Tree) -> None:
     tree["status"] = {"phase": "Pending", "lastPhaseTransitionTime": clock.timestamp()}
     protect(tree, PROTECTION)
-
-
-def prepare_update(new: Tree, old: Tree) -> None:
-    carry(new, old, "status")
 
 
 def prepare_status(new: Tree, old: Tree) -> None:
@@ -189,7 +185,7 @@ KIND = Kind(
     subresources={"status": ("get", "patch", "update")},
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=prepare_update,
+    prepare_update=keep_status,
     prepare_status=prepare_status,
     validate=validate,
     validate_update=validate_update,

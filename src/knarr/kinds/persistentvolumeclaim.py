@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from knarr.kinds import cells, claims, internal, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.resources import amounts, basic
-from knarr.kinds.trees import carry, child
+from knarr.kinds.trees import carry, child, keep_spec
 from knarr.kinds.types.core_v1 import PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements
 from knarr.kinds.volume_defaults import claim_defaults
 from knarr.meta import field, quantity
@@ -61,10 +61,6 @@ def same_sources(spec: Tree) -> None:
 def prepare_update(new: Tree, old: Tree) -> None:
     carry(new, old, "status")
     same_sources(child(new, "spec"))
-
-
-def prepare_status(new: Tree, old: Tree) -> None:
-    carry(new, old, "spec")
 
 
 IMMUTABLE = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
@@ -190,7 +186,7 @@ KIND = Kind(
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-    prepare_status=prepare_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_status,

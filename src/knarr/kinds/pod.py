@@ -12,7 +12,7 @@ from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.pod_resources import qos_class, whole_defaults
 from knarr.kinds.podspec_defaults import requests_from_limits, spec_defaults
 from knarr.kinds.podspec_warnings import spec_warnings
-from knarr.kinds.trees import carry, child, fill, items, part
+from knarr.kinds.trees import carry, child, fill, items, keep_spec, part
 from knarr.kinds.types.core_v1 import Pod, PodCondition
 from knarr.meta import clock
 
@@ -121,10 +121,6 @@ def prepare_update(new: Tree, old: Tree) -> None:
     carry(new, old, "status")
 
 
-def prepare_status(new: Tree, old: Tree) -> None:
-    carry(new, old, "spec")
-
-
 def whole_grace(spec: Tree) -> None:
     """A negative grace period means one second."""
     if spec.get("terminationGracePeriodSeconds", 0) < 0:
@@ -164,7 +160,7 @@ KIND = Kind(
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-    prepare_status=prepare_status,
+    prepare_status=keep_spec,
     validate=pod_rules.validate,
     validate_update=pod_rules.validate_update,
     validate_status=pod_rules.validate_status,

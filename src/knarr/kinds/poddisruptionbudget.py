@@ -5,6 +5,7 @@ from datetime import datetime
 
 from knarr.kinds import cells, rules, workloads
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.trees import keep_spec, keep_status
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget, PodDisruptionBudgetSpec
 from knarr.meta import field
 from knarr.meta.field import FieldError, at
@@ -68,8 +69,8 @@ KIND = Kind(
     subresources={"status": ("get", "patch", "update")},
     generation=True,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_status=validate_status,
     columns=(

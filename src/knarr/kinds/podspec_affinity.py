@@ -19,7 +19,7 @@ from knarr.kinds.types.core_v1 import (
 from knarr.kinds.types.meta_v1 import LabelSelector
 from knarr.meta import field, names
 from knarr.meta.field import FieldError, at
-from knarr.meta.label_rules import validate_selector
+from knarr.meta.label_rules import validate_operator, validate_selector
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -75,7 +75,7 @@ def node_requirement(given: NodeSelectorRequirement, path: str, *, values: bool)
             message = "must be specified single value when `operator` is 'Lt' or 'Gt'"
             yield field.required(at(path, "values"), message)
     else:
-        yield from rules.selector_operator(given.operator, given.values, path)
+        yield from validate_operator(given.operator, given.values, path)
     yield from rules.qualified_name(given.key, at(path, "key"))
     if values:
         for index, value in enumerate(given.values):

@@ -6,13 +6,11 @@ from datetime import datetime
 from knarr.kinds import cells, rules, workloads
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
 from knarr.kinds.podspec_defaults import template_defaults
-from knarr.kinds.trees import child, fill
+from knarr.kinds.trees import child, fill, keep_spec, keep_status
 from knarr.kinds.types.apps_v1 import ReplicaSet
 from knarr.kinds.types.core_v1 import PodTemplateSpec
-from knarr.meta import field, labels
+from knarr.meta import labels
 from knarr.meta.field import FieldError
-
-COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
 
 
 def defaults(tree: Tree) -> None:
@@ -39,11 +37,7 @@ def validate_update(new: ReplicaSet, old: ReplicaSet) -> Iterator[FieldError]:
 
 
 def validate_status(new: ReplicaSet, old: ReplicaSet) -> Iterator[FieldError]:
-    yield from workloads.counts(new.status, COUNTS)
-    yield from rules.not_negative(new.status.observedGeneration, "status.observedGeneration")
-    ready, available = new.status.readyReplicas or 0, new.status.availableReplicas or 0
-    if available > ready:
-        yield field.wrong("status.availableReplicas", available, "cannot be greater than readyReplicas")
+    yield from workloads.replica_counts(new.status)
 
 
 def row(set_: ReplicaSet, now: datetime) -> Sequence[object]:
@@ -73,8 +67,8 @@ KIND = Kind(
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_status,

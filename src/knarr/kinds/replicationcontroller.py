@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells, rules
+from knarr.kinds import cells, rules, workloads
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
-from knarr.kinds.podspec import validate_template
 from knarr.kinds.podspec_defaults import template_defaults
 from knarr.kinds.podspec_warnings import template_warnings
-from knarr.kinds.trees import carry, child, fill, part
-from knarr.kinds.types.core_v1 import PodTemplateSpec, ReplicationController, ReplicationControllerStatus
-from knarr.meta import field
-from knarr.meta.field import FieldError, at
+from knarr.kinds.trees import child, fill, keep_spec, keep_status, part
+from knarr.kinds.types.core_v1 import PodTemplateSpec, ReplicationController
+from knarr.meta import field, labels
+from knarr.meta.field import FieldError
 
 
 def defaults(tree: Tree) -> None:
@@ -33,14 +32,6 @@ def prepare_create(tree: Tree) -> None:
     tree["status"] = {"replicas": 0}
 
 
-def prepare_update(new: Tree, old: Tree) -> None:
-    carry(new, old, "status")
-
-
-def prepare_status(new: Tree, old: Tree) -> None:
-    carry(new, old, "spec")
-
-
 def validate(controller: ReplicationController) -> Iterator[FieldError]:
     spec = controller.spec
     yield from rules.not_negative(spec.minReadySeconds, "spec.minReadySeconds")
@@ -50,37 +41,19 @@ def validate(controller: ReplicationController) -> Iterator[FieldError]:
     if spec.template is None:
         yield field.required("spec.template")
         return
-    labels = spec.template.metadata.labels
-    if any(labels.get(key) != value for key, value in spec.selector.items()):
+    if not labels.of_labels(spec.selector).matches(spec.template.metadata.labels):
         message = "`selector` does not match template `labels`"
-        yield field.wrong("spec.template.metadata.labels", labels, message)
-    yield from validate_template(spec.template, "spec.template")
-    if (policy := spec.template.spec.restartPolicy) != "Always":
-        yield field.unsupported("spec.template.spec.restartPolicy", policy, ("Always",))
-    if spec.template.spec.activeDeadlineSeconds is not None:
-        message = "activeDeadlineSeconds in ReplicationController is not Supported"
-        yield field.forbidden("spec.template.spec.activeDeadlineSeconds", message)
+        yield field.wrong("spec.template.metadata.labels", spec.template.metadata.labels, message)
+    yield from workloads.long_lived_template(spec.template, "ReplicationController")
 
 
 def validate_status(new: ReplicationController, old: ReplicationController) -> Iterator[FieldError]:
-    status = new.status
-    for name in ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"):
-        yield from rules.not_negative(getattr(status, name), at("status", name))
-    for name in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
-        yield from no_more(status, name, status.replicas, "status.replicas")
-    yield from no_more(status, "availableReplicas", status.readyReplicas or 0, "readyReplicas")
-
-
-def no_more(status: ReplicationControllerStatus, name: str, most: int, what: str) -> Iterator[FieldError]:
-    count = getattr(status, name) or 0
-    if count > most:
-        yield field.wrong(at("status", name), count, f"cannot be greater than {what}")
+    yield from workloads.replica_counts(new.status)
 
 
 def selector(controller: ReplicationController) -> str:
     """The selector in the form /scale gives it."""
-    pairs = controller.spec.selector
-    return ",".join(f"{key}={pairs[key]}" for key in sorted(pairs))
+    return str(labels.of_labels(controller.spec.selector))
 
 
 COLUMNS = (
@@ -124,8 +97,8 @@ KIND = Kind(
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=prepare_update,
-    prepare_status=prepare_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=lambda new, old: validate(new),
     validate_status=validate_status,

@@ -6,7 +6,7 @@ from datetime import datetime
 from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.resources import QUOTA, amounts, quota_resource_name
-from knarr.kinds.trees import carry, child
+from knarr.kinds.trees import child, keep_spec, keep_status
 from knarr.kinds.types.core_v1 import ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement
 from knarr.meta import field
 from knarr.meta.field import FieldError, at
@@ -19,14 +19,6 @@ def defaults(tree: Tree) -> None:
 
 def prepare_create(tree: Tree) -> None:
     tree["status"] = {}
-
-
-def prepare_update(new: Tree, old: Tree) -> None:
-    carry(new, old, "status")
-
-
-def prepare_status(new: Tree, old: Tree) -> None:
-    carry(new, old, "spec")
 
 
 TERMINATING = ("Terminating", "NotTerminating")
@@ -136,8 +128,8 @@ KIND = Kind(
     subresources={"status": ("get", "patch", "update")},
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=prepare_update,
-    prepare_status=prepare_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_status,

@@ -56,7 +56,7 @@ def port(value: int | str, path: str) -> Iterator[FieldError]:
 
 def between(value: int, least: int, most: int, path: str) -> Iterator[FieldError]:
     if not least <= value <= most:
-        yield field.wrong(path, value, f"must be between {least} and {most}, inclusive")
+        yield field.wrong(path, value, names.range_error(least, most))
 
 
 def identity(value: int | None, path: str) -> Iterator[FieldError]:
@@ -138,18 +138,6 @@ def annotations(pairs: Mapping[str, str], path: str) -> Iterator[FieldError]:
 
 
 ANNOTATIONS_SIZE = 256 * 1024  #: bytes of all keys and values
-
-
-def selector_operator(operator: str, values: Collection[str], path: str) -> Iterator[FieldError]:
-    at = field.at(path, "values")
-    if operator in ("In", "NotIn"):
-        if not values:
-            yield field.required(at, "must be specified when `operator` is 'In' or 'NotIn'")
-    elif operator in ("Exists", "DoesNotExist"):
-        if values:
-            yield field.forbidden(at, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
-    else:
-        yield field.wrong(field.at(path, "operator"), operator, "not a valid selector operator")
 
 
 def relative_path(value: str, path: str) -> Iterator[FieldError]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from knarr.kinds import cells, service_rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
-from knarr.kinds.trees import carry, child, fill, fill_zero, items
+from knarr.kinds.trees import child, fill, fill_zero, items, keep_spec, keep_status
 from knarr.kinds.types.core_v1 import LoadBalancerStatus, Service, ServicePort
 
 AFFINITY_SECONDS = 10800
@@ -52,14 +52,6 @@ def affinity_defaults(spec: Tree) -> None:
 
 def prepare_create(tree: Tree) -> None:
     tree["status"] = {"loadBalancer": {}}
-
-
-def prepare_update(new: Tree, old: Tree) -> None:
-    carry(new, old, "status")
-
-
-def prepare_status(new: Tree, old: Tree) -> None:
-    carry(new, old, "spec")
 
 
 COLUMNS = (
@@ -119,8 +111,8 @@ KIND = Kind(
     name_rule="label",
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=prepare_update,
-    prepare_status=prepare_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=service_rules.validate,
     validate_update=service_rules.validate_update,
     validate_status=service_rules.validate_status,

@@ -8,7 +8,7 @@ import msgspec
 from knarr.kinds import cells, claims, internal, rules, workloads
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
 from knarr.kinds.podspec_defaults import template_defaults
-from knarr.kinds.trees import child, fill, fill_zero, items
+from knarr.kinds.trees import child, fill, fill_zero, items, keep_spec, keep_status
 from knarr.kinds.types.apps_v1 import StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy
 from knarr.kinds.types.core_v1 import PodTemplateSpec
 from knarr.kinds.volume_defaults import claim_defaults
@@ -161,8 +161,8 @@ KIND = Kind(
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_status,

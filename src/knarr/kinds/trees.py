@@ -49,3 +49,13 @@ def carry(new: Tree, old: Tree, *keys: str) -> None:
             new[key] = old[key]
         else:
             new.pop(key, None)
+
+
+def keep_status(new: Tree, old: Tree) -> None:
+    """What most kinds' `prepare_update` is: the status is written through its subresource alone."""
+    carry(new, old, "status")
+
+
+def keep_spec(new: Tree, old: Tree) -> None:
+    """What most kinds' `prepare_status` is: with the status no spec is written."""
+    carry(new, old, "spec")

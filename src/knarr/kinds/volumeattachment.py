@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells, rules, workloads
+from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.trees import keep_spec, keep_status
 from knarr.kinds.types.storage_v1 import VolumeAttachment
 from knarr.meta import field
 from knarr.meta.field import FieldError
@@ -49,8 +50,8 @@ KIND = Kind(
     namespaced=False,
     subresources={"status": ("get", "patch", "update")},
     prepare_create=prepare_create,
-    prepare_update=workloads.keep_status,
-    prepare_status=workloads.keep_spec,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
     columns=(

@@ -1,15 +1,13 @@
 """Rules that the kinds with a pod template share: selector and template agree, counts of a status are possible."""
 
-import re
 from collections.abc import Iterator
 
 from knarr.kinds import cells, rules
-from knarr.kinds.kind import Tree
 from knarr.kinds.podspec import validate_template
-from knarr.kinds.trees import carry
-from knarr.kinds.types.core_v1 import PodTemplateSpec
+from knarr.kinds.types.apps_v1 import ReplicaSetStatus
+from knarr.kinds.types.core_v1 import PodTemplateSpec, ReplicationControllerStatus
 from knarr.kinds.types.meta_v1 import LabelSelector
-from knarr.meta import field, labels
+from knarr.meta import field, labels, names
 from knarr.meta.field import FieldError, at
 from knarr.meta.label_rules import validate_selector
 
@@ -45,23 +43,16 @@ def long_lived_template(template: PodTemplateSpec, owner: str) -> Iterator[Field
         )
 
 
-PERCENT = re.compile(r"[0-9]+%")
-
-
 def number_or_percent(value: int | str, path: str) -> Iterator[FieldError]:
     """A count that is not negative, or a percentage."""
     if isinstance(value, int):
         yield from rules.not_negative(value, path)
-    elif PERCENT.fullmatch(value) is None:
-        message = (
-            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex "
-            "used for validation is '[0-9]+%')"
-        )
-        yield field.wrong(path, value, message)
+    else:
+        yield from rules.wrong(path, value, names.percent_errors(value))
 
 
 def at_most_all(value: int | str, path: str) -> Iterator[FieldError]:
-    if isinstance(value, str) and PERCENT.fullmatch(value) and int(value[:-1]) > 100:
+    if isinstance(value, str) and not names.percent_errors(value) and int(value[:-1]) > 100:
         yield field.wrong(path, value, "must not be greater than 100%")
 
 
@@ -76,14 +67,15 @@ def counts(status: object, names: tuple[str, ...]) -> Iterator[FieldError]:
             yield field.wrong(at("status", name), value, f"cannot be greater than status.{names[0]}")
 
 
+def replica_counts(status: ReplicaSetStatus | ReplicationControllerStatus) -> Iterator[FieldError]:
+    """The counts of what keeps a number of like pods."""
+    yield from counts(status, ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
+    yield from rules.not_negative(status.observedGeneration, "status.observedGeneration")
+    ready, available = status.readyReplicas or 0, status.availableReplicas or 0
+    if available > ready:
+        yield field.wrong("status.availableReplicas", available, "cannot be greater than readyReplicas")
+
+
 def shown_containers(template: PodTemplateSpec) -> tuple[str, str]:
     """Names and images of the template's containers, for the wide columns."""
     return cells.containers(template.spec.containers)
-
-
-def keep_status(new: Tree, old: Tree) -> None:
-    carry(new, old, "status")
-
-
-def keep_spec(new: Tree, old: Tree) -> None:
-    carry(new, old, "spec")

@@ -18,7 +18,6 @@ HEADINGS = {  # reason -> how upstream begins the message
     "FieldValueTooLong": "Too long",
     "FieldValueTooMany": "Too many",
     "InternalError": "Internal error",
-    "FieldValueTypeInvalid": "Invalid value",
 }
 
 
@@ -58,10 +57,6 @@ def required(path: str, detail: str = "") -> FieldError:
 def wrong(path: str, value: Any, detail: str = "") -> FieldError:
     """field.Invalid."""
     return _error("FieldValueInvalid", path, show(value), detail)
-
-
-def wrong_type(path: str, value: Any, detail: str = "") -> FieldError:
-    return _error("FieldValueTypeInvalid", path, show(value), detail)
 
 
 def unsupported(path: str, value: Any, supported: Sequence[str]) -> FieldError:

@@ -1,17 +1,10 @@
 """What labels and LabelSelectors may look like; validation of kinds calls it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from knarr.meta.field import FieldError, at, forbidden, required, wrong
 from knarr.meta.labels import Expression, SelectorObject
 from knarr.meta.names import label_value_errors, qualified_errors
-
-
-def validate_keys(keys: Mapping[str, str], path: str) -> Iterator[FieldError]:
-    """The rules for keys alone, as annotations' keys and node selectors have them."""
-    for key in sorted(keys):
-        for complaint in qualified_errors(key):
-            yield wrong(path, key, complaint)
 
 
 def validate_labels(labels: Mapping[str, str], path: str) -> Iterator[FieldError]:
@@ -32,18 +25,23 @@ def validate_selector(selector: SelectorObject | None, path: str) -> Iterator[Fi
         yield from _validate_expression(expression, at(path, "matchExpressions", index))
 
 
-def _validate_expression(expression: Expression, path: str) -> Iterator[FieldError]:
-    match expression.operator:
+def validate_operator(operator: str, values: Collection[str], path: str) -> Iterator[FieldError]:
+    """The rules for an expression's operator, and for whether it goes with values."""
+    match operator:
         case "In" | "NotIn":
-            if not expression.values:
+            if not values:
                 yield required(at(path, "values"), "must be specified when `operator` is 'In' or 'NotIn'")
         case "Exists" | "DoesNotExist":
-            if expression.values:
+            if values:
                 yield forbidden(
                     at(path, "values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
                 )
         case _:
-            yield wrong(at(path, "operator"), expression.operator, "not a valid selector operator")
+            yield wrong(at(path, "operator"), operator, "not a valid selector operator")
+
+
+def _validate_expression(expression: Expression, path: str) -> Iterator[FieldError]:
+    yield from validate_operator(expression.operator, expression.values, path)
     for complaint in qualified_errors(expression.key):
         yield wrong(at(path, "key"), expression.key, complaint)
     for index, value in enumerate(expression.values):

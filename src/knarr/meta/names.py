@@ -177,10 +177,6 @@ def port_name_errors(value: str) -> list[str]:
     return errors
 
 
-def port_number_errors(value: int) -> list[str]:
-    return [] if 1 <= value <= 65535 else [range_error(1, 65535)]
-
-
 def env_name_errors(value: str) -> list[str]:
     if not value:
         return ["environment variable name " + EMPTY]
@@ -210,6 +206,7 @@ def header_errors(value: str) -> list[str]:
 
 
 def percent_errors(value: str) -> list[str]:
+    """A percentage: digits and the sign."""
     if _percent(value):
         return []
     rule = "a valid percent string must be a numeric string followed by an ending '%'"

@@ -46,7 +46,6 @@ CASES = {
         ["must be no more than 15 characters"],
     ),
     "a port's name has a letter": (names.port_name_errors, "80", ["must contain at least one letter (a-z)"]),
-    "a port's number is not zero": (names.port_number_errors, 0, ["must be between 1 and 65535, inclusive"]),
     "a variable's name has no equals sign": (
         names.env_name_errors,
         "a=b",
