@@ -1,5 +1,6 @@
 """Starting, stopping, crashing and refusing: what `knarr up` and `knarr down` leave behind, and what they say."""
 
+import contextlib
 import json
 import os
 import re
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 
 def footprint() -> dict[str, set[str]]:
-    """Everything a cluster could leave on its host."""
+    """Everything a cluster of these tests could leave on its host; others' processes and mounts are none of it."""
     links = json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, text=True, check=True).stdout)
     routes = subprocess.run(["ip", "route", "show", "table", "all"], capture_output=True, text=True, check=True).stdout
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
@@ -32,21 +33,24 @@ def footprint() -> dict[str, set[str]]:
         "links": {link["ifname"] for link in links},
         "routes": set(routes.splitlines()),
         "nft tables": set(tables.splitlines()),
-        "namespaces": {entry.name for entry in netns.iterdir()} if netns.is_dir() else set(),
-        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()},
-        "processes": {line for line in command_lines() if "knarr" in line},
+        "namespaces": {entry.name for entry in netns.iterdir() if ours(entry.name)} if netns.is_dir() else set(),
+        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if ours(line)},
+        "processes": set(command_lines()),
     }
 
 
+def ours(text: str) -> bool:
+    """Whether a name or path belongs to a cluster of these tests."""
+    return str(config.home()) in text or "knarr-spare" in text or "knarr-e2e" in text
+
+
 def command_lines() -> Iterator[str]:
+    """The running processes of these tests' clusters: servers, agents, shims."""
     for folder in Path("/proc").glob("[0-9]*"):
-        if int(folder.name) != os.getpid():
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if any(word.startswith(b"knarr.") or b"/shim" in word for word in words):
-                yield f"{folder.name} knarr {b' '.join(words).decode()}"
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if int(folder.name) != os.getpid() and str(config.home()) in words:
+                yield f"{folder.name} {words}"
 
 
 @pytest.fixture
