@@ -20,6 +20,7 @@ from knarr.kinds.types.core_v1 import (
     NodeAddress,
     NodeCondition,
     NodeDaemonEndpoints,
+    NodeSpec,
     NodeStatus,
     NodeSystemInfo,
 )
@@ -157,16 +158,25 @@ class Registration:
                 await asyncio.sleep(RETRY)
 
     async def _register(self) -> bool:
-        meta = self._metadata()
+        cidrs = [self._config.pod_cidr] if self._config.pod_cidr else []
+        spec = NodeSpec(podCIDR=self._config.pod_cidr, podCIDRs=cidrs)
+        status = self._status(NodeStatus(), await self._runtime.images())
         try:
-            self.node = await self._api.create(Node(metadata=meta))
+            self.node = await self._api.create(Node(metadata=self._metadata(), spec=spec, status=status))
         except AlreadyExists:
-            patch = {"metadata": {"labels": meta.labels, "annotations": meta.annotations}}
-            self.node = await self._api.patch(Node, self._config.name, "", patch)
+            return await self._take_over(spec)
+        self._reported = clock.unix()
+        await self._renew()
+        return True
+
+    async def _take_over(self, spec: NodeSpec) -> bool:
+        """Bring an object that was there before up to date."""
+        meta = self._metadata()
+        patch = {"metadata": {"labels": meta.labels, "annotations": meta.annotations}}
+        self.node = await self._api.patch(Node, self._config.name, "", patch)
         was = any(each.type == "Ready" and each.status == "True" for each in self.node.status.conditions)
-        if self._config.pod_cidr and not self.node.spec.podCIDR:
-            spec = {"spec": {"podCIDR": self._config.pod_cidr, "podCIDRs": [self._config.pod_cidr]}}
-            self.node = await self._api.patch(Node, self._config.name, "", spec)
+        if spec.podCIDR and not self.node.spec.podCIDR:
+            self.node = await self._api.patch(Node, self._config.name, "", {"spec": spec})
         await self._renew()
         await self._report()
         return not was

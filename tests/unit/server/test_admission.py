@@ -101,6 +101,29 @@ async def test_a_claim_that_wants_no_class_gets_none():
 
 
 TERMINATING = core_v1.Namespace(metadata=meta("b", deletionTimestamp="2026-01-01T00:00:00Z"))
+NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+OWN = {"key": "mine", "effect": "NoExecute"}
+BIRTHS = {
+    "a node is born not ready": ({}, [NOT_READY]),
+    "taints it brings along come first": ({"spec": {"taints": [OWN]}}, [OWN, NOT_READY]),
+    "the taint is added once": ({"spec": {"taints": [NOT_READY]}}, [NOT_READY]),
+    "a node that says it is not ready is not": (
+        {"status": {"conditions": [{"type": "Ready", "status": "False"}]}},
+        [NOT_READY],
+    ),
+    "a node that is created ready has no taint": (
+        {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("node", "taints"), BIRTHS.values(), ids=BIRTHS)
+async def test_new_nodes(node, taints):
+    tree = {"metadata": {"name": "n"}, **node}
+    assert (await admitted(tree, "nodes", namespace="")).get("spec", {}).get("taints") == taints
+
+
 PLAIN = {"metadata": {"name": "x"}}
 REFUSED = {
     "a missing namespace": (

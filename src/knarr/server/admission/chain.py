@@ -10,6 +10,7 @@ from knarr.server.admission.node_restriction import NodeRestriction
 from knarr.server.admission.priority import Priority
 from knarr.server.admission.service_account import ServiceAccounts
 from knarr.server.admission.storage_class import DefaultStorageClass
+from knarr.server.admission.taint_nodes import TaintNodesByCondition
 from knarr.server.admission.toleration_seconds import DefaultTolerationSeconds
 
 
@@ -18,6 +19,7 @@ def default_plugins() -> Sequence[Plugin]:
         NamespaceLifecycle(),
         ServiceAccounts(),
         NodeRestriction(),
+        TaintNodesByCondition(),
         Priority(),
         DefaultTolerationSeconds(),
         DefaultStorageClass(),
