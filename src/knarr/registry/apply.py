@@ -58,12 +58,12 @@ async def apply(
 
 def _check(kind: Kind, name: str, body: Tree) -> None:
     """Refuse a configuration that can't be applied."""
-    metadata = body.setdefault("metadata", {})
+    unknown = normalise(copy.deepcopy(body), type_name(kind.type)).unknown
+    body["metadata"] = metadata = body.get("metadata") or {}
     if metadata.setdefault("name", name) != name:
         raise BadRequest(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
     if metadata.get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
-    unknown = normalise(copy.deepcopy(body), type_name(kind.type)).unknown
     if unknown:
         at = f"({metadata.get('namespace', '')}/{name}; {kind.api_version}, Kind={kind.kind})"
         lines = [f".{path}: field not declared in schema" for path in unknown]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from knarr.kinds.kind import Kind, Tree
-from knarr.meta.errors import NotFound, ServiceUnavailable
+from knarr.meta.errors import BadRequest, NotFound, ServiceUnavailable
 from knarr.registry.entry import Entry, load
 from knarr.registry.forgetting import forget
 from knarr.registry.resource import Resource
@@ -165,6 +165,15 @@ class Core:
             if not done.done():
                 done.set_exception(error)
         self._waiting = []
+
+
+def revision_of(text: str, where: str = "") -> int:
+    """A resourceVersion as a number, "" as 0; raises BadRequest, with `where` before Go's words."""
+    if text and not (text.isascii() and text.isdigit()):
+        raise BadRequest(f'{where}strconv.ParseUint: parsing "{text}": invalid syntax')
+    if len(text) > 20:  # digits of the greatest unsigned 64 bit number
+        raise BadRequest(f'{where}strconv.ParseUint: parsing "{text}": value out of range')
+    return int(text or "0")
 
 
 def not_found(kind: Kind, name: str) -> NotFound:

@@ -4,16 +4,18 @@ Ages are counted in ticks of revisions, so nothing is decoded; after a restart t
 """
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from knarr.store.store import Mismatch
+from knarr.store.store import Failed, Mismatch
 
 if TYPE_CHECKING:
     from knarr.registry.core import Core
 
 TICK = 300.0  #: seconds, as long as history is kept at least
 EVENT_TICKS = 12  #: how long an event is kept after its last write
+log = logging.getLogger("knarr.registry")
 
 
 async def forget(core: "Core") -> None:
@@ -22,10 +24,13 @@ async def forget(core: "Core") -> None:
     while True:
         marks.append(core.revision)
         await asyncio.sleep(TICK)
-        if marks[-1] > core.store.compacted:
-            await core.store.compact(marks[-1])
-        if len(marks) > EVENT_TICKS:
-            await expire_events(core, marks.popleft())
+        try:
+            if marks[-1] > core.store.compacted:
+                await core.store.compact(marks[-1])
+            if len(marks) > EVENT_TICKS:
+                await expire_events(core, marks.popleft())
+        except Failed as error:  # a full disk, say; the next tick tries again
+            log.warning("history is kept for now: %s", error)
 
 
 async def expire_events(core: "Core", revision: int) -> None:

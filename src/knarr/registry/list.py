@@ -12,7 +12,7 @@ import msgspec
 
 from knarr.kinds.kind import Kind
 from knarr.meta.errors import BadRequest, Cause, Expired, Timeout
-from knarr.registry.core import Core
+from knarr.registry.core import Core, revision_of
 from knarr.registry.entry import Entry, load
 from knarr.registry.resource import Resource
 from knarr.registry.selection import Selection, select
@@ -94,7 +94,8 @@ async def list_(
     """A page of a list; raises Expired when the token's or the asked-for revision is compacted."""
     resource = core.resource(kind)
     want = _Want(resource, select(kind, namespace, labels, fields), max(limit, 0))
-    wanted = _revision(resource_version)
+    where = f'invalid resource version: resourceVersion: Invalid value: "{resource_version}": '
+    wanted = revision_of(resource_version, where)
     if token:
         if wanted:
             raise BadRequest("specifying resource version is not allowed when using continue")
@@ -165,15 +166,6 @@ def _read(token: str, resource: Resource) -> _Cursor:
     if found.v != "meta.k8s.io/v1" or not found.start:
         raise BadRequest("continue key is not valid: server does not recognize this encoded version")
     return _Cursor(found.rv, resource.prefix + found.start.removesuffix("\0"))
-
-
-def _revision(text: str) -> int:
-    if not text.isascii() or (text and not text.isdigit()):
-        raise BadRequest(
-            f'invalid resource version: resourceVersion: Invalid value: "{text}": '
-            f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        )
-    return int(text or "0")
 
 
 def _too_large(revision: int, current: int) -> Timeout:

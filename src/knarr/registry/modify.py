@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import BadRequest, Conflict
 from knarr.registry import pipeline, services
-from knarr.registry.core import Core, Options, is_service
+from knarr.registry.core import Core, Options, is_service, revision_of
 from knarr.registry.entry import Entry, at_rest, encode, load
 from knarr.registry.managed import Applied, record
 from knarr.store.store import Mismatch
@@ -52,9 +52,9 @@ async def modify(
         try:
             return await _write(core, kind, new, old, before, options)
         except Mismatch as newer:
+            await core.applied(max(newer.actual, core.store.revision))  # who is refused must then find the newer one
             if pinned or not left:
                 raise conflict(kind, name, MODIFIED) from None
-            await core.applied(max(newer.actual, core.store.revision))
     raise AssertionError("the last try returns or raises")
 
 
@@ -67,17 +67,10 @@ def conflict(kind: Kind, name: str, why: str, *, resource: str = "", plural: str
     )
 
 
-def version(text: str) -> int:
-    """A resourceVersion as a number; "" is 0."""
-    if text and not (text.isascii() and text.isdigit()):
-        raise BadRequest(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    return int(text or "0")
-
-
 def _pinned(kind: Kind, new: Tree, old: Entry) -> bool:
     """Whether the new tree says what it is based on; raises Conflict when that is not the current object."""
     metadata = new.setdefault("metadata", {})
-    based = version(metadata.pop("resourceVersion", "") or "")
+    based = revision_of(metadata.pop("resourceVersion", "") or "")
     if based and based != old.revision:
         raise conflict(kind, old.name, MODIFIED)
     uid = metadata.get("uid")

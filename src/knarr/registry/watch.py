@@ -13,8 +13,8 @@ from typing import Any, Literal
 import msgspec
 
 from knarr.kinds.kind import Kind
-from knarr.meta.errors import BadRequest, Expired
-from knarr.registry.core import Core
+from knarr.meta.errors import Expired
+from knarr.registry.core import Core, revision_of
 from knarr.registry.entry import Entry
 from knarr.registry.resource import Change, Resource
 from knarr.registry.selection import Bucket, Selection, select
@@ -157,7 +157,7 @@ def watch(
     """
     resource = core.resource(kind)
     selection = select(kind, namespace, labels, fields)
-    revision = _revision(resource_version)
+    revision = revision_of(resource_version, f'resourceVersion: Invalid value: "{resource_version}": ')
     changes: list[Change] = []
     initial: list[Entry] = []
     if initial_events or (initial_events is None and not revision):
@@ -170,11 +170,3 @@ def watch(
     made = Watch(core, resource, selection, bookmarks, timeout)
     made.begin(changes, initial, end_mark=bool(initial_events and bookmarks))
     return made
-
-
-def _revision(text: str) -> int:
-    if not text.isascii() or (text and not text.isdigit()):
-        raise BadRequest(
-            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        )
-    return int(text or "0")

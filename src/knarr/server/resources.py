@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from knarr.client.transport import Response
 from knarr.kinds.decode import decode_yaml
 from knarr.kinds.kind import Kind, Tree
-from knarr.meta.errors import Expired, NotAcceptable, Unclassified
+from knarr.meta.errors import Expired, NotAcceptable
 from knarr.registry.core import Options
 from knarr.registry.entry import Entry
 from knarr.registry.list import Page
@@ -94,18 +94,13 @@ class Resources:
 
     async def watch(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options([*call.request.query, ("watch", "true")])
-        version = options.resource_version
-        if version and not (version.isascii() and version.isdigit()):
-            raise Unclassified(
-                f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
-            )
         try:
             watch = self._registry.watch(
                 kind,
                 call.target.namespace if kind.namespaced else "",
                 labels=options.labels,
                 fields=_fields(options, call),
-                resource_version=version,
+                resource_version=options.resource_version,
                 bookmarks=options.bookmarks,
                 initial_events=options.initial_events,
                 timeout=watches.timeout(options.timeout),

@@ -43,6 +43,7 @@ def open_store(path: Path) -> Opened:
     with ExitStack() as undo:
         descriptor = _lock(path)
         undo.callback(os.close, descriptor)
+        os.close(_private(path))  # made here, for SQLite would let everybody read it
         with translated(path):
             writer = apsw.Connection(str(path), statementcachesize=400)
             undo.callback(writer.close)
@@ -56,16 +57,21 @@ def open_store(path: Path) -> Opened:
 
 def _lock(path: Path) -> int:
     """Take the store for this process and return the descriptor that holds it; the lock dies with the process."""
-    try:
-        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Failed(f"{path} cannot be opened: {error.strerror}") from error
+    descriptor = _private(path.with_name(path.name + ".lock"))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         raise InUse(f"{path} is in use by another process") from error
     return descriptor
+
+
+def _private(path: Path) -> int:
+    """Open a file for this user alone; it is made when it is not there."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Failed(f"{path} cannot be opened: {error.strerror}") from error
 
 
 def _reader(path: Path) -> apsw.Connection:

@@ -162,3 +162,17 @@ def test_a_set_of_fields_is_written_and_read_back(fields, tree):
 def test_a_path_is_shown_as_messages_show_it():
     path = ("f:spec", "f:ports", 'k:{"containerPort":80,"protocol":"TCP"}', "f:x", 'v:"y"')
     assert fieldsets.text(path) == '.spec.ports[containerPort=80,protocol="TCP"].x[="y"]'
+
+
+ILL_TYPED = {"metadata is a string": {"metadata": "x"}, "metadata is a list": {"metadata": ["x"]}}
+
+
+@pytest.mark.parametrize("body", ILL_TYPED.values(), ids=ILL_TYPED)
+async def test_a_configuration_of_wrong_types_is_a_bad_request(registry, body):
+    with pytest.raises(BadRequest, match="json: cannot unmarshal"):
+        await applied(registry, "m1", body)
+
+
+async def test_a_configuration_may_leave_its_name_to_the_url(registry):
+    entry = await applied(registry, "m1", {"metadata": None, "data": {"a": "1"}})
+    assert (entry.name, entry.object().data) == ("x", {"a": "1"})

@@ -129,9 +129,14 @@ async def test_a_revision_that_is_no_longer_held_is_expired(registry, monkeypatc
     watch.close()
 
 
-async def test_no_revision_at_all_is_a_bad_request(registry):
-    with pytest.raises(BadRequest, match='resourceVersion: Invalid value: "abc"'):
-        registry.watch(K.ConfigMap, resource_version="abc")
+NO_REVISIONS = {"abc": "invalid syntax", "-1": "invalid syntax", "9" * 21: "value out of range"}
+
+
+@pytest.mark.parametrize("text, why", NO_REVISIONS.items(), ids=["a word", "a negative number", "a number too large"])
+async def test_what_is_no_revision_is_a_bad_request(registry, text, why):
+    wanted = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": {why}'
+    with pytest.raises(BadRequest, match=wanted):
+        registry.watch(K.ConfigMap, resource_version=text)
 
 
 async def test_a_watch_goes_on_over_a_restart_from_its_last_revision(store):

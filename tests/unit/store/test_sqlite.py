@@ -35,6 +35,15 @@ async def test_what_was_written_is_there_after_a_restart_and_revisions_go_on(pat
     await store.close()
 
 
+async def test_nobody_else_may_read_what_is_stored(path):
+    store = await open_sqlite(path)
+    await store.put("/a", b"secret")
+    assert {file.name: oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == dict.fromkeys(
+        ("store.db", "store.db-wal", "store.db-shm", "store.db.lock"), "0o600"
+    )
+    await store.close()
+
+
 async def test_a_revision_is_not_used_again_when_compaction_has_swept_the_last_write(path):
     store = await open_sqlite(path)
     await store.put("/a", b"1")
