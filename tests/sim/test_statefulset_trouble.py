@@ -36,7 +36,7 @@ class InOrder(OneOfEachName):
 async def trouble(cluster, rng, stopped):
     """One thing that a user or fate may do."""
     api, pod = cluster.api, f"db-{rng.randrange(LARGEST)}"
-    match rng.choice(["scale", "image", "delete", "delete", "stop", "start", "wait"]):
+    match rng.choice(["scale", "image", "delete", "delete", "fail", "stop", "start", "wait"]):
         case "scale":
             await api.patch(StatefulSet, "db", SPACE, {"spec": {"replicas": rng.randrange(LARGEST + 1)}})
         case "image":
@@ -44,6 +44,9 @@ async def trouble(cluster, rng, stopped):
             await api.patch(StatefulSet, "db", SPACE, {"spec": {"template": template}}, kind="strategic")
         case "delete":
             await api.delete(Pod, pod, SPACE)
+        case "fail":
+            phase = rng.choice(["Failed", "Succeeded"])
+            await api.patch(Pod, pod, SPACE, {"status": {"phase": phase}}, subresource="status")
         case "stop" if not stopped:
             stopped.append(rng.choice([*cluster.machines]))
             await cluster.stop_node(stopped[0])
@@ -76,7 +79,7 @@ async def live(seed):
         return watcher.broken, await cluster.api.get(StatefulSet, "db", SPACE), pods, claims
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(20))
 def test_all_is_well_at_the_end(seed):
     broken, set_, pods, claims = virtual_time.run(live(seed), seed=seed)
     assert broken == []

@@ -1,6 +1,8 @@
 """Writes one pod's status: as soon as it changes, one write at a time, never an older over a newer one.
 
-The worker asks for a write and goes on; `flush` returns when the API has the current status.
+The worker asks for a write and goes on; `flush` returns when the API has the current status. What the API makes of a
+status is taken as it is: the same status is never sent twice for nothing, and a write that changed nothing is followed
+by a pause.
 """
 
 import asyncio
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY = 1.0  #: seconds
+TRIES = 5  #: writes in a row that others may be ahead of
+LONGEST = 30.0  #: seconds of the pause, which doubles, after a write that changed nothing
 
 
 class StatusWriter:
@@ -45,34 +49,44 @@ class StatusWriter:
 
     async def run(self) -> None:
         """Write whenever asked; until cancelled."""
+        pause = RETRY
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                await self.flush()
+                if await self.flush():
+                    pause = RETRY
+                else:
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LONGEST)
             except (ApiError, TransportError) as error:
                 log.warning("%s: status not written: %s", title(self._worker.pod), error)
                 await asyncio.sleep(RETRY)
                 self._wanted.set()
 
-    async def flush(self) -> None:
-        """Write the status; return at once when the API has it."""
+    async def flush(self) -> bool:
+        """Write the status if the API has another; whether a write, if there was one, changed anything."""
+        worker, memory = self._worker, self._worker.memory
         async with self._lock:
-            worker = self._worker
-            while not worker.memory.removed:
-                if worker.memory.torn_down or (status := self.current()) == worker.pod.status:
-                    return
-                if self._sent == (status, worker.pod.status):
-                    return
+            for left in reversed(range(TRIES)):
+                before = worker.pod
+                if memory.removed or memory.torn_down or (status := self.current()) == before.status:
+                    return True
+                if self._sent == (status, before.status):
+                    return True
                 try:
-                    written = await worker.host.api.update(replace(worker.pod, status=status), subresource="status")
+                    written = await worker.host.api.update(replace(before, status=status), subresource="status")
                 except Conflict:
+                    if not left:
+                        raise
                     await self._reload()
                 except NotFound:
                     worker.remove()
                 else:
                     self._sent = (status, written.status)
                     worker.update(written)
+                    return written.status != before.status
+        return True
 
     async def _reload(self) -> None:
         worker, meta = self._worker, self._worker.pod.metadata

@@ -55,7 +55,8 @@ async def _write(core: Core, kind: Kind, namespace: str, tree: Tree, options: Op
         if options.dry_run:
             return load(kind, value, 0)
         return await core.put(kind, resource.key(namespace, name), value, 0)
-    except Mismatch:
+    except Mismatch as other:
+        await core.applied(max(other.actual, core.store.revision))  # who is refused must then find it
         raise exists(kind, name) from None
     finally:
         core.services.settle(promised)

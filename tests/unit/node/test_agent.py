@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from knarr.node.config import NodeConfig
 from knarr.node.runtimes.simulated import Delays, SimulatedRuntime
 from knarr.testing import virtual_time
 from tests.unit.node.builders import tree
-from tests.unit.node.fake_api import FakeApi
+from tests.unit.node.fake_api import FakeApi, answer
 
 CONFIG = NodeConfig(name="n0", node_ip="172.30.0.2", folder=Path("/nowhere"), runtime="simulated", port=0)
 PODS = "/api/v1/namespaces/default/pods"
@@ -273,6 +274,26 @@ def test_a_container_whose_post_start_fails_is_killed_and_told_so():
         "FailedPostStartHook",
         "Killing",
     ]
+
+
+def test_a_status_that_the_server_does_not_take_is_offered_ever_more_rarely():
+    async def main():
+        world = World()
+        plain, tries = world.server.send, []
+
+        async def send(request):
+            if request.method == "PUT" and request.path == f"{PODS}/a/status":
+                tries.append(asyncio.get_running_loop().time())
+                return answer(world.pod())
+            return await plain(request)
+
+        world.server.send = send
+        async with world.agent():
+            await world.apply()
+            await asyncio.sleep(300)
+        return [round(later - earlier) for earlier, later in itertools.pairwise(tries)]
+
+    assert virtual_time.run(main())[:5] == [1, 2, 4, 8, 16]
 
 
 def waiting(world):

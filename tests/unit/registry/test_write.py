@@ -137,7 +137,7 @@ STALE = {
     "an older resourceVersion": ({"resourceVersion": "1"}, Conflict, MODIFIED),
     "no number as resourceVersion": (
         {"resourceVersion": "x"},
-        Unclassified,
+        BadRequest,
         'strconv.ParseUint: parsing "x": invalid syntax',
     ),
     "another uid": ({"uid": "u"}, Conflict, "Precondition failed: UID in precondition: u, UID in object meta: "),
@@ -181,6 +181,29 @@ async def test_pinned_changes_at_the_same_time_have_one_winner(registry):
     answers = await asyncio.gather(*updates, return_exceptions=True)
     assert sorted(type(answer).__name__ for answer in answers) == ["Conflict"] * 4 + ["Entry"]
     assert {str(answer) for answer in answers if isinstance(answer, Conflict)} == {MODIFIED}
+
+
+async def test_who_is_refused_then_finds_what_was_in_the_way(registry):
+    async def until_it_works():
+        for tries in range(5):
+            current = (await registry.get(K.ConfigMap, "ns", "x")).tree()
+            try:
+                await registry.update(K.ConfigMap, "ns", "x", current | {"data": {"a": "2"}})
+            except Conflict:
+                continue
+            return tries
+        return None
+
+    async def create_or_get():
+        try:
+            return await registry.create(K.ConfigMap, "ns", a_config())
+        except AlreadyExists:
+            return await registry.get(K.ConfigMap, "ns", "x")
+
+    assert len({entry.uid for entry in await asyncio.gather(create_or_get(), create_or_get())}) == 1
+    patches = [registry.patch(K.ConfigMap, "ns", "x", "merge", {"data": {str(n): "1"}}) for n in range(2)]
+    *_, tries = await asyncio.gather(*patches, until_it_works())
+    assert tries is not None
 
 
 GENERATIONS = {
