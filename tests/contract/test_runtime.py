@@ -5,6 +5,9 @@ manager that gives a Subject.
 import asyncio
 import contextlib
 import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 from knarr.net.namespace import inside
 from knarr.net.netlink import Netlink
 from knarr.node.images.store import ImageStore
+from knarr.node.runtimes.containerd import daemon as containerd_daemon
 from knarr.node.runtimes.runtime import ContainerSpec, Runtime, RuntimeFailure, SandboxSpec
 from knarr.node.runtimes.sandbox import cleaning
 from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
@@ -95,7 +99,45 @@ async def sandbox(folder: Path):
         cleaning.clean_node(folder)
 
 
-RUNTIMES = {"simulated": simulated, "sandbox": sandbox}
+@contextlib.asynccontextmanager
+async def containerd(folder: Path):
+    if lacking := containerd_daemon.missing():
+        pytest.skip(f"no containerd here: {'; '.join(lacking)}")
+    from knarr.node.runtimes.containerd import cleaning
+    from knarr.node.runtimes.containerd.runtime import ContainerdRuntime
+
+    place = containerd_daemon.of_node(folder)
+    store = ImageStore(folder / "images")
+    bare_image(store, folder)
+    daemon = containerd_process(place.folder)
+    runtime = ContainerdRuntime(place, store, LoopbackOnly())
+    try:
+        await runtime.start()
+        yield Subject(runtime, folder, "app:1")
+    finally:
+        await runtime.stop()
+        daemon.terminate()
+        daemon.wait()
+        cleaning.clean_node(folder)
+
+
+def containerd_process(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", containerd_daemon.__name__, str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def bare_image(store: ImageStore, folder: Path) -> None:
+    """app:1, with nothing but busybox in it."""
+    binary = shutil.which("busybox")
+    (folder / "bin").mkdir()
+    shutil.copy(binary, folder / "bin" / "busybox")
+    for name in ("sh", "sleep", "echo", "true", "cat"):
+        (folder / "bin" / name).symlink_to("busybox")
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY bin /bin\nENV PATH=/bin\n")
+    store.build("app:1", folder)
+
+
+RUNTIMES = {"simulated": simulated, "sandbox": sandbox, "containerd": containerd}
 
 
 @pytest.fixture(params=RUNTIMES.values(), ids=RUNTIMES)

@@ -5,7 +5,6 @@ Puts together what the rooms do not know of one another: the agent, its runtime,
 
 import sys
 from ipaddress import IPv4Network
-from pathlib import Path
 
 from knarr.node import main
 from knarr.node.config import NodeConfig
@@ -19,14 +18,20 @@ def make_runtime(settings: NodeConfig) -> Runtime:
     from knarr.net.plan import NetworkPlan
     from knarr.net.podnetwork import PodNetwork
     from knarr.node.images.store import ImageStore
-    from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
 
     octets = IPv4Network(settings.pod_cidr).network_address.packed
     plan = NetworkPlan(settings.cluster, 244 - octets[1])
     network = PodNetwork(plan, octets[2], settings.folder / "addresses.json")
     assert settings.images, "the configuration names no image store"
-    hidden = [Path("/root/.kube"), *([settings.data_dir] if settings.data_dir else [])]
-    return SandboxRuntime(settings.folder / "sandboxes", ImageStore(settings.images), network, hidden=hidden)
+    if settings.runtime == "containerd":
+        from knarr.node.runtimes.containerd.daemon import of_node
+        from knarr.node.runtimes.containerd.runtime import ContainerdRuntime
+
+        return ContainerdRuntime(of_node(settings.folder), ImageStore(settings.images), network)
+    from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
+
+    images = ImageStore(settings.images)
+    return SandboxRuntime(settings.folder / "sandboxes", images, network, hidden=settings.hidden)
 
 
 if __name__ == "__main__":

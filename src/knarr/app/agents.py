@@ -4,8 +4,9 @@ import json
 import os
 import socket
 import time
+from pathlib import Path
 
-from knarr.app import lookup, pki, processes
+from knarr.app import config, lookup, pki, processes
 from knarr.app.config import Cluster, ConfigError
 from knarr.meta import clock
 
@@ -24,6 +25,8 @@ def start(cluster: Cluster, node: str) -> bool:
     """Start a node's agent in the background; False when it runs already."""
     if cluster.runtime == "simulated":
         return bool(ask(cluster, {"start": node}))
+    if cluster.runtime == "containerd":
+        _start_containerd(cluster, node)
     if processes.read(lookup.pid_file(cluster, node)):
         return False
     folder = cluster.node_folder(node)
@@ -39,6 +42,21 @@ def start(cluster: Cluster, node: str) -> bool:
         netns=cluster.network.node(cluster.node_names.index(node)).namespace,
     )
     return True
+
+
+def _start_containerd(cluster: Cluster, node: str) -> None:
+    """Start the node's own containerd, unless it runs: it outlives the agent, as the pods do."""
+    file = lookup.containerd_pid_file(cluster, node)
+    if processes.read(file):
+        return
+    file.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    processes.spawn(
+        "knarr.node.runtimes.containerd.daemon",
+        [str(cluster.node_folder(node) / "containerd")],
+        pid_file=file,
+        log=lookup.log_file(cluster, f"{node}.containerd"),
+        netns=cluster.network.node(cluster.node_names.index(node)).namespace,
+    )
 
 
 def wait_listening(cluster: Cluster, node: str) -> None:
@@ -86,10 +104,18 @@ def configuration(cluster: Cluster, node: str) -> dict[str, object]:
         "dns_ip": cluster.network.dns,
         "folder": str(cluster.node_folder(node)),
         "images": str(cluster.images),
-        "data_dir": str(cluster.data_dir),
+        "hidden": [str(path) for path in secrets(cluster)],
         "runtime": cluster.runtime,
         "port": AGENT_PORT,
     }
+
+
+def secrets(cluster: Cluster) -> list[Path]:
+    """What of the cluster no pod may see: its data, and the files outside that let one in."""
+    from knarr.client import kubeconfig
+
+    tokens = [cluster.token_auth_file] if cluster.token_auth_file else []
+    return [config.home(), cluster.data_dir, *kubeconfig.paths(cluster.kubeconfig), *tokens]
 
 
 def ask(cluster: Cluster, question: dict[str, str]) -> object:

@@ -34,6 +34,11 @@ def log_file(cluster: Cluster, process: str) -> Path:
     return cluster.run / f"{process}.log"
 
 
+def containerd_pid_file(cluster: Cluster, node: str) -> Path:
+    """Beside the node's records, not among the agents': a node's containerd lives as long as the node."""
+    return cluster.node_folder(node) / "containerd.pid"
+
+
 def server_alive(cluster: Cluster) -> bool:
     return processes.read(pid_file(cluster, SERVER)) is not None
 
@@ -54,4 +59,7 @@ class ProcessState:
 def process_states(cluster: Cluster) -> list[ProcessState]:
     names = [SERVER, *(cluster.node_names if cluster.runtime != "simulated" else [])]
     found = [(name, processes.read(pid_file(cluster, name))) for name in names]
+    if cluster.runtime == "containerd":
+        daemons = [(f"{name}.containerd", containerd_pid_file(cluster, name)) for name in cluster.node_names]
+        found += [(name, processes.read(file)) for name, file in daemons]
     return [ProcessState(name, recorded.pid if recorded else None) for name, recorded in found]

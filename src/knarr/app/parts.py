@@ -57,7 +57,7 @@ async def listen(cluster: Cluster, pki: Pki, handler: Handler, stack: AsyncExitS
     """Serve on loopback; with real nodes also on the bridge and on the `kubernetes` service's own address."""
     context = http.tls(pki.server.certificate, pki.server.key, pki.ca)
     places = [("127.0.0.1", cluster.port)]
-    if cluster.runtime == "sandbox":
+    if cluster.runtime != "simulated":
         places += [(cluster.network.host, cluster.port), (cluster.network.api, SERVICE_PORT)]
     for host, port in places:
         listening = await http.serve(handler.handle, hosts=[host], port=port, context=context)

@@ -44,10 +44,22 @@ def end_misfits(cluster: Cluster, known: Cluster | None) -> list[str]:
 
 def _remove_node(cluster: Cluster, name: str) -> None:
     from knarr.net import podnetwork
+
+    _clean_node(cluster, name)
+    asyncio.run(podnetwork.remove_node(cluster.network, int(name.rpartition("-")[2])))
+
+
+def _clean_node(cluster: Cluster, name: str) -> None:
+    """End a node's pods, and what held them."""
+    if cluster.runtime == "containerd":
+        from knarr.node.runtimes.containerd import cleaning as containerd
+
+        processes.end(lookup.containerd_pid_file(cluster, name))
+        containerd.clean_node(cluster.node_folder(name))
+        return
     from knarr.node.runtimes.sandbox import cleaning
 
     cleaning.clean_node(cluster.node_folder(name))
-    asyncio.run(podnetwork.remove_node(cluster.network, int(name.rpartition("-")[2])))
 
 
 def clean(cluster: Cluster) -> None:
@@ -55,10 +67,9 @@ def clean(cluster: Cluster) -> None:
     if cluster.runtime == "simulated":
         return
     from knarr.net import podnetwork
-    from knarr.node.runtimes.sandbox import cleaning
 
     for name in cluster.node_names:
-        cleaning.clean_node(cluster.node_folder(name))
+        _clean_node(cluster, name)
     asyncio.run(podnetwork.delete_cluster_network(cluster.network))
 
 

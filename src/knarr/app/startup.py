@@ -126,7 +126,10 @@ def check_host(cluster: Cluster) -> None:
     if not is_free(cluster.port):
         raise ConfigError(f"port {cluster.port} on 127.0.0.1 is busy; try --port 0")
     if cluster.runtime == "containerd":
-        raise ConfigError("this knarr has no containerd runtime yet; use --runtime sandbox or simulated")
+        from knarr.node.runtimes.containerd.daemon import missing as missing_for_containerd
+
+        if missing := missing_for_containerd():
+            raise ConfigError(f"this host cannot run containerd: {'; '.join(missing)}; try --runtime simulated")
     if cluster.runtime == "sandbox":
         from knarr.node.runtimes.sandbox.host import check_host as check_sandbox
         from knarr.node.runtimes.sandbox.host import shortcomings
@@ -158,7 +161,9 @@ def free_port() -> int:
 @contextmanager
 def locked(cluster: Cluster) -> Iterator[None]:
     """Hold the data directory while starting, so that two `knarr up` do not start it twice."""
-    cluster.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (cluster.data_dir, cluster.run):  # first the outer one: parents are made for everybody to read
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
     with (cluster.run / "up.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -180,7 +185,7 @@ class Progress:
 def _start(cluster: Cluster) -> None:
     progress, since = Progress(), clock.timestamp()
     with ServerStart(cluster) as server:
-        if cluster.runtime == "sandbox":
+        if cluster.runtime != "simulated":
             asyncio.run(_create_network(cluster))
             progress.done("network", f"{cluster.network.nodes} on {cluster.network.bridge}")
         server.wait("ready")

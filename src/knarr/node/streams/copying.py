@@ -5,7 +5,7 @@ import contextlib
 import json
 from typing import Any
 
-from knarr.node.runtimes.runtime import ByteReader, ByteWriter, Session
+from knarr.node.runtimes.runtime import ByteReader, ByteWriter, RuntimeFailure, Session
 from knarr.node.streams.remote import Remote
 
 CHUNK = 32 * 1024
@@ -29,13 +29,23 @@ async def serve(remote: Remote, session: Session, *, attached: bool = False) -> 
         if ended.done():
             if outputs:
                 await asyncio.wait(outputs, timeout=LINGER)
-            await tell(remote, status(0 if attached else ended.result(), remote.version))
+            await tell(remote, verdict(ended, remote.version, attached))
     finally:
         for task in (*inputs, *outputs, ended):
             task.cancel()
         await asyncio.gather(*inputs, *outputs, ended, return_exceptions=True)
         await session.close()
         await remote.close()
+
+
+def verdict(ended: "asyncio.Task[int]", version: int, attached: bool) -> bytes:
+    """How the command ended, or why it did not start, which some runtimes learn late."""
+    try:
+        code = ended.result()
+    except RuntimeFailure as error:
+        message = f"error executing command in container: {error}"
+        return failure(message) if version >= 4 else message.encode()
+    return status(0 if attached else code, version)
 
 
 async def fail(remote: Remote, message: str) -> None:

@@ -72,7 +72,12 @@ async def connect(pod: Pod, port: int, host: str) -> tuple[asyncio.StreamReader,
     """Connect to a TCP port from within the pod's network namespace."""
     if (shim := pod.shim()) is None:
         raise ConnectionRefusedError(f"pod {pod.uid} has no sandbox any more")
-    sock = await asyncio.to_thread(_socket_in, f"/proc/{shim['pid']}/ns/net", ":" in host)
+    return await connect_in(f"/proc/{shim['pid']}/ns/net", port, host)
+
+
+async def connect_in(network: str, port: int, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a TCP port from within a network namespace, given by its file."""
+    sock = await asyncio.to_thread(_socket_in, network, ":" in host)
     try:
         await asyncio.get_running_loop().sock_connect(sock, (host, port))
         return await asyncio.open_connection(sock=sock)
