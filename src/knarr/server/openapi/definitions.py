@@ -1,11 +1,10 @@
 """The schemas of all types as OpenAPI writes them, from `kinds/types/schema.json`. Shared by v2 and v3."""
 
-import json
 from collections.abc import Iterable
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from knarr.kinds import schema
+from knarr.kinds.kind import Kind
 from knarr.server.openapi import descriptions
 
 Tree = dict[str, Any]
@@ -25,20 +24,20 @@ SIMPLE: dict[str, Tree] = {
     "Any": {},
 }
 LIST_META = "meta_v1.ListMeta"
+REQUEST_OPTIONS = "meta_v1.DeleteOptions"
+ANSWERS = ("meta_v1.Status", "meta_v1.WatchEvent", LIST_META, REQUEST_OPTIONS)  #: types that every document has
 
 
-@cache
-def schema() -> dict[str, Tree]:
-    """The generated schema, by type: "core_v1.PodSpec"."""
-    loaded: dict[str, Tree] = json.loads(files("knarr.kinds.types").joinpath("schema.json").read_text())
-    return loaded
+def type_name(kind: Kind) -> str:
+    """A kind's type as schema.json names it: "core_v1.Pod"."""
+    return schema.type_name(kind.type)
 
 
 def name_of(type_: str) -> str:
     """The OpenAPI name of a type."""
     if type_ in SPECIAL:
         return SPECIAL[type_]
-    name: str = schema()[type_]["definition"]
+    name: str = schema.types()[type_]["definition"]
     return name
 
 
@@ -63,9 +62,18 @@ class Writer:
         self.v3 = v3
         self.prefix = "#/components/schemas/" if v3 else "#/definitions/"
 
+    def definitions(self, kinds: Iterable[Kind]) -> Tree:
+        """All that the operations on these kinds refer to, sorted by name."""
+        kinds = list(kinds)
+        types = reachable([*map(type_name, kinds), *ANSWERS])
+        found = specials(self.v3) | {name_of(type_): self.definition(type_) for type_ in types}
+        for kind in kinds:
+            found[f"{name_of(type_name(kind))}List"] = self.list_of(kind)
+        return dict(sorted(found.items()))
+
     def definition(self, type_: str) -> Tree:
         """One type."""
-        entry = schema()[type_]
+        entry = schema.types()[type_]
         texts = descriptions.of(type_)
         out: Tree = {"type": "object"}
         if texts.text:
@@ -81,20 +89,21 @@ class Writer:
             out["x-kubernetes-group-version-kind"] = gvk
         return out
 
-    def list_of(self, type_: str, group: str, version: str, kind: str) -> Tree:
+    def list_of(self, kind: Kind) -> Tree:
         """The list type of a kind."""
+        name = f"{kind.kind}List"
         text = "Standard list metadata."
         return {
             "type": "object",
-            "description": f"{kind}List is a list of {kind}.",
+            "description": f"{name} is a list of {kind.kind}.",
             "required": ["items"],
             "properties": {
                 "apiVersion": {"type": "string"},
-                "items": {"type": "array", "items": self._reference(name_of(type_), "")},
+                "items": {"type": "array", "items": self._reference(name_of(type_name(kind)), "")},
                 "kind": {"type": "string"},
                 "metadata": self._reference(name_of(LIST_META), text),
             },
-            "x-kubernetes-group-version-kind": [{"group": group, "kind": f"{kind}List", "version": version}],
+            "x-kubernetes-group-version-kind": [{"group": kind.group, "kind": name, "version": kind.version}],
         }
 
     def _field(self, name: str, field: Tree, text: str) -> Tree:
@@ -145,8 +154,8 @@ def reachable(roots: Iterable[str]) -> list[str]:
     waiting = list(roots)
     while waiting:
         type_ = waiting.pop()
-        if type_ in found or type_ not in schema():
+        if type_ in found or type_ not in schema.types():
             continue
         found.add(type_)
-        waiting += [field["type"].lstrip("[]{}") for field in schema()[type_]["fields"].values()]
+        waiting += [field["type"].lstrip("[]{}") for field in schema.types()[type_]["fields"].values()]
     return sorted(found)

@@ -49,7 +49,7 @@ class OpenApi:
 
     def __init__(self, table: KindTable) -> None:
         self._table = table
-        self._documents: dict[tuple[str, ...], Document] = {}
+        self._documents: dict[tuple[str, str], tuple[str, Document]] = {}  # with the hash of the kinds they describe
         self._lock = asyncio.Lock()
 
     async def answer(self, request: Request) -> Response:
@@ -70,7 +70,7 @@ class OpenApi:
         kinds = list(self._table.all())
         mark = v3.hash_of(kinds)
         wanted = _v2_form(request.headers.get("accept", ""))
-        answer = (await self._built(("v2", wanted, mark), _v2_bytes, kinds, wanted)).answer(request)
+        answer = (await self._built(("v2", wanted), mark, _v2_bytes, kinds, wanted)).answer(request)
         if wanted == "protobuf":
             answer.headers["content-type"] = V2_PROTOBUF[1]
         return answer
@@ -85,17 +85,19 @@ class OpenApi:
             return Response(301, {"location": f"/openapi/v3/{where}?hash={mark}"})
         if not _takes_json(request.headers.get("accept", "")):
             raise NotAcceptable(f"only the following media types are accepted: {negotiation.JSON}")
-        answer = (await self._built(("v3", where, mark), v3.document, found)).answer(request)
+        answer = (await self._built(("v3", where), mark, v3.document, found)).answer(request)
         if asked:
             answer.headers["cache-control"] = "public, immutable"
         return answer
 
-    async def _built(self, key: tuple[str, ...], build: Callable[..., bytes], *arguments: Any) -> Document:
-        """A document, built in a thread the first time."""
+    async def _built(self, key: tuple[str, str], mark: str, build: Callable[..., bytes], *arguments: Any) -> Document:
+        """A document, built in a thread the first time and when its kinds have changed."""
         async with self._lock:
-            if key not in self._documents:
-                self._documents[key] = await asyncio.to_thread(lambda: packed(build(*arguments)))
-        return self._documents[key]
+            known = self._documents.get(key)
+            if known is None or known[0] != mark:
+                document = await asyncio.to_thread(lambda: packed(build(*arguments)))
+                self._documents[key] = known = (mark, document)
+        return known[1]
 
 
 def _v2_bytes(kinds: list[Kind], form: str) -> bytes:

@@ -2,23 +2,16 @@
 
 import knarr
 from knarr.kinds.kind import Kind
-from knarr.server.openapi import definitions, operations
-from knarr.server.openapi.definitions import Tree, Writer
-from knarr.server.openapi.v3 import ANSWERS, REQUEST_OPTIONS, type_name
+from knarr.server.openapi import operations
+from knarr.server.openapi.definitions import REQUEST_OPTIONS, Tree, Writer, name_of, type_name
 
 
 def document(kinds: list[Kind]) -> Tree:
-    writer = Writer(v3=False)
-    types = definitions.reachable([*(type_name(kind) for kind in kinds), *ANSWERS])
-    found = definitions.specials(v3=False) | {definitions.name_of(type_): writer.definition(type_) for type_ in types}
-    for kind in kinds:
-        type_ = type_name(kind)
-        found[f"{definitions.name_of(type_)}List"] = writer.list_of(type_, kind.group, kind.version, kind.kind)
     return {
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": knarr.KUBERNETES_VERSION},
         "paths": operations.paths(kinds, _finish, _place),
-        "definitions": dict(sorted(found.items())),
+        "definitions": Writer(v3=False).definitions(kinds),
     }
 
 
@@ -31,12 +24,12 @@ def _body(schema: Tree, required: bool = True) -> Tree:
 
 
 def _finish(verb: str, kind: Kind) -> Tree:
-    own = {"$ref": "#/definitions/" + definitions.name_of(type_name(kind))}
+    own = {"$ref": "#/definitions/" + name_of(type_name(kind))}
     answer = own
     if verb == "list":
         answer = {"$ref": own["$ref"] + "List"}
     elif verb in ("delete", "deletecollection"):
-        answer = {"$ref": "#/definitions/" + definitions.name_of("meta_v1.Status")}
+        answer = {"$ref": "#/definitions/" + name_of("meta_v1.Status")}
     parameters = [
         {"name": name, "in": "query", "type": type_, "uniqueItems": True} for name, type_ in operations.PARAMETERS[verb]
     ]
@@ -45,7 +38,7 @@ def _finish(verb: str, kind: Kind) -> Tree:
     elif verb == "patch":
         parameters.insert(0, _body({"type": "object"}))
     elif verb in ("delete", "deletecollection"):
-        parameters.insert(0, _body({"$ref": "#/definitions/" + definitions.name_of(REQUEST_OPTIONS)}, required=False))
+        parameters.insert(0, _body({"$ref": "#/definitions/" + name_of(REQUEST_OPTIONS)}, required=False))
     code, text = ("201", "Created") if verb == "create" else ("200", "OK")
     return {
         "consumes": list(operations.PATCHES) if verb == "patch" else ["*/*"],

@@ -8,12 +8,8 @@ import msgspec
 
 import knarr
 from knarr.kinds.kind import Kind
-from knarr.server.openapi import definitions, operations
-from knarr.server.openapi.definitions import Tree, Writer
-
-REQUEST_OPTIONS = "meta_v1.DeleteOptions"
-ANSWERS = ("meta_v1.Status", "meta_v1.WatchEvent", "meta_v1.ListMeta", REQUEST_OPTIONS)
-JSON = "application/json"
+from knarr.server.openapi import operations
+from knarr.server.openapi.definitions import REQUEST_OPTIONS, Tree, Writer, name_of, type_name
 
 
 def place(group: str, version: str) -> str:
@@ -39,25 +35,14 @@ def index(groups: dict[tuple[str, str], list[Kind]]) -> Tree:
 
 def document(kinds: list[Kind]) -> bytes:
     """The document of one group version, encoded."""
-    writer = Writer(v3=True)
-    types = definitions.reachable([*(type_name(kind) for kind in kinds), *ANSWERS])
-    schemas = definitions.specials(v3=True) | {definitions.name_of(type_): writer.definition(type_) for type_ in types}
-    for kind in kinds:
-        type_ = type_name(kind)
-        schemas[f"{definitions.name_of(type_)}List"] = writer.list_of(type_, kind.group, kind.version, kind.kind)
     return msgspec.json.encode(
         {
             "openapi": "3.0.0",
             "info": {"title": "Kubernetes", "version": knarr.KUBERNETES_VERSION},
             "paths": operations.paths(kinds, _finish, _place),
-            "components": {"schemas": dict(sorted(schemas.items()))},
+            "components": {"schemas": Writer(v3=True).definitions(kinds)},
         }
     )
-
-
-def type_name(kind: Kind) -> str:
-    """A kind's type as schema.json names it."""
-    return f"{kind.type.__module__.rpartition('.')[2]}.{kind.type.__name__}"
 
 
 def _place(name: str) -> Tree:
@@ -65,12 +50,12 @@ def _place(name: str) -> Tree:
 
 
 def _finish(verb: str, kind: Kind) -> Tree:
-    own = {"$ref": "#/components/schemas/" + definitions.name_of(type_name(kind))}
+    own = {"$ref": "#/components/schemas/" + name_of(type_name(kind))}
     answer: Any = own
-    if verb in ("list",):
+    if verb == "list":
         answer = {"$ref": own["$ref"] + "List"}
     elif verb in ("delete", "deletecollection"):
-        answer = {"$ref": "#/components/schemas/" + definitions.name_of("meta_v1.Status")}
+        answer = {"$ref": "#/components/schemas/" + name_of("meta_v1.Status")}
     out: Tree = {
         "parameters": [
             {"name": name, "in": "query", "schema": {"type": type_, "uniqueItems": True}}
@@ -90,6 +75,6 @@ def _finish(verb: str, kind: Kind) -> Tree:
         patch = {"schema": {"type": "object"}}
         out["requestBody"] = {"content": dict.fromkeys(operations.PATCHES, patch), "required": True}
     elif verb in ("delete", "deletecollection"):
-        options = {"$ref": "#/components/schemas/" + definitions.name_of(REQUEST_OPTIONS)}
+        options = {"$ref": "#/components/schemas/" + name_of(REQUEST_OPTIONS)}
         out["requestBody"] = {"content": {"*/*": {"schema": options}}}
     return out
