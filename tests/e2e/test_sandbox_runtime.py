@@ -256,6 +256,35 @@ def test_the_clusters_own_files_are_hidden(node: Node):
     assert in_pod(node, f"ls -A {node.folder} | wc -l; cat {node.folder}/secret || echo none")[0] == "0"
 
 
+SECRETS = {
+    "the keys of clusters": "ls -A /root/.kube | wc -l",
+    "the data of clusters": "ls -A /var/lib/knarr | wc -l",
+    "the keys of users": "ls -A /root/.ssh 2>/dev/null | wc -l",
+    "the passwords of users": "wc -c < /etc/shadow",
+}
+
+
+@pytest.mark.parametrize("script", SECRETS.values(), ids=SECRETS)
+def test_secrets_of_the_host_are_hidden(node: Node, script: str):
+    assert in_pod(node, script) == ["0"]
+
+
+PLACES = {
+    "in it": ("config", "/root/.kube/config", "config mine read-only"),
+    "over it": ("", "/root/.kube", "config mine config x"),
+}
+
+
+@pytest.mark.parametrize(("name", "target", "expected"), PLACES.values(), ids=PLACES)
+def test_a_volume_may_lie_at_a_hidden_place(node: Node, name: str, target: str, expected: str):
+    own = node.folder / "own"
+    own.mkdir()
+    (own / "config").write_text("mine\n")
+    script = "cd /root/.kube; ls -A; cat config; touch x 2>/dev/null && ls || echo read-only"
+    assert " ".join(in_pod(node, script, mounts=(Mount(own / name, target),))) == expected
+    (own / "writable").touch()
+
+
 def test_the_kernels_knobs_are_read_only(node: Node):
     assert in_pod(node, "for x in /proc/sys/vm/drop_caches /sys/kernel/x; do (echo 1 > $x) 2>&1; done") == [
         "sh: 1: cannot create /proc/sys/vm/drop_caches: Read-only file system",

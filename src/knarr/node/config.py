@@ -22,7 +22,7 @@ class NodeConfig:
     runtime: str = "sandbox"
     port: int = 10250  #: of the kubelet API; 0 takes any free one
     images: Path | None = None
-    data_dir: Path | None = None
+    hidden: tuple[Path, ...] = ()  #: places of the host no pod may see
     api_url: str = ""
     ca: Path | None = None
     cert: Path | None = None
@@ -47,7 +47,7 @@ class NodeConfig:
         return self.folder / "logs"
 
 
-PATHS = frozenset({"folder", "images", "data_dir", "ca", "cert", "key", "serving_cert", "serving_key"})
+PATHS = frozenset({"folder", "images", "ca", "cert", "key", "serving_cert", "serving_key"})
 
 
 def read(file: Path) -> NodeConfig:
@@ -59,4 +59,5 @@ def from_tree(tree: dict[str, Any]) -> NodeConfig:
     """The configuration a JSON object describes."""
     known = {field.name for field in fields(NodeConfig)}
     given: dict[str, Any] = {key: value for key, value in tree.items() if key in known and value is not None}
-    return NodeConfig(**(given | {key: Path(given[key]) for key in PATHS & given.keys()}))
+    hidden = tuple(map(Path, given.get("hidden", ())))
+    return NodeConfig(**(given | {key: Path(given[key]) for key in PATHS & given.keys()} | {"hidden": hidden}))

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pwd
 import subprocess
 import tempfile
 from pathlib import Path
@@ -10,6 +11,17 @@ from pathlib import Path
 DISK = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs"}
 CONTROLLERS = ("memory", "pids", "cpu")
 GROUPS = Path("/sys/fs/cgroup")
+FIRST_USER = 1000  #: below are the system's own accounts
+#: what pods on the host's files do not see: keys and passwords of the machine, where clusters keep theirs,
+SECRETS = (
+    "/etc/gshadow", "/etc/gshadow-", "/etc/kubernetes", "/etc/shadow", "/etc/shadow-", "/etc/ssl/private",
+    "/var/lib/kubelet", "/var/lib/knarr",
+)  # fmt: skip
+#: and the same of every user, below the home directory
+OF_USERS = (
+    ".aws", ".azure", ".config/gcloud", ".config/gh", ".docker", ".git-credentials", ".gnupg", ".kube",
+    ".local/share/knarr", ".netrc", ".npmrc", ".pypirc", ".ssh",
+)  # fmt: skip
 NEEDED = ("mnt", "pid", "uts", "ipc", "net")
 
 
@@ -58,6 +70,15 @@ def file_systems() -> list[str]:
         if tail.split()[0] in DISK and whole and place != "/" and Path(place).is_dir():
             found.append(place)
     return sorted(set(found), key=lambda place: place.count("/"))
+
+
+def secrets() -> list[str]:
+    """Places of the host that no pod may see, there or not; the outer ones first."""
+    keys = map(str, Path("/etc/ssh").glob("ssh_host_*_key"))
+    homes = {user.pw_dir for user in pwd.getpwall() if user.pw_uid == 0 or user.pw_uid >= FIRST_USER}
+    homes |= {str(home) for home in Path("/home").glob("*") if home.is_dir()}
+    own = (f"{home}/{name}" for home in homes - {"/", "/nonexistent"} for name in OF_USERS)
+    return sorted({*SECRETS, *keys, *own})
 
 
 def control_groups(*, create: bool = True) -> list[str]:

@@ -26,8 +26,6 @@ from knarr.node.runtimes.sandbox import container, directory, host, streams
 from knarr.node.runtimes.sandbox.connection import START_FAILURE, Refused, launch
 from knarr.node.runtimes.sandbox.pod import Pod, record
 
-SECRET = ("/root/.kube", "/root/.local/share/knarr", "/var/lib/knarr")  #: where clusters' keys and data usually are
-
 
 class Network(Protocol):
     """What gives a pod its address; `knarr.net.podnetwork.PodNetwork` in a real node."""
@@ -44,14 +42,14 @@ class Network(Protocol):
 
 
 class SandboxRuntime:
-    """`folder` holds a directory for each pod; `hidden` are further places of the host no pod may see."""
+    """`folder` holds a directory for each pod; `hidden` are places no pod may see besides `host.secrets`."""
 
     name = "sandbox"
     version = __version__
 
     def __init__(self, folder: Path, images: ImageStore, network: Network, *, hidden: Sequence[Path] = ()) -> None:
         self._folder, self._images, self._network = folder, images, network
-        self._hidden = sorted({*SECRET, *map(str, hidden)})  # the outer ones first
+        self._hidden = sorted(map(str, hidden))
         self._pods: dict[str, Pod] = {}
         self._changed = asyncio.Event()
         self._groups: list[str] = []
@@ -62,6 +60,7 @@ class SandboxRuntime:
         self._images.layers.mkdir(parents=True, exist_ok=True)
         self._groups = await asyncio.to_thread(host.control_groups)
         self._mounts = await asyncio.to_thread(host.file_systems)
+        self._hidden = sorted({*self._hidden, *await asyncio.to_thread(host.secrets)})  # the outer ones first
         for path in sorted(self._folder.glob("*/pod.json")):
             pod = Pod(path.parent, json.loads(path.read_bytes()), self._changed.set)
             self._pods[pod.uid] = pod

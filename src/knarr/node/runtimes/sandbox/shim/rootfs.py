@@ -41,6 +41,7 @@ MASKED = (
     "proc/scsi", "proc/timer_list", "proc/timer_stats", "sys/devices/virtual/powercap", "sys/firmware",
 )  # fmt: skip
 READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")
+VEIL = MS_NOSUID | MS_NODEV | MS_NOEXEC
 LOOPS = 40
 
 
@@ -52,14 +53,16 @@ def build(config: dict[str, Any]) -> None:
     privileged: bool = config["privileged"]
     nodev = 0 if privileged else MS_NODEV
     _layers(config, nodev)
-    for place in config["hidden"]:
-        _hide(root, place)
+    veils = [number for place in config["hidden"] if (number := _hide(root, place)) >= 0]
     _system(root, privileged)
     _devices(root, config["shm"], nodev)
     for source, target in config["files"].items():
         bind(source, mount_point(root, target, directory=False, replace=True))
     for volume in config["mounts"]:
         _volume(root, volume, nodev)
+    for number in veils:  # now that volumes have found their places in them; one may lie upon it, so not by its path
+        mount("", f"/proc/self/fd/{number}", "", MS_BIND | MS_REMOUNT | MS_RDONLY | VEIL)
+        os.close(number)
     if config["termination_log"]:
         target = config["termination_log_path"]
         bind(config["termination_log"], mount_point(root, target, directory=False))
@@ -100,12 +103,15 @@ def _escaped(path: str) -> str:
     return path.replace("\\", "\\\\").replace(",", "\\,")
 
 
-def _hide(root: str, place: str) -> None:
+def _hide(root: str, place: str) -> int:
+    """Show nothing of a place. The open directory that stands for one, -1 when it is none."""
     target = inside(root, place)
     if os.path.isdir(target):
-        mount("tmpfs", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=0,mode=000")
-    elif os.path.exists(target):
+        mount("tmpfs", target, "tmpfs", VEIL, "mode=755")
+        return os.open(target, os.O_PATH | os.O_CLOEXEC)
+    if os.path.exists(target):
         bind("/dev/null", target)
+    return -1
 
 
 def _system(root: str, privileged: bool) -> None:
