@@ -1,7 +1,8 @@
 """Delete: an object goes at once, or it is marked and waits for its finalizers or its grace period.
 
 An object that waits has a deletionTimestamp; the update that takes its last finalizer away ends it (`modify`), and so
-does a delete with no grace period left.
+does a delete with no grace period left. What goes gracefully is marked even when no time is left to it: who watches
+sees it marked before it is gone.
 """
 
 from dataclasses import dataclass
@@ -122,7 +123,14 @@ async def _carry_out(core: Core, kind: Kind, old: Entry, plan: _Plan, *, dry_run
         return Deleted(load(kind, value, old.revision), plan.remove, shown)
     if not plan.remove:
         return Deleted(await core.put(kind, key, value, old.revision), False, shown)
-    return Deleted(load(kind, value, await core.remove(key, old.revision)), True, shown)
+    revision = (await core.put(kind, key, value, old.revision)).revision if plan.write else old.revision
+    try:
+        revision = await core.remove(key, revision)
+    except Mismatch:
+        if not plan.write:
+            raise
+        # whoever wrote to it after it was marked has ended it
+    return Deleted(load(kind, value, revision), True, shown)
 
 
 def _grace(kind: Kind, old: Entry, metadata: Tree, wish: DeleteOptions) -> tuple[bool, bool]:

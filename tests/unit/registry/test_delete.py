@@ -1,5 +1,6 @@
 """Delete: at once, by grace period, by finalizers, by precondition."""
 
+import asyncio
 import re
 
 import pytest
@@ -45,6 +46,35 @@ async def test_grace(registry, node, phase, asked, grace, gone):
     assert (deleted.gone, deleted.shown) == (gone, True)
     wait = clock.parse(metadata["deletionTimestamp"]).timestamp() - clock.unix()
     assert grace - 2 < wait <= grace
+
+
+MARKED = {  # name: (node, what was asked before, the periods that a watch then sees)
+    "a pod without a node": ("", [], ["MODIFIED 0", "DELETED 0"]),
+    "a pod that is forced": ("n", [], ["MODIFIED 0", "DELETED 0"]),
+    "a pod whose node has let go of it": ("n", [None], ["MODIFIED 30", "MODIFIED 0", "DELETED 0"]),
+}
+
+
+@pytest.mark.parametrize("node, asked, seen", MARKED.values(), ids=MARKED)
+async def test_a_watch_sees_a_pod_marked_before_it_is_gone(registry, node, asked, seen):
+    created = await registry.create(K.Pod, "ns", a_pod(node=node))
+    for grace in (*asked, 0):
+        await registry.delete(K.Pod, "ns", "x", DeleteOptions(grace=grace))
+    watch = registry.watch(K.Pod, "ns", resource_version=str(created.revision))
+    items = [(item.type, item.entry.tree()["metadata"]) for item in await watch.batch()]
+    watch.close()
+    assert [f"{type_} {metadata['deletionGracePeriodSeconds']}" for type_, metadata in items] == seen
+    (*_, last_but_one, last) = (metadata["deletionTimestamp"] for _, metadata in items)
+    assert last == last_but_one
+    assert {metadata["generation"] for _, metadata in items} == {2}
+
+
+async def test_a_pod_that_goes_while_it_is_marked_is_gone(registry):
+    await registry.create(K.Pod, "ns", a_pod())
+    deletes = (registry.delete(K.Pod, "ns", "x", DeleteOptions(grace=0)) for _ in range(2))
+    first, second = await asyncio.gather(*deletes, return_exceptions=True)
+    assert first.gone
+    assert isinstance(second, NotFound)
 
 
 async def test_a_second_delete_can_only_shorten_the_period(registry):
