@@ -40,6 +40,7 @@ def start(cluster: Cluster, node: str) -> bool:
         pid_file=lookup.pid_file(cluster, node),
         log=lookup.log_file(cluster, node),
         netns=cluster.network.node(cluster.node_names.index(node)).namespace,
+        env=pki.Pki(cluster.pki).trust,
     )
     return True
 

@@ -1,8 +1,11 @@
 """The objects every cluster has from its first second: namespaces, classes, the services of the API and the DNS.
 
-`ensure` creates what is missing and leaves what is there, so a user's changes survive restarts.
+`ensure` creates what is missing and leaves what is there, so a user's changes survive restarts. Objects that do not
+need one another are created at the same time: their writes share a commit.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Iterable
 
 from knarr.app.config import Cluster
@@ -17,22 +20,33 @@ PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 200
 
 async def ensure(api: Api, cluster: Cluster) -> None:
     """Create each of the cluster's own objects that is missing, and point `kubernetes` at this API server."""
-    for object_ in objects(cluster):
-        try:
-            await api.create(object_)
-        except AlreadyExists:
-            continue
-    await _point_kubernetes_here(api, cluster)
+    await asyncio.gather(*(_create(api, object_) for object_ in cluster_wide()))
+    await asyncio.gather(  # these need their namespaces
+        _create(api, kubernetes_service(cluster)),
+        _create(api, dns_service(cluster)),
+        _put(api, kubernetes_endpoints(cluster)),
+        _put(api, kubernetes_slice(cluster)),
+    )
 
 
-def objects(cluster: Cluster) -> Iterable[Type]:
+async def _create(api: Api, object_: Type) -> None:
+    with contextlib.suppress(AlreadyExists):
+        await api.create(object_)
+
+
+async def _put(api: Api, object_: Type) -> None:
+    try:
+        await api.create(object_)
+    except AlreadyExists:
+        await api.update(object_)
+
+
+def cluster_wide() -> Iterable[Type]:
     for name in NAMESPACES:
         yield core_v1.Namespace(metadata=meta_v1.ObjectMeta(name=name))
     for name, value in PRIORITIES.items():
         yield scheduling_v1.PriorityClass(metadata=meta_v1.ObjectMeta(name=name), value=value)
     yield local_path_class()
-    yield kubernetes_service(cluster)
-    yield dns_service(cluster)
 
 
 def local_path_class() -> storage_v1.StorageClass:
@@ -68,33 +82,32 @@ def dns_service(cluster: Cluster) -> core_v1.Service:
     )
 
 
-async def _point_kubernetes_here(api: Api, cluster: Cluster) -> None:
-    """Endpoints and EndpointSlice of the `kubernetes` service: where this server can be reached."""
-    address = cluster.network.host  # upstream refuses a loopback address here
+def kubernetes_endpoints(cluster: Cluster) -> core_v1.Endpoints:
+    """Where this server can be reached; upstream refuses a loopback address here."""
     metadata = meta_v1.ObjectMeta(
         name="kubernetes",
         namespace="default",
         labels={"endpointslice.kubernetes.io/skip-mirror": "true"},
     )
-    endpoints = core_v1.Endpoints(
+    return core_v1.Endpoints(
         metadata=metadata,
         subsets=[
             core_v1.EndpointSubset(
-                addresses=[core_v1.EndpointAddress(ip=address)],
+                addresses=[core_v1.EndpointAddress(ip=cluster.network.host)],
                 ports=[core_v1.EndpointPort(name="https", port=cluster.port, protocol="TCP")],
             )
         ],
     )
-    slice_ = discovery_v1.EndpointSlice(
+
+
+def kubernetes_slice(cluster: Cluster) -> discovery_v1.EndpointSlice:
+    """The same as an EndpointSlice."""
+    ready = discovery_v1.EndpointConditions(ready=True)
+    return discovery_v1.EndpointSlice(
         metadata=meta_v1.ObjectMeta(
             name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"}
         ),
         addressType="IPv4",
-        endpoints=[discovery_v1.Endpoint(addresses=[address], conditions=discovery_v1.EndpointConditions(ready=True))],
+        endpoints=[discovery_v1.Endpoint(addresses=[cluster.network.host], conditions=ready)],
         ports=[discovery_v1.EndpointPort(name="https", port=cluster.port, protocol="TCP")],
     )
-    for object_ in (endpoints, slice_):
-        try:
-            await api.create(object_)
-        except AlreadyExists:
-            await api.update(object_)

@@ -1,6 +1,6 @@
 """The cluster's own certificate authority and every certificate signed by it.
 
-`ensure` is called before each start and makes only what is missing, so a cluster keeps its identity over restarts.
+`ensure_all` is called at each start and makes only what is missing, so a cluster keeps its identity over restarts.
 Private keys are written 0600 in a folder that is 0700. All keys are ECDSA P-256.
 """
 
@@ -16,11 +16,28 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from knarr.app.config import Cluster
 from knarr.app.pki import Pair, Pki
 from knarr.meta import clock
 
 LIFETIME = timedelta(days=3650)
 BACKDATE = timedelta(minutes=5)  # tolerates a client whose clock is a little behind
+
+
+def ensure_all(cluster: Cluster) -> Pki:
+    """Make what is missing of a cluster's certificates: for its server, its admin and its nodes."""
+    return ensure(cluster.pki, hosts=server_names(cluster), nodes=node_addresses(cluster))
+
+
+def server_names(cluster: Cluster) -> list[str]:
+    """Under which names and addresses clients may reach the API server."""
+    service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
+    return ["localhost", "127.0.0.1", *service, cluster.network.api, cluster.network.host]
+
+
+def node_addresses(cluster: Cluster) -> list[tuple[str, str]]:
+    real = cluster.runtime != "simulated"
+    return [(name, cluster.network.node(n).address if real else "") for n, name in enumerate(cluster.node_names)]
 
 
 def ensure(folder: Path, *, hosts: Iterable[str], nodes: Iterable[tuple[str, str]]) -> Pki:

@@ -1,28 +1,52 @@
-"""The parts of the server process, each opened in turn; `server.py` puts them together and ends them in reverse."""
+"""The parts of the server process, opened in turn and ended in reverse: store, registry, handler, sockets, workers.
+
+What this module imports is what the first answer takes; the workers are loaded once the API is there.
+"""
 
 import asyncio
+import gc
+import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
-from knarr.app import agents, bootstrap_roles, control, roster
+from knarr.app import bootstrap
 from knarr.app.config import Cluster
 from knarr.app.pki import Pki
-from knarr.app.simulation import SimulatedNodes
 from knarr.client.api import Api
-from knarr.client.informer import Informers
 from knarr.client.transport import InProcess, User
 from knarr.kinds.table import BUILTIN
-from knarr.loop.events import Recorder
-from knarr.loop.runner import Context, run_all
 from knarr.registry.registry import Registry
-from knarr.scheduler import scheduler
 from knarr.server import http, server
 from knarr.server.handler import Handler
 from knarr.store.memory import open_memory
 from knarr.store.sqlite import open_sqlite
 from knarr.store.store import Store
 
-SERVICE_PORT, DNS_PORT = 443, 53
+SERVICE_PORT = 443
+
+
+async def serve(cluster: Cluster, ready: Callable[[], None]) -> None:
+    """Run the cluster's server until TERM or INT; call `ready` when its API answers."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        pki = Pki(cluster.pki)
+        registry = await open_registry(cluster, stack)
+        handler = open_handler(cluster, pki, registry)
+        api = local_api(handler)
+        await bootstrap.ensure(api, cluster)
+        await listen(cluster, pki, handler, stack)
+        ready()
+        from knarr.app import workers
+
+        gc.freeze()  # what is loaded now stays: the collector need not look at it again
+        gc.enable()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(workers.run(cluster, pki, api, handler))
+            await stopping.wait()
+            running.cancel()
 
 
 async def open_registry(cluster: Cluster, stack: AsyncExitStack) -> Registry:
@@ -62,49 +86,3 @@ async def listen(cluster: Cluster, pki: Pki, handler: Handler, stack: AsyncExitS
     for host, port in places:
         listening = await http.serve(handler.handle, hosts=[host], port=port, context=context)
         stack.push_async_callback(listening.close)
-
-
-async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
-    """Run what works on the cluster's state, until cancelled: controllers, scheduler, DNS, simulated nodes."""
-    async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
-        context = Context(api, informers, Recorder(api, "knarr"))
-        tasks.create_task(run_all(roster.controllers(pki), context), name="controllers")
-        tasks.create_task(scheduler.run(context), name="scheduler")
-        if cluster.runtime == "simulated":
-            nodes = SimulatedNodes(cluster, pki, {name: node_api(handler, name) for name in cluster.node_names})
-            tasks.create_task(nodes.run(), name="nodes")
-            actions = {"start": nodes.start, "stop": nodes.stop}
-            server_ = await control.listen(Path(agents.control_socket(cluster)), actions)
-            tasks.create_task(server_.serve_forever(), name="control")
-        else:
-            from knarr.net.proxy import ServiceProxy
-
-            tasks.create_task(answer_names(cluster, informers), name="dns")
-            tasks.create_task(ServiceProxy(informers, cluster.network).run(), name="proxy")
-        tasks.create_task(bootstrap_roles.ensure(api), name="roles")
-
-
-async def answer_names(cluster: Cluster, informers: Informers) -> None:
-    """Be the cluster's DNS until cancelled."""
-    from knarr.net.dns import ClusterDns
-
-    upstream = cluster.upstream_dns or await asyncio.to_thread(host_resolvers)
-    dns = ClusterDns(informers, upstream=upstream)
-    await dns.start([(cluster.network.dns, DNS_PORT)])
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await dns.stop()
-
-
-def host_resolvers(file: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
-    """The name servers of the host."""
-    lines = file.read_text().splitlines() if file.is_file() else []
-    words = [line.split() for line in lines]
-    return tuple(word[1] for word in words if len(word) > 1 and word[0] == "nameserver")
-
-
-def node_api(handler: Handler, name: str) -> Api:
-    """A client with no more rights than a node's agent has."""
-    user = User(name=f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
-    return Api(InProcess(handler.handle, user), user_agent="kubelet")

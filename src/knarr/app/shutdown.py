@@ -1,6 +1,5 @@
 """Stopping a cluster, so that nothing of it is left: what `knarr down` does, and a start that failed."""
 
-import asyncio
 import shutil
 from collections.abc import Collection
 
@@ -43,10 +42,10 @@ def end_misfits(cluster: Cluster, known: Cluster | None) -> list[str]:
 
 
 def _remove_node(cluster: Cluster, name: str) -> None:
-    from knarr.net import podnetwork
+    from knarr.app import network
 
     _clean_node(cluster, name)
-    asyncio.run(podnetwork.remove_node(cluster.network, int(name.rpartition("-")[2])))
+    network.remove_node(cluster, name)
 
 
 def _clean_node(cluster: Cluster, name: str) -> None:
@@ -66,11 +65,11 @@ def clean(cluster: Cluster) -> None:
     """Remove what pods and network have left on the host, from a stop or a crash. Needs no running process."""
     if cluster.runtime == "simulated":
         return
-    from knarr.net import podnetwork
+    from knarr.app import network
 
     for name in cluster.node_names:
         _clean_node(cluster, name)
-    asyncio.run(podnetwork.delete_cluster_network(cluster.network))
+    network.delete(cluster)
 
 
 def node_processes(cluster: Cluster) -> list[str]:

@@ -4,7 +4,7 @@ Whatever fails after the checks ends what was started, so a failed `knarr up` le
 before. Agents and pods that outlived a crashed server are left alone: the new server finds them as they are.
 """
 
-import asyncio
+import contextlib
 import fcntl
 import os
 import select
@@ -14,13 +14,12 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from knarr.app import agents, config, lookup, processes, readiness, shutdown
+from knarr.app import agents, config, lookup, pki, processes, shutdown
 from knarr.app.config import Cluster, ConfigError
 from knarr.meta import clock
 
@@ -158,7 +157,7 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(cluster: Cluster) -> Iterator[None]:
     """Hold the data directory while starting, so that two `knarr up` do not start it twice."""
     for folder in (cluster.data_dir, cluster.run):  # first the outer one: parents are made for everybody to read
@@ -185,48 +184,55 @@ class Progress:
 def _start(cluster: Cluster) -> None:
     progress, since = Progress(), clock.timestamp()
     with ServerStart(cluster) as server:
+        from knarr.app import certificates, readiness  # loaded while the server loads too
+
+        certificates.ensure_all(cluster)
+        server.certificates_made()
         if cluster.runtime != "simulated":
-            asyncio.run(_create_network(cluster))
+            from knarr.app import network
+
+            network.create(cluster)
             progress.done("network", f"{cluster.network.nodes} on {cluster.network.bridge}")
+        write_kubeconfig(cluster, lookup.admin_kubeconfig(cluster))
         server.wait("ready")
         progress.done("API server", cluster.url)
-    _write_kubeconfigs(cluster)
     names = cluster.node_names
     fresh = names if cluster.runtime == "simulated" else [node for node in names if agents.start(cluster, node)]
+    write_kubeconfig(cluster, cluster.kubeconfig)
     readiness.forget_surplus_nodes(cluster)
     if cluster.nodes:
         readiness.wait_nodes_ready(cluster, NODE_SECONDS, fresh, since)
         progress.done("nodes", f"{', '.join(names) if len(names) < 4 else f'{len(names)} nodes'} Ready")
 
 
-async def _create_network(cluster: Cluster) -> None:
-    from knarr.net import podnetwork
-
-    await podnetwork.create_cluster_network(cluster.network)
-    for number in range(cluster.nodes):
-        await podnetwork.add_node(cluster.network, number)
-
-
 class ServerStart:
-    """The server process while it starts: it says `ready`, or `error: why`, on a pipe."""
+    """The server process while it starts: it hears when its certificates are made, and says `ready` or `error: why`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.reader, writer = os.pipe()
+        self.reader, ready = os.pipe()
+        made, self.writer = os.pipe()
         self.process = processes.spawn(
             "knarr.app.server",
-            ["--data-dir", str(cluster.data_dir), "--ready-fd", str(writer)],
+            ["--data-dir", str(cluster.data_dir), "--pki-fd", str(made), "--ready-fd", str(ready)],
             pid_file=lookup.pid_file(cluster, lookup.SERVER),
             log=lookup.log_file(cluster, lookup.SERVER),
-            pass_fds=[writer],
+            env=pki.Pki(cluster.pki).trust,
+            pass_fds=[made, ready],
         )
-        os.close(writer)
+        os.close(made)
+        os.close(ready)
 
     def __enter__(self) -> "ServerStart":
         return self
 
     def __exit__(self, *exc: object) -> None:
         os.close(self.reader)
+        os.close(self.writer)
+
+    def certificates_made(self) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it has ended; `wait` says so
+            os.write(self.writer, b"\n")
 
     def wait(self, word: str) -> None:
         """Wait until the server says `word`; ConfigError when it says an error, ends, or takes too long."""
@@ -246,8 +252,8 @@ class ServerStart:
         return f"its log is {lookup.log_file(self.cluster, lookup.SERVER)}"
 
 
-def _write_kubeconfigs(cluster: Cluster) -> None:
-    from knarr.app import pki
+def write_kubeconfig(cluster: Cluster, path: Path | None) -> None:
+    """Merge the cluster, with its admin, into the kubeconfig at `path`; None is the user's own."""
     from knarr.client import kubeconfig
 
     certificates = pki.Pki(cluster.pki)
@@ -258,8 +264,7 @@ def _write_kubeconfigs(cluster: Cluster) -> None:
         certificate=certificates.admin.certificate.read_bytes(),
         key=certificates.admin.key.read_bytes(),
     )
-    kubeconfig.merge(entry, path=lookup.admin_kubeconfig(cluster))
-    kubeconfig.merge(entry, path=cluster.kubeconfig)
+    kubeconfig.merge(entry, path=path)
 
 
 def _next_steps(cluster: Cluster) -> None:

@@ -1,0 +1,68 @@
+"""What works on the cluster inside the server process: controllers, scheduler, DNS and proxy or simulated nodes.
+
+`parts.py` runs it as soon as the API answers.
+"""
+
+import asyncio
+from pathlib import Path
+
+from knarr.app import agents, bootstrap_roles, control, roster
+from knarr.app.config import Cluster
+from knarr.app.pki import Pki
+from knarr.client.api import Api
+from knarr.client.informer import Informers
+from knarr.client.transport import InProcess, User
+from knarr.loop.events import Recorder
+from knarr.loop.runner import Context, run_all
+from knarr.scheduler import scheduler
+from knarr.server.handler import Handler
+
+DNS_PORT = 53
+
+
+async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
+    """Run what works on the cluster's state, until cancelled: controllers, scheduler, DNS, simulated nodes."""
+    async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
+        context = Context(api, informers, Recorder(api, "knarr"))
+        tasks.create_task(run_all(roster.controllers(pki), context), name="controllers")
+        tasks.create_task(scheduler.run(context), name="scheduler")
+        if cluster.runtime == "simulated":
+            from knarr.app.simulation import SimulatedNodes
+
+            nodes = SimulatedNodes(cluster, pki, {name: node_api(handler, name) for name in cluster.node_names})
+            tasks.create_task(nodes.run(), name="nodes")
+            actions = {"start": nodes.start, "stop": nodes.stop}
+            server_ = await control.listen(Path(agents.control_socket(cluster)), actions)
+            tasks.create_task(server_.serve_forever(), name="control")
+        else:
+            from knarr.net.proxy import ServiceProxy
+
+            tasks.create_task(answer_names(cluster, informers), name="dns")
+            tasks.create_task(ServiceProxy(informers, cluster.network).run(), name="proxy")
+        tasks.create_task(bootstrap_roles.ensure(api), name="roles")
+
+
+async def answer_names(cluster: Cluster, informers: Informers) -> None:
+    """Be the cluster's DNS until cancelled."""
+    from knarr.net.dns import ClusterDns
+
+    upstream = cluster.upstream_dns or await asyncio.to_thread(host_resolvers)
+    dns = ClusterDns(informers, upstream=upstream)
+    await dns.start([(cluster.network.dns, DNS_PORT)])
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await dns.stop()
+
+
+def host_resolvers(file: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
+    """The name servers of the host."""
+    lines = file.read_text().splitlines() if file.is_file() else []
+    words = [line.split() for line in lines]
+    return tuple(word[1] for word in words if len(word) > 1 and word[0] == "nameserver")
+
+
+def node_api(handler: Handler, name: str) -> Api:
+    """A client with no more rights than a node's agent has."""
+    user = User(name=f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
+    return Api(InProcess(handler.handle, user), user_agent="kubelet")
