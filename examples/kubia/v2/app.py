@@ -25,8 +25,8 @@ class Kubia(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        print(self.client_address[0], format % args, file=sys.stderr, flush=True)
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        print(self.client_address[0], self.requestline, code, file=sys.stderr, flush=True)
 
 
 print("Kubia server starting...", flush=True)
