@@ -47,7 +47,7 @@ def prepare_update(new: Tree, old: Tree) -> None:
     """Keep the status; the old counter of templates goes up with every new template."""
     keep_status(new, old)
     text = part(old, "metadata", "annotations").get(TEMPLATE_GENERATION, "")
-    before = int(text) if text.isdecimal() else 0
+    before = int(text) if text.isdecimal() and len(text) < 20 else 0
     changed = part(new, "spec").get("template") != part(old, "spec").get("template")
     count_template(new, before + changed)
 

@@ -76,9 +76,7 @@ def validate_status(new: Deployment, old: Deployment) -> Iterator[FieldError]:
     yield from workloads.counts(status, COUNTS)
     yield from rules.not_negative(status.unavailableReplicas, "status.unavailableReplicas")
     yield from rules.not_negative(status.collisionCount, "status.collisionCount")
-    ready, available = status.readyReplicas or 0, status.availableReplicas or 0
-    if available > ready:
-        yield field.wrong("status.availableReplicas", available, "cannot be greater than readyReplicas")
+    yield from workloads.available_are_ready(status)
     if (status.collisionCount or 0) < (old.status.collisionCount or 0):
         yield field.wrong("status.collisionCount", status.collisionCount or 0, "cannot be decremented")
 

@@ -21,14 +21,13 @@ OLD_UID_LABEL, OLD_NAME_LABEL = "controller-uid", "job-name"
 MODES = ("NonIndexed", "Indexed")
 RESTARTS = ("OnFailure", "Never")
 MOST_INDEXED = 100_000
-INT32 = 2**31 - 1
 
 
 def defaults(tree: Tree) -> None:
     spec = child(tree, "spec")
     if "completions" not in spec and "parallelism" not in spec:
         spec["completions"] = 1
-    limit = INT32 if "backoffLimitPerIndex" in spec else 6
+    limit = rules.INT32 if "backoffLimitPerIndex" in spec else 6
     fill(spec, parallelism=1, backoffLimit=limit, completionMode="NonIndexed", suspend=False, manualSelector=False)
     for rule in items(part(spec, "podFailurePolicy"), "rules"):
         for pattern in items(rule, "onPodConditions"):

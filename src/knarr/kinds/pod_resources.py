@@ -33,14 +33,6 @@ def qos_class(spec: Tree) -> str:
     )
 
 
-def qos_of(spec: PodSpec) -> str:
-    """The class of a decoded spec."""
-    if spec.resources is not None and (spec.resources.requests or spec.resources.limits):
-        return _qos([(spec.resources.requests, spec.resources.limits)])
-    given = (c.resources or NOTHING for c in [*spec.containers, *spec.initContainers])
-    return _qos((r.requests, r.limits) for r in given)
-
-
 def _qos(pairs: Iterable[tuple[Amounts, Amounts]]) -> str:
     listed = [(_positive(requests), _positive(limits)) for requests, limits in pairs]
     if not any(requests or limits for requests, limits in listed):

@@ -112,11 +112,7 @@ def pod_template(template: PodTemplateSpec) -> Iterator[FieldError]:
     path = "spec.template"
     yield from validate_labels(template.metadata.labels, at(path, "labels"))
     yield from rules.annotations(template.metadata.annotations, at(path, "annotations"))
-    if template.spec.restartPolicy != "Always":
-        yield field.unsupported(at(path, "spec", "restartPolicy"), template.spec.restartPolicy, ("Always",))
-    if template.spec.activeDeadlineSeconds is not None:
-        message = "activeDeadlineSeconds in StatefulSet is not Supported"
-        yield field.forbidden(at(path, "spec", "activeDeadlineSeconds"), message)
+    yield from workloads.always_restarted(template, "StatefulSet")
 
 
 def claim_templates(spec: StatefulSetSpec) -> Iterator[FieldError]:
@@ -137,9 +133,7 @@ def validate_status(new: StatefulSet, old: StatefulSet) -> Iterator[FieldError]:
     yield from workloads.counts(new.status, names)
     yield from rules.not_negative(new.status.observedGeneration, "status.observedGeneration")
     yield from rules.not_negative(new.status.collisionCount, "status.collisionCount")
-    ready, available = new.status.readyReplicas or 0, new.status.availableReplicas or 0
-    if available > ready:
-        yield field.wrong("status.availableReplicas", available, "cannot be greater than status.readyReplicas")
+    yield from workloads.available_are_ready(new.status, "status.readyReplicas")
 
 
 def row(set_: StatefulSet, now: datetime) -> Sequence[object]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from knarr.kinds import cells, rules
 from knarr.kinds.podspec import validate_template
-from knarr.kinds.types.apps_v1 import ReplicaSetStatus
+from knarr.kinds.types.apps_v1 import DeploymentStatus, ReplicaSetStatus, StatefulSetStatus
 from knarr.kinds.types.core_v1 import PodTemplateSpec, ReplicationControllerStatus
 from knarr.kinds.types.meta_v1 import LabelSelector
 from knarr.meta import field, labels, names
@@ -35,6 +35,11 @@ def selects_template(
 def long_lived_template(template: PodTemplateSpec, owner: str) -> Iterator[FieldError]:
     """A template of pods that are always restarted. `owner` is the kind that upstream's message names."""
     yield from validate_template(template, "spec.template")
+    yield from always_restarted(template, owner)
+
+
+def always_restarted(template: PodTemplateSpec, owner: str) -> Iterator[FieldError]:
+    """The template's pods run until they are deleted."""
     if template.spec.restartPolicy != "Always":
         yield field.unsupported("spec.template.spec.restartPolicy", template.spec.restartPolicy, ("Always",))
     if template.spec.activeDeadlineSeconds is not None:
@@ -52,7 +57,7 @@ def number_or_percent(value: int | str, path: str) -> Iterator[FieldError]:
 
 
 def at_most_all(value: int | str, path: str) -> Iterator[FieldError]:
-    if isinstance(value, str) and not names.percent_errors(value) and int(value[:-1]) > 100:
+    if isinstance(value, str) and not names.percent_errors(value) and len(value) < 20 and int(value[:-1]) > 100:
         yield field.wrong(path, value, "must not be greater than 100%")
 
 
@@ -71,9 +76,16 @@ def replica_counts(status: ReplicaSetStatus | ReplicationControllerStatus) -> It
     """The counts of what keeps a number of like pods."""
     yield from counts(status, ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
     yield from rules.not_negative(status.observedGeneration, "status.observedGeneration")
-    ready, available = status.readyReplicas or 0, status.availableReplicas or 0
-    if available > ready:
-        yield field.wrong("status.availableReplicas", available, "cannot be greater than readyReplicas")
+    yield from available_are_ready(status)
+
+
+def available_are_ready(
+    status: DeploymentStatus | ReplicaSetStatus | ReplicationControllerStatus | StatefulSetStatus,
+    what: str = "readyReplicas",
+) -> Iterator[FieldError]:
+    """No more replicas are available than ready. `what` is how upstream's message names those."""
+    if (available := status.availableReplicas or 0) > (status.readyReplicas or 0):
+        yield field.wrong("status.availableReplicas", available, f"cannot be greater than {what}")
 
 
 def shown_containers(template: PodTemplateSpec) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import yaml
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ALLOWANCE = 10_000  #: nodes that a short document may expand to
+LONGEST_NUMBER = 1000  #: characters of a number; Python reads only some thousands of digits
 
 TRUE = {"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"}
 FALSE = {"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"}
@@ -113,7 +114,8 @@ def _resolved(text: str) -> Any:
     if text in FALSE:
         return False
     plain = text.replace("_", "")
-    if found := re.fullmatch(r"([-+]?)(0b[01]+|0x[0-9a-fA-F]+|0o?[0-7]+|0|[1-9][0-9]*)", plain):
+    found = re.fullmatch(r"([-+]?)(0b[01]+|0x[0-9a-fA-F]+|0o?[0-7]+|0|[1-9][0-9]*)", plain)
+    if found and len(plain) < LONGEST_NUMBER:
         digits = found[2]
         octal = len(digits) > 1 and digits[0] == "0" and digits[1] in "01234567o"
         number = int(digits.replace("o", "")[1:] or "0", 8) if octal else int(digits, 0)

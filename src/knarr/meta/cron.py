@@ -30,8 +30,10 @@ def _part_error(part: str, low: int, high: int, names: dict[str, int]) -> str:
     span, slash, step = part.partition("/")
     if "/" in step:
         return f"too many slashes: {part}"
-    if slash and (not step.isdecimal() or int(step) == 0):
-        return f"step of range should be a positive number: {part}" if step.isdecimal() else _not_a_number(step)
+    if slash and (number := _number(step)) is None:
+        return _not_a_number(step)
+    if slash and not number:
+        return f"step of range should be a positive number: {part}"
     if span in ("*", "?"):
         return ""
     ends = span.split("-")
@@ -39,7 +41,7 @@ def _part_error(part: str, low: int, high: int, names: dict[str, int]) -> str:
         return f"too many hyphens: {part}"
     numbers = []
     for end in ends:
-        if (number := names.get(end.lower(), int(end) if end.isdecimal() else None)) is None:
+        if (number := names.get(end.lower(), _number(end))) is None:
             return _not_a_number(end)
         numbers.append(number)
     start, stop = numbers[0], numbers[-1]
@@ -50,5 +52,11 @@ def _part_error(part: str, low: int, high: int, names: dict[str, int]) -> str:
     return f"beginning of range ({start}) beyond end of range ({stop}): {part}" if start > stop else ""
 
 
+def _number(text: str) -> int | None:
+    """A number as Go's Atoi reads it without a sign; None when it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
 def _not_a_number(text: str) -> str:
-    return f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax'
+    why = "value out of range" if text.isascii() and text.isdecimal() else "invalid syntax"
+    return f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": {why}'

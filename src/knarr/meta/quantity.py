@@ -10,6 +10,7 @@ from functools import lru_cache, total_ordering
 
 NANO = 10**9
 MOST = 2**63 - 1  #: a binary quantity is capped here
+LONGEST = 1000  #: characters; Python reads only some thousands of digits
 
 DECIMAL, BINARY, EXPONENT = "decimal", "binary", "exponent"
 SUFFIXES: dict[str, tuple[int, int, str]] = {  # suffix -> base, exponent, format
@@ -120,7 +121,7 @@ def of(value: int, format_: str = DECIMAL) -> Quantity:
 def _read(text: str) -> tuple[Quantity, bool]:
     """The quantity, and whether upstream would keep the text as it stands."""
     found = _FORM.fullmatch(text)
-    if not text or not found:
+    if not text or not found or len(text) > LONGEST:
         raise ValueError(WRONG_FORMAT)
     sign, _, digits, fraction, suffix = found.groups(default="")
     base, exponent, format_ = _suffix(suffix)

@@ -85,6 +85,10 @@ def test_fields_given_twice_are_named():
     assert decode_yaml(b"a: 1\nb:\n  c: 1\n  c: 2\na: 3")[1] == ["b.c", "a"]
 
 
+def test_a_number_too_long_for_one_is_a_string():
+    assert decode_yaml(b"a: " + b"9" * 5000) == ({"a": "9" * 5000}, [])
+
+
 def test_quotes_in_escapes_hide_no_duplicate():
     assert decode_json(rb'{"a":"\u0022\u0022","a":"x"}')[1] == ["a"]
     assert decode_json(rb'{"a":"\"\"","b":"x"}')[1] == []

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from knarr.kinds import node, pod
-from knarr.kinds.pod_resources import limits, qos_of, requests
+from knarr.kinds.pod_resources import limits, requests
 from knarr.kinds.types.core_v1 import Node, Pod, PodSpec
 
 NOW = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
@@ -106,7 +106,6 @@ def test_requests(spec, total):
 def test_limits_add_up_too():
     spec = msgspec.convert({"containers": [container("1", "2"), container("1", "2")]}, PodSpec)
     assert str(limits(spec)["cpu"]) == "4"
-    assert qos_of(spec) == "Burstable"
 
 
 def test_a_node_is_ready_when_it_says_so():

@@ -81,6 +81,10 @@ REFUSED = {
         deployment(strategy={"rollingUpdate": {"maxUnavailable": "101%"}}),
         'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "101%": must not be greater than 100%',
     ),
+    "a percentage beyond all numbers is left out": (
+        deployment(strategy={"rollingUpdate": {"maxUnavailable": "9" * 5000 + "%", "maxSurge": -1}}),
+        "spec.strategy.rollingUpdate.maxSurge: Invalid value: -1: must be greater than or equal to 0",
+    ),
     "a rollout must be able to move": (
         deployment(strategy={"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 0}}),
         "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0",

@@ -4,6 +4,7 @@ import pytest
 
 from knarr.meta.cron import schedule_error
 
+TOO_LONG = f'failed to parse int from {"9" * 5000}: strconv.Atoi: parsing "{"9" * 5000}": value out of range'
 CASES = {
     "every five minutes": ("*/5 * * * *", ""),
     "names of days and months": ("0 9-17 1,15 jan-mar mon", ""),
@@ -17,6 +18,8 @@ CASES = {
         "beginning of range (5) beyond end of range (1): 5-1",
     ),
     "no number": ("a * * * *", 'failed to parse int from a: strconv.Atoi: parsing "a": invalid syntax'),
+    "a number that is no time": ("9" * 5000 + " * * * *", TOO_LONG),
+    "a step too long": ("*/" + "9" * 5000 + " * * * *", TOO_LONG),
     "a step of nothing": ("*/0 * * * *", "step of range should be a positive number: */0"),
 }
 

@@ -23,6 +23,7 @@ CANONICAL = {
 REFUSED = {
     "no number": ("x", quantity.WRONG_FORMAT),
     "nothing": ("", quantity.WRONG_FORMAT),
+    "more digits than anybody counts": ("9" * 5000, quantity.WRONG_FORMAT),
     "two points": ("1.2.3", quantity.WRONG_FORMAT),
     "an unknown suffix": ("1KiB", quantity.WRONG_FORMAT),
     "a suffix of known letters": ("1GG", quantity.WRONG_SUFFIX),
