@@ -14,7 +14,7 @@ from knarr.kinds.types.core_v1 import ConfigMap, Container, ObjectReference, Pod
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.events import Recorder
 from knarr.meta.errors import NotFound
-from knarr.node import host
+from knarr.node import host, sysctls
 from knarr.node.api import KubeletApi
 from knarr.node.config import NodeConfig
 from knarr.node.env import Sources, wanted
@@ -96,6 +96,8 @@ class Agent:
         elif worker := self.workers.get(new.metadata.uid):
             worker.update(new)
         else:
+            if (refusal := sysctls.forbidden(new)) and new.status.phase != "Failed":
+                self.tell(new, "Warning", sysctls.REASON, refusal, None)
             self._employ(Worker(self, new))
 
     def _employ(self, worker: Worker) -> None:

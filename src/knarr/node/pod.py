@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from knarr.kinds.types.core_v1 import Container, ContainerRestartRule, Pod
 from knarr.meta import clock
+from knarr.node import sysctls
 from knarr.node.memory import Memory, longer
 from knarr.node.runtimes.runtime import ContainerState, PodSandbox
 from knarr.node.steps import DeleteObject, Forget, Hold, Prepare, RunSandbox, Start, Step, Stop, StopSandbox, TearDown
@@ -174,6 +175,7 @@ def ending(pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float) -> 
         or bool(pod.metadata.deletionTimestamp)
         or pod.status.phase in ("Succeeded", "Failed")
         or ((deadline := overdue_at(pod)) is not None and deadline <= now)
+        or bool(sysctls.forbidden(pod))
         or finished(pod, newest(sandbox))
     )
 

@@ -22,7 +22,7 @@ from knarr.kinds.types.core_v1 import (
     PodStatus,
 )
 from knarr.meta import clock
-from knarr.node import conditions
+from knarr.node import conditions, sysctls
 from knarr.node.memory import Memory
 from knarr.node.pod import ending, everyone, newest, overdue_at, sidecar
 from knarr.node.runtimes import runtime
@@ -62,6 +62,9 @@ def pod_status(
     if overdue and pod.status.phase != "Failed":
         message = "Pod was active on the node longer than the specified deadline"
         status = replace(status, reason="DeadlineExceeded", message=message)
+    if refusal := sysctls.forbidden(pod):
+        message = f"Pod was rejected: {refusal}"
+        status = replace(status, reason=sysctls.REASON, message=message, containerStatuses=[], initContainerStatuses=[])
     ready = sandbox is not None and sandbox.state == "ready"
     return replace(status, conditions=conditions.conditions(pod, status, ready, now))
 

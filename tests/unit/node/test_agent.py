@@ -87,6 +87,17 @@ async def test_a_bound_pod_runs_is_ready_and_tells_its_story():
     assert world.reasons()[-3:] == ["Pulled", "Created", "Started"]
 
 
+async def test_a_pod_that_would_set_the_hosts_kernel_is_refused():
+    world = World()
+    async with world.agent():
+        await world.apply(securityContext={"sysctls": [{"name": "kernel.core_pattern", "value": "|/x"}]})
+        await world.until(lambda: world.phase() == "Failed" and "SysctlForbidden" in world.reasons())
+        assert await world.runtime.pods() == []
+    status = world.pod()["status"]
+    refusal = 'Pod was rejected: forbidden sysctl: "kernel.core_pattern" not allowlisted'
+    assert (status["reason"], status["message"]) == ("SysctlForbidden", refusal)
+
+
 async def test_a_deleted_pod_goes_from_the_api_only_after_the_runtime_let_go():
     world = World()
     async with world.agent():
