@@ -1,7 +1,7 @@
 """Reads container logs in the CRI format, whole or followed across rotation. Called by the kubelet API.
 
-A line is `<RFC 3339 time> <stdout|stderr> <F|P> <text>`; P says that the line goes on. A rotated file is named
-`<attempt>.log.<something that sorts by time>`.
+A line is `<RFC 3339 time> <stdout|stderr> <F|P> <text>`; P says that the line goes on. Rotated files
+are `<attempt>.log.1`, the newest, and so on.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import BinaryIO
 from knarr.meta import clock
 
 LAST_LINES, LAST_BYTES = 80, 2048
+GAP = 2  #: so many numbers that no file has end the search for rotated ones
 POLL = 0.05  #: seconds between looks at a file that is followed
 
 
@@ -66,10 +67,31 @@ def moment(text: bytes) -> datetime:
     return clock.parse(f"{whole}{dot}{fraction[:6]}{zone}" if dot else f"{whole}{zone}")
 
 
-def files(path: Path) -> list[Path]:
-    """The file and its rotated predecessors, oldest first."""
-    rotated = sorted(each for each in path.parent.glob(f"{path.name}.*") if not each.name.endswith((".gz", ".tmp")))
-    return [*rotated, *([path] if path.exists() else [])]
+def opened(path: Path) -> list[BinaryIO]:
+    """The log's files, oldest first.
+
+    They are opened from the newest on, each once: a rotation meanwhile moves files away from the reader, who meets
+    one again rather than missing one. A number may be free for a moment, two in a row never are.
+    """
+    found: dict[int, BinaryIO] = {}
+    missing = number = 0
+    while missing < GAP:
+        try:
+            file = (path.with_name(f"{path.name}.{number}") if number else path).open("rb")
+        except FileNotFoundError:
+            missing += 1
+        else:
+            missing = 0
+            if inode(file) in found:
+                file.close()
+            else:
+                found[inode(file)] = file
+        number += 1
+    return list(reversed(found.values()))
+
+
+def inode(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_ino
 
 
 def tail(texts: Iterable[bytes], count: int | None) -> list[bytes]:
@@ -123,7 +145,11 @@ async def once(path: Path, options: Options) -> AsyncIterator[list[bytes]]:
 
 def whole(path: Path, count: int | None) -> list[bytes]:
     """What is there now."""
-    return tail([each.read_bytes() for each in files(path)], count)
+    texts = []
+    for file in opened(path):
+        with file:
+            texts.append(file.read())
+    return tail(texts, count)
 
 
 class Follower:
@@ -136,40 +162,58 @@ class Follower:
 
     def begin(self, count: int | None) -> list[bytes]:
         """The lines that are there; `more` goes on from here."""
-        if self._path.exists():
-            self._file = self._path.open("rb")
-        older = [each.read_bytes() for each in files(self._path) if each != self._path]
-        text = self._file.read() if self._file else b""
-        complete, newline, self._rest = text.rpartition(b"\n")
-        return tail([*older, complete + newline], count)
+        texts = []
+        for file in opened(self._path):
+            self.close()
+            self._file = file
+            texts.append(file.read())
+        if texts:
+            complete, newline, self._rest = texts[-1].rpartition(b"\n")
+            texts[-1] = complete + newline
+        return tail(texts, count)
 
     def more(self) -> list[bytes]:
-        """The lines that came since; of a file that was moved away first what it still got, then the new one's."""
+        """The lines that came since; of a file that was moved away first what it still got, then the next one's."""
         lines = self._take()
         if not lines and self._moved():
             lines = self._take()
-            self.close()
-            self._file, self._rest = None, b""
+            self._turn()
             lines += self._take()
         return lines
 
+    def _turn(self) -> None:
+        """Go on to the next newer file: there are several when the log is rotated faster than it is read."""
+        files = opened(self._path)
+        known = [inode(file) for file in files]
+        own = inode(self._file) if self._file else 0
+        following = known.index(own) + 1 if own in known else 0
+        self.close()
+        self._rest = b""
+        for number, file in enumerate(files):
+            if number == following:
+                self._file = file
+            else:
+                file.close()
+
     def _take(self) -> list[bytes]:
         if self._file is None:
-            if not self._path.exists():
-                return []
-            self._file = self._path.open("rb")
+            self._turn()
+        if self._file is None:
+            return []
         data = self._rest + self._file.read(1 << 20)
         whole, newline, self._rest = data.rpartition(b"\n")
         return (whole + newline).splitlines(keepends=True)
 
     def _moved(self) -> bool:
-        if self._file is None or not self._path.exists():
+        try:
+            return self._file is not None and inode(self._file) != self._path.stat().st_ino
+        except FileNotFoundError:  # the new one is not there yet
             return False
-        return os.fstat(self._file.fileno()).st_ino != self._path.stat().st_ino
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+            self._file = None
 
 
 async def follow(path: Path, options: Options, running: Callable[[], bool]) -> AsyncIterator[list[bytes]]:

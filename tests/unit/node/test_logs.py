@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from knarr.meta import clock
-from knarr.node.logs import Options, last_words, read
+from knarr.node.logs import Follower, Options, last_words, opened, read
+from knarr.node.runtimes.sandbox.shim.log import Log
 
 
 def line(second, text, stream="stdout", flag="F"):
@@ -46,8 +47,8 @@ def fields(options):
 
 
 async def test_rotated_files_come_first(tmp_path):
-    (tmp_path / "0.log.20260101-000000").write_text(line(1, "old"))
-    (tmp_path / "0.log.20260102-000000").write_text(line(2, "newer"))
+    (tmp_path / "0.log.2").write_text(line(1, "old"))
+    (tmp_path / "0.log.1").write_text(line(2, "newer"))
     (tmp_path / "0.log").write_text(line(3, "new"))
     assert await whole(tmp_path / "0.log", Options()) == b"old\nnewer\nnew\n"
     assert await whole(tmp_path / "0.log", Options(tail=2)) == b"newer\nnew\n"
@@ -73,13 +74,51 @@ async def test_following_goes_on_through_rotation_until_the_container_ends(tmp_p
         await seen.wait()
         with path.open("a") as file:
             file.write("lf\n")
-        path.rename(tmp_path / "0.log.20260101-000000")
+        path.rename(tmp_path / "0.log.1")
         path.write_text(line(3, "after"))
         while b"after\n" not in pieces:
             seen.clear()
             await seen.wait()
         alive[0] = False
     assert b"".join(pieces) == b"one\nhalf\nafter\n"
+
+
+def test_a_follower_misses_no_line_however_often_the_log_is_rotated(tmp_path):
+    log, seen = Log(str(tmp_path / "0.log"), size=300, files=5), []
+    follower = Follower(tmp_path / "0.log")
+    for number in range(60):
+        log.write(b"stdout", b"%02d\n" % number)
+        if number == 7:
+            seen += follower.begin(None)
+        elif number > 7 and number % 13 == 0:  # two or three files later
+            while lines := follower.more():
+                seen += lines
+    log.close()
+    while lines := follower.more():
+        seen += lines
+    follower.close()
+    assert [int(each.split()[-1]) for each in seen] == list(range(60))
+
+
+def test_a_rotation_while_the_files_are_opened_loses_none(tmp_path, monkeypatch):
+    for number, text in ((2, "one"), (1, "two")):
+        (tmp_path / f"0.log.{number}").write_text(line(number, text))
+    path, plain = tmp_path / "0.log", type(tmp_path).open
+    path.write_text(line(3, "three"))
+
+    def rotating(self, *arguments):
+        file = plain(self, *arguments)
+        if self == path and not (tmp_path / "0.log.3").exists():
+            for number in (2, 1):
+                (tmp_path / f"0.log.{number}").rename(tmp_path / f"0.log.{number + 1}")
+            path.rename(tmp_path / "0.log.1")
+        return file
+
+    monkeypatch.setattr(type(tmp_path), "open", rotating)
+    files = opened(path)
+    assert [file.read().split()[-1] for file in files] == [b"one", b"two", b"three"]
+    for file in files:
+        file.close()
 
 
 def test_last_words_are_the_end_of_the_log(tmp_path):
