@@ -1,13 +1,16 @@
 """Reads the server makes for itself, decoded: what authorization and admission look up. Never a write."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 from knarr.kinds.types.base import Type
+from knarr.meta import clock
 from knarr.registry.core import Core
 from knarr.registry.resource import Resource
 
 T = TypeVar("T", bound=Type)
+LEEWAY = timedelta(minutes=1)  #: how long after its end a token may still stand for what is held by finalizers
 
 
 class RegistryState:
@@ -29,10 +32,13 @@ class RegistryState:
         return [entry.object() for entry in resource.span(namespace)] if resource else []
 
     async def exists(self, resource: str, namespace: str, name: str, uid: str) -> bool:
-        """Whether a core object is there, with that uid."""
+        """Whether a core object is there, with that uid, and its time to go has not passed by more than `LEEWAY`."""
         kind = self._core.kinds.by_resource("", "v1", resource)
         entry = self._core.resource(kind).get(namespace, name) if kind else None
-        return entry is not None and entry.uid == uid
+        if entry is None or entry.uid != uid:
+            return False
+        end = entry.object().metadata.deletionTimestamp
+        return not end or clock.parse(end) >= clock.now() - LEEWAY
 
     def _resource(self, type_: type[Type]) -> Resource | None:
         """The cache of a type; None when it is not served."""

@@ -132,7 +132,10 @@ class ServiceAccountTokens:
         secret = private.get("secret")
         if secret and not await self._exists("secrets", namespace, secret["name"], secret["uid"]):
             return None
-        if node := private.get("node"):
+        node = private.get("node")
+        if node and not pod and not await self._exists("nodes", "", node["name"], node["uid"]):
+            return None  # of a pod's token the node is only told
+        if node:
             extra |= {NODE_NAME: (node["name"],), NODE_UID: (node["uid"],)}
         return service_account(namespace, account["name"], account["uid"], extra)
 
