@@ -8,10 +8,10 @@ import msgspec
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.kind import Scale as Paths
 from knarr.kinds.types import autoscaling_v1
-from knarr.meta.errors import BadRequest, NotFound
+from knarr.meta.errors import BadRequest
 from knarr.meta.field import wrong
 from knarr.registry import pipeline
-from knarr.registry.core import Core, Options
+from knarr.registry.core import Core, Options, not_found
 from knarr.registry.entry import Entry, encode, load
 from knarr.registry.modify import TRIES, modify
 from knarr.registry.patch import Form, patched
@@ -112,5 +112,5 @@ def _shown(kind: Kind, entry: Entry) -> Entry:
 
 def _paths(kind: Kind, name: str) -> Paths:
     if kind.scale is None:
-        raise NotFound(f'{kind.resource} "{name}" not found', kind=kind.plural, group=kind.group, name=name)
+        raise not_found(kind, name)
     return kind.scale

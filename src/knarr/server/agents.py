@@ -11,9 +11,10 @@ from urllib.parse import quote, urlencode
 
 from knarr.client.transport import Request, Response
 from knarr.kinds.types.core_v1 import Node
-from knarr.meta.errors import InternalError, NotFound
+from knarr.meta.errors import InternalError
 from knarr.server.admission import State
 from knarr.server.hijack import CHUNK, Hijack, pump
+from knarr.server.status import not_found
 
 ADDRESSES = ("InternalIP", "Hostname", "ExternalIP")
 PORT = 10250
@@ -45,7 +46,7 @@ class Agents:
         """Where a node's agent listens."""
         node = await self._state.get(Node, "", name)
         if node is None:
-            raise NotFound(f'nodes "{name}" not found', kind="nodes", name=name)
+            raise not_found("nodes", name)
         known = {address.type: address.address for address in reversed(node.status.addresses)}
         host = next((known[kind] for kind in ADDRESSES if kind in known), "")
         if not host:

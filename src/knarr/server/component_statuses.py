@@ -4,8 +4,8 @@ from datetime import datetime
 
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind
 from knarr.kinds.types.core_v1 import ComponentStatus
-from knarr.meta.errors import NotFound
 from knarr.registry.entry import Entry, encode, load
+from knarr.server.status import not_found
 
 PARTS = ("controller-manager", "etcd-0", "scheduler")
 
@@ -38,7 +38,7 @@ def entries() -> list[Entry]:
 def entry(name: str) -> Entry:
     """One part; raise NotFound for another name."""
     if name not in PARTS:
-        raise NotFound(f'componentstatuses "{name}" not found', kind="componentstatuses", name=name)
+        raise not_found(KIND.plural, name)
     return _entry(name)
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
+from knarr.kinds.pod import is_finished, is_ready, is_terminating
 from knarr.kinds.types.core_v1 import Pod
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.meta import clock, labels
 from knarr.meta.errors import Cause, Conflict, TooManyRequests, Unclassified
 from knarr.registry.registry import Registry
-
-FINISHED = ("Succeeded", "Failed")
 
 
 def budget_of(pod: Pod, budgets: Sequence[PodDisruptionBudget]) -> PodDisruptionBudget | None:
@@ -16,7 +15,7 @@ def budget_of(pod: Pod, budgets: Sequence[PodDisruptionBudget]) -> PodDisruption
 
     Raises Unclassified when several budgets select the pod, TooManyRequests when its budget is spent.
     """
-    if pod.status.phase in (*FINISHED, "Pending") or pod.metadata.deletionTimestamp:
+    if is_finished(pod) or is_terminating(pod) or pod.status.phase == "Pending":
         return None
     selecting = [b for b in budgets if b.spec.selector is not None and selects(b, pod)]
     if not selecting:
@@ -26,8 +25,7 @@ def budget_of(pod: Pod, budgets: Sequence[PodDisruptionBudget]) -> PodDisruption
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
         )
     budget = selecting[0]
-    ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
-    if not ready and _spares_unready(budget):
+    if not is_ready(pod) and _spares_unready(budget):
         return None
     _check(budget)
     return budget

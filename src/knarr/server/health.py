@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from knarr.client.transport import Response
 from knarr.server.queries import Query, one
+from knarr.server.status import no_such_path, plain
 
 PATHS = ("/healthz", "/livez", "/readyz")
 
@@ -30,19 +31,14 @@ async def answer(path: str, query: Query, checks: Sequence[Check]) -> Response:
     excluded = {value for key, value in query if key == "exclude"}
     chosen = [check for check in (PING, *checks) if check.name not in excluded and single in ("", check.name)]
     if not chosen:
-        return _text(404, "404 page not found\n")
+        return no_such_path()
     lines, failed = [], False
     for check in chosen:
         problem = await check.problem()
         failed = failed or bool(problem)
         lines.append(f"[-]{check.name} failed: reason withheld" if problem else f"[+]{check.name} ok")
     if failed:
-        return _text(500, "\n".join([*lines, f"{root} check failed\n"]))
+        return plain(500, "\n".join([*lines, f"{root} check failed\n"]))
     if one(query, "verbose") is None:
-        return _text(200, "ok")
-    return _text(200, "\n".join([*lines, f"{root} check passed\n"]))
-
-
-def _text(code: int, text: str) -> Response:
-    headers = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
-    return Response(code, headers, text.encode())
+        return plain(200, "ok")
+    return plain(200, "\n".join([*lines, f"{root} check passed\n"]))

@@ -7,9 +7,10 @@ from knarr.client.transport import Request, Response
 from knarr.kinds.rules import address_of
 from knarr.kinds.types.core_v1 import Endpoints, Pod, Service
 from knarr.meta import clock
-from knarr.meta.errors import BadRequest, NotFound, ServiceUnavailable
+from knarr.meta.errors import BadRequest, ServiceUnavailable
 from knarr.server.admission import State
 from knarr.server.paths import Target
+from knarr.server.status import not_found
 
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
@@ -33,7 +34,7 @@ class Proxies:
     async def _pod(self, namespace: str, name: str, port: str) -> tuple[str, str]:
         pod = await self._state.get(Pod, namespace, name)
         if pod is None:
-            raise NotFound(f'pods "{name}" not found', kind="pods", name=name)
+            raise not_found("pods", name)
         if not proxyable(pod.status.podIP):
             raise BadRequest("address not allowed")
         ports = [p for container in pod.spec.containers for p in container.ports]
@@ -45,7 +46,7 @@ class Proxies:
     async def _service(self, namespace: str, name: str, port: str) -> tuple[str, str]:
         service = await self._state.get(Service, namespace, name)
         if service is None:
-            raise NotFound(f'services "{name}" not found', kind="services", name=name)
+            raise not_found("services", name)
         endpoints = await self._state.get(Endpoints, namespace, name)
         wanted = next((p for p in service.spec.ports if port in (p.name, str(p.port)) or not port), None)
         if wanted is None:

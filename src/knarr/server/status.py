@@ -48,10 +48,20 @@ def response(error: ApiError) -> Response:
     return Response(error.code, headers, msgspec.json.encode(status(error)) + b"\n")
 
 
-def no_such_path() -> Response:
-    """What a path outside the API gets: plain text, as Go's mux answers."""
+def plain(code: int, text: str) -> Response:
+    """An answer of plain text, as Go's servers give it."""
     headers = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
-    return Response(404, headers, b"404 page not found\n")
+    return Response(code, headers, text.encode())
+
+
+def no_such_path() -> Response:
+    """What a path outside the API gets."""
+    return plain(404, "404 page not found\n")
+
+
+def not_found(resource: str, name: str) -> NotFound:
+    """What is said of a core object that is not there."""
+    return NotFound(f'{resource} "{name}" not found', kind=resource, name=name)
 
 
 def no_such_resource() -> NotFound:

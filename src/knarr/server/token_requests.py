@@ -6,10 +6,11 @@ from typing import Any
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.core_v1 import Node, Pod, Secret, ServiceAccount
 from knarr.meta import clock
-from knarr.meta.errors import BadRequest, Conflict, NotFound
+from knarr.meta.errors import BadRequest, Conflict
 from knarr.meta.field import FieldError, invalid, wrong
 from knarr.server.admission import State
 from knarr.server.authentication.service_account_tokens import Bound, ServiceAccountTokens
+from knarr.server.status import not_found
 
 Tree = dict[str, Any]
 DEFAULT_SECONDS, LEAST_SECONDS, MOST_SECONDS = 3600, 600, 1 << 32
@@ -24,7 +25,7 @@ async def answer(tokens: ServiceAccountTokens, state: State, namespace: str, nam
     """The request with its token; raise ApiErrors in upstream's words."""
     account = await state.get(ServiceAccount, namespace, name)
     if account is None:
-        raise NotFound(f'serviceaccounts "{name}" not found', kind="serviceaccounts", name=name)
+        raise not_found("serviceaccounts", name)
     spec = dict(tree.get("spec") or {})
     seconds = DEFAULT_SECONDS if spec.get("expirationSeconds") is None else spec["expirationSeconds"]
     _check(seconds)
@@ -73,7 +74,7 @@ async def _bound(state: State, namespace: str, account: str, reference: Tree | N
     name, uid = reference.get("name") or "", reference.get("uid") or ""
     found: Any = await state.get(type_, "" if resource == "nodes" else namespace, name)
     if found is None:
-        raise NotFound(f'{resource} "{name}" not found', kind=resource, name=name)
+        raise not_found(resource, name)
     actual = found.metadata.uid
     if uid and uid != actual:
         raise Conflict(
