@@ -131,11 +131,6 @@ def test_all_of_it_can_be_done_twice(wires: NetworkPlan, tmp_path: Path):
     assert state() == before
 
 
-def test_the_cluster_finds_its_index_again_and_others_another(wires: NetworkPlan):
-    assert asyncio.run(podnetwork.cluster_index("wiretest")) == 7
-    assert asyncio.run(podnetwork.cluster_index("another")) != 7
-
-
 def test_an_address_given_back_is_not_given_out_next(wires: NetworkPlan, tmp_path: Path):
     first = pod_on(0, POD, tmp_path / "0")
     unpod(0, POD, tmp_path / "0")

@@ -21,16 +21,11 @@ from pathlib import Path
 
 from knarr.net import namespace
 from knarr.net.netlink import BLACKHOLE, Netlink
-from knarr.net.plan import CLUSTERS, NetworkPlan, NodePlan
+from knarr.net.plan import NetworkPlan, NodePlan
 
 POD_BRIDGE = "pods0"
 SERVICE_LINK = "services0"
 LAST_RESORT = 4000  #: the metric of the host's blackhole routes: any other route is better
-
-
-async def cluster_index(cluster: str) -> int:
-    """The index this cluster's network already has, or else the first free one."""
-    return await asyncio.to_thread(_index, cluster)
 
 
 async def create_cluster_network(plan: NetworkPlan) -> None:
@@ -59,16 +54,6 @@ async def cut_node(plan: NetworkPlan, number: int) -> None:
 
 async def heal_node(plan: NetworkPlan, number: int) -> None:
     await asyncio.to_thread(_set_wire, plan, number, True)
-
-
-def _index(cluster: str) -> int:
-    with Netlink() as kernel:
-        links = kernel.links()
-    for index in range(CLUSTERS):
-        plan = NetworkPlan(cluster, index)
-        if links.get(plan.bridge) == plan.alias:
-            return index
-    return next(index for index in range(CLUSTERS) if f"knarr{index}" not in links)
 
 
 def _create(plan: NetworkPlan) -> None:
@@ -106,6 +91,11 @@ def _delete(plan: NetworkPlan) -> None:
                 kernel.delete_link(link)
         for network in (plan.pods, plan.services):
             kernel.delete_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
+
+
+def is_created(plan: NetworkPlan) -> bool:
+    """Whether the host's side is there: the bridge comes after the blackholes and goes before them."""
+    return Path(f"/sys/class/net/{plan.bridge}").exists()
 
 
 def node_numbers(plan: NetworkPlan) -> list[int]:

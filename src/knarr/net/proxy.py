@@ -54,6 +54,8 @@ class ServiceProxy:
         objects = self._services.cache.list(), self._slices.cache.list()
         inner = ruleset(*objects, table=self._plan.bridge, local=local)
         outer = ruleset(*objects, table=self._plan.bridge, local=local, node_ports=False)
+        if not await asyncio.to_thread(podnetwork.is_created, self._plan):
+            return  # no rule before the routes that keep packets here
         numbers = await asyncio.to_thread(podnetwork.node_numbers, self._plan)
         places = ["", *(self._plan.node(number).namespace for number in numbers)]
         self._loaded = {place: loaded for place, loaded in self._loaded.items() if place in places}

@@ -48,7 +48,7 @@ class Kernel:
     """Stands for nft: remembers what was loaded where, and may refuse once."""
 
     def __init__(self):
-        self.nodes, self.loads, self.refuses = [0], [], False
+        self.nodes, self.loads, self.refuses, self.created = [0], [], False, True
 
     async def apply(self, text, place=""):
         self.loads.append((place, "10.96.0.20" in text))
@@ -60,6 +60,7 @@ class Kernel:
 def kernel(monkeypatch):
     kernel = Kernel()
     monkeypatch.setattr(proxy, "apply", kernel.apply)
+    monkeypatch.setattr(podnetwork, "is_created", lambda plan: kernel.created)
     monkeypatch.setattr(podnetwork, "node_numbers", lambda plan: kernel.nodes)
     monkeypatch.setattr(proxy.shutil, "which", lambda name: name)
     return kernel
@@ -72,6 +73,16 @@ async def test_the_host_and_each_node_get_the_rules_once(kernel):
     loading = proxy.ServiceProxy(FilledInformers(), PLAN)
     for _ in range(2):
         await loading.load()
+    assert kernel.loads == [("", False), (NODE, False)]
+
+
+async def test_no_rule_is_there_before_the_routes(kernel):
+    loading = proxy.ServiceProxy(FilledInformers(), PLAN)
+    kernel.created = False
+    await loading.load()
+    assert kernel.loads == []
+    kernel.created = True
+    await loading.load()
     assert kernel.loads == [("", False), (NODE, False)]
 
 
