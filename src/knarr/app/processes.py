@@ -3,6 +3,7 @@
 A process is recorded as pid and start time, so a pid that the system gave to somebody else is never signalled.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -83,10 +84,11 @@ def end(file: Path, *, grace: float = 10.0, hard: bool = False) -> bool:
     """End the process a pid file names: TERM, `grace` seconds, KILL (`hard`: at once). True when there was one."""
     recorded = read(file)
     if recorded is not None:
-        os.kill(recorded.pid, signal.SIGKILL if hard else signal.SIGTERM)
-        if not wait_gone(recorded, grace):
-            os.kill(recorded.pid, signal.SIGKILL)
-            wait_gone(recorded, grace)
+        with contextlib.suppress(ProcessLookupError):  # it may end by itself at any moment
+            os.kill(recorded.pid, signal.SIGKILL if hard else signal.SIGTERM)
+            if not wait_gone(recorded, grace):
+                os.kill(recorded.pid, signal.SIGKILL)
+                wait_gone(recorded, grace)
     file.unlink(missing_ok=True)
     return recorded is not None
 

@@ -134,7 +134,7 @@ async def http(runtime: Runtime, target: Target, action: HTTPGetAction, timeout:
     url = f"{(action.scheme or 'HTTP').lower()}://{host}:{port}{path}"
     try:
         async with asyncio.timeout(timeout):
-            status, body = await fetch(runtime, target, action, host, port, path)
+            status = await fetch(runtime, target, action, host, port, path)
     except TimeoutError:
         failure = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         return Result("failure", f'Get "{url}": {failure}')
@@ -147,14 +147,12 @@ async def http(runtime: Runtime, target: Target, action: HTTPGetAction, timeout:
     except ValueError as error:
         return Result("failure", f'Get "{url}": {error}')
     if 200 <= status < 400:
-        return Result("success", body.decode(errors="replace"))
+        return Result("success")
     return Result("failure", f"HTTP probe failed with statuscode: {status}")
 
 
-async def fetch(
-    runtime: Runtime, target: Target, action: HTTPGetAction, host: str, port: int, path: str
-) -> tuple[int, bytes]:
-    """Send the request, read the status and the beginning of the body."""
+async def fetch(runtime: Runtime, target: Target, action: HTTPGetAction, host: str, port: int, path: str) -> int:
+    """Send the request; the status of the answer."""
     reader, writer = await runtime.dial(target.uid, port, host)
     try:
         if action.scheme == "HTTPS":
@@ -174,7 +172,7 @@ async def fetch(
             raise ValueError(f"malformed HTTP response {line.decode(errors='replace').strip()!r}")
         while (await reader.readline()).strip():
             """Skip the headers."""
-        return int(words[1]), b""
+        return int(words[1])
     finally:
         writer.close()
         with contextlib.suppress(OSError, ssl.SSLError):

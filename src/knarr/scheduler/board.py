@@ -5,7 +5,7 @@ The scheduler moves pods as its informers tell; the filters only read.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from knarr.kinds.types.core_v1 import Node, Pod
@@ -116,6 +116,3 @@ class Board:
 
     def node_of(self, key: Key) -> str | None:
         return self._where.get(key)
-
-    def all_pods(self) -> Iterator[tuple[Pod, Place]]:
-        return ((pod, found) for found in self._places.values() for pod in found.pods.values())

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,12 +66,6 @@ class Stage:
     def timed(self, name: str, seconds: float) -> str:
         self.timings[name] = seconds
         return f"{seconds:.2f} s"
-
-    def measure(self, name: str, act: Callable[[], object]) -> float:
-        began = clock.unix()
-        act()
-        self.timings[name] = clock.unix() - began
-        return self.timings[name]
 
 
 def curl(address: str, body: str | None = None) -> str:
