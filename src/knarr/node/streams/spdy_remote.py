@@ -28,6 +28,9 @@ async def connect(streams: Streams, wanted: Wanted, version: int) -> Remote | No
                 found[stream.headers.get("streamtype", "")] = stream
     except TimeoutError:
         found.clear()
+    except BaseException:
+        running.cancel()
+        raise
     if names - found.keys():
         running.cancel()
         await streams.close()

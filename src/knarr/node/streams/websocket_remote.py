@@ -39,7 +39,11 @@ async def connect(socket: WebSocket, wanted: Wanted, protocol: str) -> Remote:
         running.cancel()
 
     first = STDOUT if wanted.stdout else STDERR if wanted.stderr and not wanted.tty else ERROR
-    await Channel(socket, first, encoded).write(b"")  # the sign that all is well
+    try:
+        await Channel(socket, first, encoded).write(b"")  # the sign that all is well
+    except BaseException:
+        running.cancel()
+        raise
     return Remote(
         version(protocol),
         stdin if wanted.stdin else None,
