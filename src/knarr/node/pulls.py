@@ -13,7 +13,12 @@ Tell = Callable[[str, str, str], None]  #: an event's type, reason and message
 async def ensure(runtime: Runtime, container: Container, tell: Tell) -> Image:
     """Return the image; RuntimeFailure with the reason the container waits for."""
     name, policy = container.image, container.imagePullPolicy
-    image = await runtime.image_ready(name)
+    try:
+        image = await runtime.image_ready(name)
+    except RuntimeFailure as error:
+        tell("Warning", "Failed", f'Failed to pull image "{name}": {error.message}')
+        tell("Warning", "Failed", f"Error: {error.reason}")
+        raise
     if image is not None and policy != "Always":
         tell("Normal", "Pulled", f'Container image "{name}" already present on machine and can be accessed by the pod')
         return image

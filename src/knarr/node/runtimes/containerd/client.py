@@ -24,10 +24,13 @@ class Client:
     """An open connection. Failures: RuntimeFailure in containerd's words; NoSuchContainer: it does not know it."""
 
     def __init__(self, socket: Path) -> None:
-        options = [("grpc.max_receive_message_length", MOST), ("grpc.max_send_message_length", MOST)]
-        # over a UNIX socket the name of the server would be its path, which Go's HTTP/2 refuses
-        options_ = [*options, ("grpc.default_authority", "localhost")]
-        self._channel = grpc.aio.insecure_channel(f"unix:{socket}", options=options_)
+        options = [
+            ("grpc.max_receive_message_length", MOST),
+            ("grpc.max_send_message_length", MOST),
+            ("grpc.default_authority", "localhost"),  # it would be the socket's path, which Go's HTTP/2 refuses
+            ("grpc.enable_http_proxy", 0),
+        ]
+        self._channel = grpc.aio.insecure_channel(f"unix:{socket}", options=options)
 
     async def ask(
         self,

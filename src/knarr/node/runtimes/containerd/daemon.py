@@ -4,15 +4,18 @@ Its images and records lie in FOLDER and last; its sockets and mounts are in `/r
 short and what is mounted does not outlive the machine. Ending it leaves its pods running: `cleaning` ends those.
 """
 
+import ctypes
 import hashlib
 import json
 import os
 import shutil
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 RUN = Path("/run/knarr")
+CLONE_NEWUTS = 0x04000000
 PAUSE_IMAGE = "knarr.dev/pause:1"
 NEEDED = {
     "containerd": "containerd",
@@ -140,6 +143,14 @@ def prepare(place: Place) -> None:
     place.config.write_text(configuration(place))
 
 
+def _take_name(name: str) -> None:
+    """Give containerd a host name of its own, the node's: pods on the node's network have it too."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWUTS) != 0:
+        raise OSError(ctypes.get_errno(), "no UTS namespace of containerd's own")
+    socket.sethostname(name)
+
+
 def main(arguments: list[str]) -> None:
     """Become containerd."""
     place = Place(Path(arguments[0]))
@@ -147,6 +158,7 @@ def main(arguments: list[str]) -> None:
     binary = shutil.which("containerd")
     if binary is None:
         raise SystemExit("containerd not found")
+    _take_name(place.folder.parent.name)
     os.execv(binary, [binary, "--config", str(place.config)])  # noqa: S606 - the program this is
 
 

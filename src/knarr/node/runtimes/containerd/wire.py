@@ -96,10 +96,10 @@ def _items(kind: Any, value: int | bytes) -> list[Any]:
 
 
 def _value(kind: Any, value: int | bytes) -> Any:
-    if kind is bool:
-        return bool(value)
-    if kind is int:
-        return value - WORD if isinstance(value, int) and value >= WORD >> 1 else value
+    if kind in (int, bool):
+        if not isinstance(value, int):
+            raise ValueError("bytes where a number belongs")
+        return bool(value) if kind is bool else value - WORD if value >= WORD >> 1 else value
     raw = _raw(value)
     if kind is str:
         return raw.decode(errors="replace")

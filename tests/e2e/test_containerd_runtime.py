@@ -1,0 +1,211 @@
+"""A cluster of one containerd node: real containers, and nothing left of them."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from knarr.app import config, lookup, processes
+from knarr.app.config import Cluster
+from knarr.node.runtimes.containerd import daemon
+from tests.e2e.conftest import Kubectl, knarr, on_terminal
+
+pytestmark = pytest.mark.e2e
+NAME = "cri"
+DOCKERFILE = """FROM scratch
+COPY bin /bin
+ENV PATH=/bin
+CMD ["sh", "-c", "echo started {version}; trap 'exit 0' TERM; httpd -f -p 8080 -h /bin & wait"]
+"""
+APPLETS = ("sh", "cat", "echo", "httpd", "id", "sleep", "tail", "wget", "hostname", "test", "stty")
+MANIFEST = """
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None, selector: {app: db}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 5
+      containers:
+      - name: main
+        image: bare:1
+        readinessProbe: {httpGet: {port: 8080, path: /busybox}, periodSeconds: 1}
+        livenessProbe: {exec: {command: [test, -f, /bin/busybox]}, periodSeconds: 1}
+        volumeMounts: [{name: data, mountPath: /data}]
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+"""
+
+
+@dataclass
+class Running:
+    """The cluster, and kubectl with its own kubeconfig: the current context belongs to other tests."""
+
+    cluster: Cluster
+    kubectl: Kubectl
+
+    def pod(self, name: str, path: str) -> str:
+        return self.kubectl("get", "pod", name, "-o", f"jsonpath={{{path}}}")
+
+    def wait(self, name: str, path: str, expected: str) -> None:
+        self.kubectl("wait", f"pod/{name}", f"--for=jsonpath={{{path}}}={expected}", "--timeout=30s")
+
+    def pid(self, file: Path) -> int:
+        recorded = processes.read(file)
+        assert recorded is not None
+        return recorded.pid
+
+
+@pytest.fixture(scope="module")
+def running(host: Path, resolver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    if lacking := daemon.missing():
+        pytest.skip(f"no containerd here: {'; '.join(lacking)}")
+    kubeconfig = host / "cri.kubeconfig"
+    where = ["--name", NAME, "--kubeconfig", str(kubeconfig), "--port", "0"]
+    try:
+        knarr("up", *where, "--nodes", "1", "--runtime", "containerd", "--upstream-dns", resolver)
+        folder = tmp_path_factory.mktemp("bare")
+        image(folder)
+        knarr("image", "build", "--name", NAME, "-t", "bare:1", str(folder))
+        cluster = config.find(NAME)
+        assert cluster is not None
+        kubectl = Kubectl(environment={"KUBECONFIG": str(kubeconfig)})
+        kubectl("apply", "-f", "-", stdin=MANIFEST)
+        kubectl("rollout", "status", "statefulset/db", "--timeout=50s")
+        yield Running(cluster, kubectl)
+    finally:
+        knarr("down", "--name", NAME, "--delete-data", check=False)
+
+
+def image(folder: Path, version: str = "1") -> None:
+    """A Dockerfile whose image holds nothing but busybox."""
+    binary = shutil.which("busybox")
+    assert binary is not None
+    (folder / "bin").mkdir()
+    shutil.copy(binary, folder / "bin/busybox")
+    for applet in APPLETS:
+        (folder / "bin" / applet).symlink_to("busybox")
+    (folder / "Dockerfile").write_text(DOCKERFILE.format(version=version))
+
+
+def test_pods_have_names_addresses_and_each_other(running: Running):
+    _, (node,) = running.kubectl.table("get", "nodes", "-o", "wide")
+    assert node["STATUS"] == "Ready" and node["CONTAINER-RUNTIME"].startswith("containerd://")
+    assert running.kubectl("exec", "db-0", "--", "hostname") == "db-0\n"
+    assert running.kubectl("exec", "db-0", "--", "test", "-f", "/etc/hosts") == ""
+    fetch = "wget -qO- http://db-1.db:8080/busybox | tail -c 1 > /data/x; hostname > /data/name; cat /data/name"
+    assert running.kubectl("exec", "db-0", "--", "sh", "-c", fetch) == "db-0\n"
+    assert running.pod("db-0", ".status.containerStatuses[0].containerID").startswith("containerd://")
+
+
+def test_commands_give_their_output_and_exit_code(running: Running):
+    assert running.kubectl("exec", "-i", "db-0", "--", "cat", stdin="typed\n") == "typed\n"
+    failed = running.kubectl.run("exec", "db-0", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (failed.returncode, failed.stdout) == (7, "out\n") and "err\n" in failed.stderr
+    missing = running.kubectl.run("exec", "db-0", "--", "nope")
+    assert missing.returncode != 0 and "executable file not found" in missing.stderr
+    assert missing.stderr.count("error executing command in container") == 1
+    assert running.kubectl("logs", "db-0") == "started 1\n"
+
+
+def test_a_terminal_has_the_clients_size(running: Running):
+    kubeconfig = running.kubectl.environment["KUBECONFIG"]
+    command = ["kubectl", "--kubeconfig", kubeconfig, "exec", "-it", "db-0", "--", "sh"]
+    said = on_terminal(command, "stty size; exit\n")
+    assert "37 113" in said
+
+
+def test_a_deleted_pod_comes_back_with_its_name_and_data(running: Running):
+    running.kubectl("exec", "db-1", "--", "sh", "-c", "echo kept > /data/kept")
+    before = running.pod("db-1", ".metadata.uid"), running.pod("db-1", ".status.podIP")
+    running.kubectl("delete", "pod", "db-1")
+    running.kubectl("rollout", "status", "statefulset/db", "--timeout=50s")
+    after = running.pod("db-1", ".metadata.uid"), running.pod("db-1", ".status.podIP")
+    assert before[0] != after[0] and before[1] != after[1]
+    assert running.kubectl("exec", "db-1", "--", "cat", "/data/kept") == "kept\n"
+
+
+def test_pods_outlive_the_agent_and_containerd(running: Running):
+    (node,) = running.cluster.node_names
+    before = running.pod("db-0", ".status.containerStatuses[0].containerID")
+    knarr("node", "stop", "--name", NAME, node)
+    os.kill(running.pid(lookup.containerd_pid_file(running.cluster, node)), signal.SIGKILL)
+    knarr("node", "start", "--name", NAME, node)
+    assert running.kubectl("exec", "db-0", "--", "hostname") == "db-0\n"
+    assert running.pod("db-0", ".status.containerStatuses[0].containerID") == before
+    assert running.pod("db-0", ".status.containerStatuses[0].restartCount") == "0"
+
+
+ENDINGS = {
+    "a container that fails leaves its code and its last words": (
+        'command: [sh, -c, "echo sorry > /dev/termination-log; exit 4"]',
+        ("4", "Error", "sorry\n"),
+    ),
+    "one that takes too much memory is told so": (
+        "command: [tail, /dev/zero], resources: {limits: {memory: 20Mi}}",
+        ("137", "OOMKilled", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize("container, ending", ENDINGS.values(), ids=ENDINGS)
+def test_how_a_container_ended(running: Running, container: str, ending: tuple[str, str, str]):
+    manifest = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: ends}\n"
+        f"spec: {{restartPolicy: Never, containers: [{{name: main, image: 'bare:1', {container}}}]}}\n"
+    )
+    running.kubectl("apply", "-f", "-", stdin=manifest)
+    running.wait("ends", ".status.phase", "Failed")
+    told = ".status.containerStatuses[0].state.terminated"
+    assert tuple(running.pod("ends", f"{told}.{field}") for field in ("exitCode", "reason", "message")) == ending
+    running.kubectl("delete", "pod", "ends")
+
+
+def test_an_image_over_the_hosts_files_is_refused_with_the_reason(running: Running, tmp_path: Path):
+    (tmp_path / "Dockerfile").write_text("FROM host\n")
+    knarr("image", "build", "--name", NAME, "-t", "hosty:1", str(tmp_path))
+    running.kubectl("run", "hosty", "--image=hosty:1")
+    running.wait("hosty", ".status.containerStatuses[0].state.waiting.reason", "ImagePullBackOff")
+    events = running.kubectl("get", "events", "--field-selector=involvedObject.name=hosty")
+    assert 'Failed to pull image "hosty:1": image "hosty:1" is built FROM host' in events
+    running.kubectl("delete", "pod", "hosty", "--grace-period=1")
+
+
+def test_a_pod_on_the_nodes_network_has_the_nodes_address_and_name(running: Running):
+    (node,) = running.cluster.node_names
+    overrides = '{"spec": {"hostNetwork": true}}'
+    running.kubectl("run", "near", "--image=bare:1", f"--overrides={overrides}", "--command", "--", "sleep", "1000")
+    running.kubectl("wait", "pod/near", "--for=condition=Ready", "--timeout=30s")
+    assert running.pod("near", ".status.podIP") == running.cluster.network.node(0).address
+    assert running.kubectl("exec", "near", "--", "hostname") == f"{node}\n"
+    running.kubectl("delete", "pod", "near", "--grace-period=0", "--force")
+
+
+def test_down_leaves_nothing_and_up_brings_the_pods_back(running: Running):
+    (node,) = running.cluster.node_names
+    place = daemon.of_node(running.cluster.node_folder(node))
+    knarr("down", "--name", NAME)
+    assert not place.run.exists()
+    assert str(running.cluster.data_dir) not in Path("/proc/self/mountinfo").read_text()
+    assert not list(Path("/sys/fs/cgroup").glob(f"*{place.cgroup}"))
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.parent.name != "self"]
+    assert not [command for command in commands if os.fsencode(place.socket) in command]
+    knarr("up", "--name", NAME)
+    running.wait("db-0", ".status.containerStatuses[0].ready", "true")
+    running.kubectl("rollout", "status", "statefulset/db", "--timeout=50s")
+    assert running.kubectl("exec", "db-0", "--", "cat", "/data/name") == "db-0\n"
+    assert running.pod("db-0", ".status.containerStatuses[0].restartCount") == "1"
