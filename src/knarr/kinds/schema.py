@@ -2,11 +2,11 @@
 
 Types are checked as Go's decoder checks them, unknown fields are found and taken out, nulls and zero values that Go
 would not encode are dropped, those it would are filled in, quantities and times become canonical. It runs on every
-write, so each type is compiled into a walker on first use. Strategic merge patches learn here how fields merge.
+write, so each type is compiled into a walker on first use.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -14,13 +14,11 @@ from typing import Any
 
 import msgspec
 
-from knarr.kinds.decode import decode_json, decode_yaml, go_name
+from knarr.kinds.decode import go_name
 from knarr.kinds.kind import Tree
 from knarr.kinds.scalars import SCALARS, Mismatch, integer
 from knarr.kinds.wire_shape import GO_NAMES, POINTER_STRUCTS, always_there, drops_zero
 from knarr.meta.errors import BadRequest
-
-__all__ = ["Findings", "Undecodable", "decode_json", "decode_yaml", "normalise", "patch_schema", "strict", "type_name"]
 
 ZERO: dict[str, Any] = {"str": "", "int": 0, "bool": False, "float": 0}
 
@@ -86,16 +84,8 @@ def types() -> dict[str, Any]:
 def walker(name: str) -> Walker:
     """The compiled check of one struct type."""
     struct, entry = name.rpartition(".")[2], types()[name]
-    checks: dict[str, Check] = {}
-    fill: list[tuple[str, Any, Walker | None]] = []
-    for key, spec in entry["fields"].items():
-        type_, required = spec["type"], spec.get("required", False)
-        checks[sys.intern(key)] = _check(struct, key, spec)
-        if (required and f"{struct}.{key}" not in POINTER_STRUCTS) or always_there(struct, key, type_, "gvk" in entry):
-            if type_ in ZERO and not spec.get("enum"):
-                fill.append((key, ZERO[type_], None))
-            elif "." in type_ and type_[0] not in "[{":
-                fill.append((key, {}, _late(type_)))
+    checks = {sys.intern(key): _check(struct, key, spec) for key, spec in entry["fields"].items()}
+    fill = list(_filled(struct, entry))
 
     def walk(tree: Tree) -> list[str] | None:
         unknown: list[str] | None = None
@@ -136,6 +126,17 @@ def walker(name: str) -> Walker:
         return unknown
 
     return walk
+
+
+def _filled(struct: str, entry: dict[str, Any]) -> Iterator[tuple[str, Any, Walker | None]]:
+    """The fields that Go encodes whether or not they are set: their zero values, and the walkers of structs."""
+    for key, spec in entry["fields"].items():
+        type_, required = spec["type"], spec.get("required", False)
+        if (required and f"{struct}.{key}" not in POINTER_STRUCTS) or always_there(struct, key, type_, "gvk" in entry):
+            if type_ in ZERO and not spec.get("enum"):
+                yield key, ZERO[type_], None
+            elif "." in type_ and type_[0] not in "[{":
+                yield key, {}, _late(type_)
 
 
 def _late(name: str) -> Walker:
@@ -263,34 +264,3 @@ def _go_type(type_: str, spec: dict[str, Any]) -> str:
     if spec.get("format") == "byte":
         return "[]uint8"
     return {"str": "string", "bool": "bool", "float": "float64", "Quantity": "resource.Quantity"}.get(type_, "string")
-
-
-@dataclass(frozen=True, slots=True)
-class FieldPatch:
-    """How one field merges (`knarr.meta.patch.PatchField`)."""
-
-    strategy: str
-    merge_key: str
-    type: str
-
-    @property
-    def schema(self) -> "StructPatch | None":
-        inner = self.type.lstrip("[]{}")
-        return patch_schema(inner) if "." in inner else None
-
-
-@dataclass(frozen=True, slots=True)
-class StructPatch:
-    """How one type's fields merge (`knarr.meta.patch.PatchSchema`)."""
-
-    fields: dict[str, Any]
-
-    def field(self, name: str) -> FieldPatch | None:
-        spec = self.fields.get(name)
-        return FieldPatch(spec.get("patch", ""), spec.get("mergeKey", ""), spec["type"]) if spec else None
-
-
-@cache
-def patch_schema(name: str) -> StructPatch:
-    """How the fields of the named type merge in a strategic merge patch."""
-    return StructPatch(types()[name]["fields"])

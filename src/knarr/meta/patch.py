@@ -1,7 +1,7 @@
 """The three patch types: RFC 7386 merge, RFC 6902 JSON patch, and Kubernetes' strategic merge.
 
 All give a new value and leave target and patch alone. The registry's patch verb applies them to Trees;
-`knarr.kinds.schema` says how each field merges.
+`knarr.kinds.patch_schema` says how each field merges.
 """
 
 import copy

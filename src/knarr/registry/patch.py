@@ -5,7 +5,8 @@ from typing import Any, Literal
 import msgspec
 
 from knarr.kinds.kind import Kind, Tree
-from knarr.kinds.schema import patch_schema, type_name
+from knarr.kinds.patch_schema import patch_schema
+from knarr.kinds.schema import type_name
 from knarr.meta.patch import json_patch, merge_patch, strategic_merge
 from knarr.registry import pipeline
 from knarr.registry.core import Core, Options

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knarr.kinds.schema import patch_schema
+from knarr.kinds.patch_schema import patch_schema
 from knarr.meta.errors import BadRequest, Invalid
 from knarr.meta.patch import MissingMergeKey, json_patch, merge_patch, strategic_merge
 
