@@ -1,4 +1,4 @@
-"""How each type's fields merge in a strategic merge patch, from the generated schema. Called by the registry's patch."""
+"""How each type's fields merge in a strategic merge patch, from the generated schema. The registry's patch asks."""
 
 from dataclasses import dataclass
 from functools import cache
