@@ -337,6 +337,25 @@ def test_volumes_are_the_hosts_own_directories(node: Node):
     assert "Read-only file system" in said[1]
 
 
+def test_a_sub_path_that_became_a_link_is_not_followed(node: Node):
+    (node.folder / "data" / "sub").mkdir(parents=True)
+    within = node.folder / "data"
+    mount = Mount(within / "sub" / "etc", "/x", within=within)
+    mount.source.mkdir()
+    assert in_pod(node, "touch /x/there", mounts=(mount,)) == []
+    assert (mount.source / "there").exists()
+    mount.source.rename(within / "away")
+    (within / "sub").rmdir()
+    (within / "sub").symlink_to("/")
+
+    async def story(runtime: SandboxRuntime) -> None:
+        await runtime.run_pod(node.pod())
+        with pytest.raises(RuntimeFailure, match=r"symbolic link|not a directory"):
+            await runtime.start_container(UID, node.container(attempt=1, mounts=(mount,)))
+
+    node.run(story)
+
+
 def test_a_volume_that_is_not_there_is_named(node: Node):
     async def story(runtime: SandboxRuntime) -> None:
         await runtime.run_pod(node.pod())

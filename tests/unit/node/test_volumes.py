@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 
 import pytest
 
@@ -137,7 +138,7 @@ async def test_a_claim_is_its_volumes_directory(world, tmp_path):
     }
     await server.put("/api/v1/persistentvolumes/pv", volume, "ADDED")
     pod = a_pod_with({"persistentVolumeClaim": {"claimName": "data", "readOnly": True}}, subPath="sub")
-    assert await mounted(folders, pod) == Mount(tmp_path / "pv" / "sub", "/v", read_only=True)
+    assert await mounted(folders, pod) == Mount(tmp_path / "pv" / "sub", "/v", read_only=True, within=tmp_path / "pv")
 
 
 async def test_a_sub_path_may_come_from_the_environment(world):
@@ -178,6 +179,31 @@ def test_a_link_that_leads_out_is_refused(tmp_path):
     (tmp_path / "volume" / "link").symlink_to("/etc")
     with pytest.raises(VolumeError, match="leads out"):
         inside(tmp_path / "volume", checked("link/passwd"))
+
+
+def test_a_link_within_is_followed_and_what_is_missing_made(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert inside(tmp_path, checked("link/a/b")) == (tmp_path, tmp_path / "real" / "a" / "b")
+    assert (tmp_path / "real" / "a" / "b").is_dir()
+
+
+def test_a_link_made_meanwhile_is_not_followed(tmp_path, monkeypatch):
+    outside, volume = tmp_path / "outside", tmp_path / "volume"
+    outside.mkdir()
+    volume.mkdir()
+    plain = os.path.realpath
+
+    def swapping(path):
+        found = plain(path)
+        if str(path).endswith("sub/x"):
+            (volume / "sub").symlink_to(outside)
+        return found
+
+    monkeypatch.setattr(os.path, "realpath", swapping)
+    with pytest.raises(VolumeError, match="Not a directory"):
+        inside(volume, checked("sub/x"))
+    assert list(outside.iterdir()) == []
 
 
 def test_writing_the_same_again_changes_nothing(tmp_path):

@@ -72,6 +72,7 @@ class Mount:
     target: str
     read_only: bool = False
     propagation: Propagation = "None"
+    within: Path | None = None  #: the volume `source` is a sub path of: no link may lie on the way between them
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,12 +52,12 @@ class Folders:
         read_only = {volume.name for volume in pod.spec.volumes if is_read_only(volume)}
         out = []
         for each in container.volumeMounts:
-            source = places[each.name]
+            source, within = places[each.name], None
             sub = expand(each.subPathExpr, env) if each.subPathExpr else each.subPath
             if sub:
-                source = await asyncio.to_thread(inside, source, checked(sub))
+                within, source = await asyncio.to_thread(inside, source, checked(sub))
             wanted = bool(each.readOnly) or each.name in read_only
-            out.append(Mount(source, each.mountPath, read_only=wanted, propagation=propagation(each)))
+            out.append(Mount(source, each.mountPath, wanted, propagation(each), within))
         return tuple(out)
 
     async def tear_down(self, pod: Pod) -> None:

@@ -1,4 +1,8 @@
-"""subPath: a path inside a volume that no link can lead out of. Called for each container start."""
+"""subPath: a path inside a volume that no link can lead out of. Called for each container start.
+
+Links are resolved once. What is made, and what the runtime mounts, is then reached from the volume through no link at
+all: containers that write to the volume meanwhile cannot turn the way elsewhere.
+"""
 
 import os
 from pathlib import Path, PurePosixPath
@@ -6,14 +10,32 @@ from pathlib import Path, PurePosixPath
 from knarr.node.volumes.volume import VolumeError
 
 
-def inside(root: Path, relative: PurePosixPath) -> Path:
-    """The path below `root`, made as a directory where it is missing; VolumeError when a link leads out.
+def inside(root: Path, relative: PurePosixPath) -> tuple[Path, Path]:
+    """The volume and the path below it, both without links, made as a directory where it is missing.
 
-    Links are resolved once and the result checked, so what is mounted is what was checked.
+    VolumeError when a link leads out.
     """
     base = Path(os.path.realpath(root))
     target = Path(os.path.realpath(base / relative))
     if not target.is_relative_to(base):
         raise VolumeError(f"subPath {str(relative)!r} leads out of its volume")
-    target.mkdir(mode=0o750, parents=True, exist_ok=True) if not target.exists() else None
-    return target
+    if not target.exists():
+        _make(base, target.relative_to(base).parts, str(relative))
+    return base, target
+
+
+def _make(base: Path, parts: tuple[str, ...], named: str) -> None:
+    here = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts:
+            try:
+                os.mkdir(part, 0o750, dir_fd=here)
+            except FileExistsError:
+                """Somebody made it already; what it is shows in the next line."""
+            following = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here = following
+    except OSError as error:
+        raise VolumeError(f"subPath {named!r}: {error.strerror}") from None
+    finally:
+        os.close(here)

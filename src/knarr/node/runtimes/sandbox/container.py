@@ -65,7 +65,13 @@ def mounts(spec: ContainerSpec) -> list[dict[str, Any]]:
     """The outermost first, so that none covers another."""
     ordered = sorted(spec.mounts, key=lambda mount: mount.target.rstrip("/").count("/"))
     return [
-        {"source": str(m.source), "target": m.target, "read_only": m.read_only, "propagation": m.propagation}
+        {
+            "source": str(m.source),
+            "target": m.target,
+            "read_only": m.read_only,
+            "propagation": m.propagation,
+            "within": str(m.within or ""),
+        }
         for m in ordered
     ]
 

@@ -5,7 +5,9 @@ Paths inside the container are resolved inside it: a symbolic link of an image n
 """
 
 import contextlib
+import errno
 import os
+import stat
 from typing import Any
 
 from .kernel import (
@@ -155,11 +157,29 @@ def _volume(root: str, volume: dict[str, Any], nodev: int) -> None:
     if not os.path.exists(source):
         raise FileNotFoundError(2, f'failed to stat "{source}": stat {source}: no such file or directory')
     target = mount_point(root, volume["target"], directory=os.path.isdir(source))
-    bind(source, target, flags)
+    if volume["within"]:
+        number = reached(volume["within"], source)
+        bind(f"/proc/self/fd/{number}", target, flags)
+        os.close(number)
+    else:
+        bind(source, target, flags)
     if volume["propagation"] == "HostToContainer":
         mount("", target, "", MS_REC | MS_SLAVE)
     elif volume["propagation"] == "Bidirectional":
         mount("", target, "", MS_REC | MS_SHARED)
+
+
+def reached(base: str, path: str) -> int:
+    """Open `path` from `base` on, through no link: other containers of the pod may be making some right now."""
+    here = os.open(base, os.O_PATH | os.O_CLOEXEC)
+    for part in os.path.relpath(path, base).split("/"):
+        if part != ".":
+            following = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here = following
+    if stat.S_ISLNK(os.fstat(here).st_mode):
+        raise OSError(errno.ELOOP, f"{path} has become a symbolic link")
+    return here
 
 
 def inside(root: str, path: str) -> str:
