@@ -46,6 +46,7 @@ class Agent:
         self.workers: dict[str, Worker] = {}
         self.registered = asyncio.Event()  #: the node is Ready
         self.caught_up = asyncio.Event()  #: every pod bound to the node is known
+        self._leaving = False  # pods that are bound now are for the next agent
         self._kubelet: KubeletApi | None = None
         self._recorder = Recorder(api, "kubelet", config.name)
 
@@ -55,8 +56,12 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                await self._listen()
-                await self._begin(group)
+                try:
+                    await self._listen()
+                    await self._begin(group)
+                    await self._follow_runtime()
+                finally:
+                    self._leaving = True
         finally:
             if self._kubelet is not None:
                 await self._kubelet.stop()
@@ -85,7 +90,6 @@ class Agent:
         await pods.wait_synced()
         self._adopt_orphans()
         self.caught_up.set()
-        group.create_task(self._follow_runtime(), name="runtime")
 
     # ------------------------------------------------------------------ pods
 
@@ -101,6 +105,8 @@ class Agent:
             self._employ(Worker(self, new))
 
     def _employ(self, worker: Worker) -> None:
+        if self._leaving:
+            return
         self.workers[worker.uid] = worker
         self._group.create_task(self._work(worker), name=f"pod {worker.pod.metadata.name}")
 
@@ -128,6 +134,7 @@ class Agent:
     # --------------------------------------------------------------- runtime
 
     async def _follow_runtime(self) -> None:
+        """Wake the workers of pods that changed, until cancelled."""
         while True:
             try:
                 await self.runtime.wait_change()
@@ -159,7 +166,7 @@ class Agent:
             resourceVersion=pod.metadata.resourceVersion,
             fieldPath=path,
         )
-        self._group.create_task(self._recorder.event(about, type_, reason, message), name="event")
+        self._recorder.note(about, type_, reason, message)
 
     def _announce(self, fresh: bool) -> None:
         """The events of a node that starts."""
@@ -170,7 +177,7 @@ class Agent:
         if fresh:
             events += [(reason, f"Node {name} status is now: {reason}") for reason in reasons]
         for reason, message in events:
-            self._group.create_task(self._recorder.event(about, "Normal", reason, message), name="event")
+            self._recorder.note(about, "Normal", reason, message)
 
     async def sources(self, pod: Pod, container: Container) -> Sources:
         maps, secrets = wanted(container)

@@ -137,6 +137,20 @@ async def test_a_pod_deleted_while_the_agent_was_away_is_stopped():
                 await world.runtime.wait_change()
 
 
+@pytest.mark.parametrize("moments", range(3))
+async def test_a_pod_that_is_bound_while_the_agent_ends_is_left_to_the_next(moments):
+    world = World()
+    async with world.agent() as agent:
+        await agent.caught_up.wait()
+        binding = asyncio.create_task(world.apply())
+        for _ in range(moments):
+            await asyncio.sleep(0)
+    await binding
+    async with world.agent():
+        await world.until(lambda: world.phase() == "Running")
+    assert len(await world.runtime.pods()) == 1
+
+
 async def test_a_missing_image_is_told_as_a_failed_pull():
     world = World()
     async with world.agent():
