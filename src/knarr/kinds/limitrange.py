@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from knarr.kinds import rules
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Tree
@@ -109,8 +110,8 @@ def ratio_errors(
     value = quantity.parse(ratio)
     if value < quantity.of(1):
         yield field.wrong(path, ratio, f"ratio {ratio} is less than 1")
-    if least and most is not None and value.nano / quantity.NANO > most.nano / least.nano:
-        message = f"ratio {ratio} is greater than max/min = {most.nano / least.nano:f}"
+    if least and most is not None and value.nano * least.nano > most.nano * quantity.NANO:
+        message = f"ratio {ratio} is greater than max/min = {Decimal(most.nano) / least.nano:.6f}"
         yield field.wrong(path, ratio, message)
 
 

@@ -17,6 +17,8 @@ from knarr.registry.core import Core, Options
 from knarr.registry.entry import Entry, encode, load
 from knarr.store.store import Mismatch
 
+LONGEST = 10**9  #: seconds, some thirty years
+
 #: Kinds whose delete answers with the object; the others answer with a Status.
 SHOWN = frozenset(
     {
@@ -148,8 +150,8 @@ def _grace(kind: Kind, old: Entry, metadata: Tree, wish: DeleteOptions) -> tuple
         return False, False
     if asked is None or asked >= current:
         return False, True
-    began = clock.parse(metadata["deletionTimestamp"]) - timedelta(seconds=current)
-    metadata["deletionTimestamp"] = clock.timestamp(began + timedelta(seconds=asked))
+    began = clock.parse(metadata["deletionTimestamp"]) - _ahead(current)
+    metadata["deletionTimestamp"] = clock.timestamp(began + _ahead(asked))
     metadata["deletionGracePeriodSeconds"] = asked
     return True, False
 
@@ -157,10 +159,15 @@ def _grace(kind: Kind, old: Entry, metadata: Tree, wish: DeleteOptions) -> tuple
 def _mark(metadata: Tree, period: int) -> None:
     """Say that an object is to go, and when; the first time this is a new generation."""
     if not metadata.get("deletionTimestamp"):
-        metadata["deletionTimestamp"] = clock.timestamp(clock.now() + timedelta(seconds=period))
+        metadata["deletionTimestamp"] = clock.timestamp(clock.now() + _ahead(period))
         if metadata.get("generation"):
             metadata["generation"] += 1
     metadata["deletionGracePeriodSeconds"] = period
+
+
+def _ahead(seconds: int) -> timedelta:
+    """How far from the delete its deletionTimestamp lies; no calendar has room for every period."""
+    return timedelta(seconds=min(seconds, LONGEST))
 
 
 def _finalizers(kind: Kind, metadata: Tree, wish: DeleteOptions) -> list[str]:

@@ -205,6 +205,20 @@ CASES = {
         bare("LimitRange", spec={"limits": [{"type": "Pod", "min": {"cpu": "2"}, "max": {"cpu": "1"}}]}),
         ['spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1'],
     ),
+    "a ratio lies within its bounds, however large": (
+        bare(
+            "LimitRange",
+            spec={
+                "limits": [
+                    {"type": "Pod", "min": {"cpu": "1"}, "max": {"cpu": "2"}, "maxLimitRequestRatio": {"cpu": "1e900"}}
+                ]
+            },
+        ),
+        [
+            'spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: "1e900": ratio 1e900 is greater than max/min = '
+            "2.000000"
+        ],
+    ),
     "a quota is not negative": (
         bare("ResourceQuota", spec={"hard": {"pods": "-1"}}),
         ['spec.hard[pods]: Invalid value: "-1": must be greater than or equal to 0'],

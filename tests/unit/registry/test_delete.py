@@ -48,6 +48,17 @@ async def test_grace(registry, node, phase, asked, grace, gone):
     assert grace - 2 < wait <= grace
 
 
+@pytest.mark.parametrize("asked", [None, 2**62], ids=["of its own", "that is asked for"])
+async def test_a_pod_whose_period_no_calendar_holds_can_be_deleted(registry, asked):
+    pod = a_pod(node="n")
+    pod["spec"]["terminationGracePeriodSeconds"] = 2**62
+    await registry.create(K.Pod, "ns", pod)
+    marked = (await registry.delete(K.Pod, "ns", "x", DeleteOptions(grace=asked))).entry.tree()["metadata"]
+    assert marked["deletionGracePeriodSeconds"] == 2**62
+    shorter = (await registry.delete(K.Pod, "ns", "x", DeleteOptions(grace=10))).entry.tree()["metadata"]
+    assert -2 < clock.parse(shorter["deletionTimestamp"]).timestamp() - clock.unix() <= 10
+
+
 MARKED = {  # name: (node, what was asked before, the periods that a watch then sees)
     "a pod without a node": ("", [], ["MODIFIED 0", "DELETED 0"]),
     "a pod that is forced": ("n", [], ["MODIFIED 0", "DELETED 0"]),
