@@ -15,6 +15,7 @@ def validate(binding: ClusterRoleBinding) -> Iterable[FieldError]:
 
 
 def validate_update(new: ClusterRoleBinding, old: ClusterRoleBinding) -> Iterable[FieldError]:
+    yield from validate(new)
     yield from rbac.same_reference(new.roleRef, old.roleRef)
 
 

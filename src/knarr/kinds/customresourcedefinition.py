@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import rules
+import msgspec
+
+from knarr.kinds import rules, structural
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.trees import child, fill, fill_zero, items, keep_spec, keep_status
 from knarr.kinds.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionVersion
@@ -44,28 +46,30 @@ def validate(definition: CustomResourceDefinition) -> Iterator[FieldError]:
     if sum(version.storage for version in spec.versions) != 1:
         message = "must have exactly one version marked as storage version"
         yield field.wrong("spec.versions", spec.versions, message)
-    for index, version in enumerate(spec.versions):
-        yield from version_rules(version, at("spec", "versions", index))
+    yield from version_rules(spec.versions)
     yield from rules.needed("spec.names", plural=spec.names.plural, singular=spec.names.singular)
     yield from rules.needed("spec.names", kind=spec.names.kind, listKind=spec.names.listKind)
     if not definition.status.storedVersions:
         yield field.wrong("status.storedVersions", None, "must have at least one stored version")
 
 
-def version_rules(version: CustomResourceDefinitionVersion, path: str) -> Iterator[FieldError]:
-    yield from rules.wrong(at(path, "name"), version.name, names.label_1035_errors(version.name))
-    schema = version.schema.openAPIV3Schema if version.schema is not None else None
-    if schema is None:
-        yield field.required(at(path, "schema", "openAPIV3Schema"))
-    elif schema.type != "object":
-        shown = "spec.validation.openAPIV3Schema.type"
-        if not schema.type:
-            yield field.required(shown, "must not be empty at the root")
-        else:
-            yield field.wrong(shown, schema.type, "must be object at the root")
+def version_rules(versions: Sequence[CustomResourceDefinitionVersion]) -> Iterator[FieldError]:
+    """Names and schemas; a schema that all versions share is told of once, where upstream keeps it."""
+    schemas = [msgspec.to_builtins(v.schema.openAPIV3Schema) if v.schema is not None else None for v in versions]
+    shared = bool(schemas) and all(schema == schemas[0] for schema in schemas)
+    for index, (version, schema) in enumerate(zip(versions, schemas, strict=True)):
+        path = at("spec", "versions", index)
+        yield from rules.wrong(at(path, "name"), version.name, names.label_1035_errors(version.name))
+        if schema is None:
+            yield field.required(at(path, "schema", "openAPIV3Schema"))
+        elif not shared:
+            yield from structural.root_rules(schema, at(path, "schema", "openAPIV3Schema"))
+        elif index == 0:
+            yield from structural.root_rules(schema, "spec.validation.openAPIV3Schema")
 
 
 def validate_update(new: CustomResourceDefinition, old: CustomResourceDefinition) -> Iterator[FieldError]:
+    yield from validate(new)
     for name in ("group", "scope"):
         yield from rules.unchanged(getattr(new.spec, name), getattr(old.spec, name), at("spec", name))
 

@@ -87,6 +87,7 @@ def rolling_rules(rolling: RollingUpdateDaemonSet, path: str) -> Iterator[FieldE
 
 def validate_update(new: DaemonSet, old: DaemonSet) -> Iterator[FieldError]:
     yield from rules.unchanged(new.spec.selector, old.spec.selector, "spec.selector")
+    yield from validate(new)
 
 
 def validate_status(new: DaemonSet, old: DaemonSet) -> Iterator[FieldError]:

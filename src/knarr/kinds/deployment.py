@@ -67,6 +67,7 @@ def rolling_rules(rolling: RollingUpdateDeployment, path: str) -> Iterator[Field
 
 
 def validate_update(new: Deployment, old: Deployment) -> Iterator[FieldError]:
+    yield from validate(new)
     yield from rules.unchanged(new.spec.selector, old.spec.selector, "spec.selector")
 
 

@@ -72,7 +72,10 @@ def _ports(ports: Sequence[EndpointPort]) -> Iterator[FieldError]:
 
 
 def validate_update(new: EndpointSlice, old: EndpointSlice) -> Iterable[FieldError]:
-    yield from rules.unchanged(new.addressType, old.addressType, "addressType")
+    if new.addressType != old.addressType:
+        yield field.wrong("addressType", new.addressType, rules.IMMUTABLE)
+    else:
+        yield from validate(new)
 
 
 SHOWN = 3  #: how many ports and addresses a cell lists before it says "+ N more..."

@@ -35,6 +35,7 @@ def validate(class_: IngressClass) -> Iterator[FieldError]:
 def validate_update(new: IngressClass, old: IngressClass) -> Iterator[FieldError]:
     after, before = (class_.spec.controller if class_.spec else "" for class_ in (new, old))
     yield from rules.unchanged(after, before, "spec.controller")
+    yield from validate(new)
 
 
 def row(class_: IngressClass, now: datetime) -> Sequence[object]:

@@ -104,6 +104,7 @@ def completion_rules(spec: JobSpec, path: str) -> Iterator[FieldError]:
 
 
 def validate_update(new: Job, old: Job) -> Iterator[FieldError]:
+    yield from validate(new)
     after, before = new.spec or JobSpec(), old.spec or JobSpec()
     elastic = (
         after.completionMode == "Indexed"

@@ -33,6 +33,7 @@ def validate(set_: ReplicaSet) -> Iterator[FieldError]:
 
 
 def validate_update(new: ReplicaSet, old: ReplicaSet) -> Iterator[FieldError]:
+    yield from validate(new)
     yield from rules.unchanged(new.spec.selector, old.spec.selector, "spec.selector")
 
 

@@ -15,6 +15,7 @@ def validate(binding: RoleBinding) -> Iterable[FieldError]:
 
 
 def validate_update(new: RoleBinding, old: RoleBinding) -> Iterable[FieldError]:
+    yield from validate(new)
     yield from rbac.same_reference(new.roleRef, old.roleRef)
 
 

@@ -121,6 +121,7 @@ def claim_templates(spec: StatefulSetSpec) -> Iterator[FieldError]:
 
 
 def validate_update(new: StatefulSet, old: StatefulSet) -> Iterator[FieldError]:
+    yield from validate(new)
     kept = {name: getattr(old.spec, name) for name in CHANGEABLE}
     if msgspec.structs.replace(new.spec, **kept) != old.spec:
         listed = ", ".join(f"'{name}'" for name in CHANGEABLE[:-1])

@@ -30,6 +30,7 @@ def validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
 
 
 def validate_update(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
+    yield from validate(new)
     yield from rules.unchanged(new.spec, old.spec, "spec")
 
 

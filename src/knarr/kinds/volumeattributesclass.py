@@ -32,6 +32,7 @@ def validate_update(new: VolumeAttributesClass, old: VolumeAttributesClass) -> I
     for name in ("driverName", "parameters"):
         if getattr(new, name) != getattr(old, name):
             yield field.forbidden(name, f"updates to {name} are forbidden.")
+    yield from validate(new)
 
 
 def row(class_: VolumeAttributesClass, now: datetime) -> Sequence[object]:

@@ -45,6 +45,21 @@ def address(name="10.1.1.1", **parent):
     return spec("IPAddress", "networking", name, parentRef={"resource": "services", "name": "s", **parent})
 
 
+def definition(*schemas):
+    versions = [
+        {"name": f"v{n}", "served": True, "storage": n == 1, "schema": {"openAPIV3Schema": schema}}
+        for n, schema in enumerate(schemas, 1)
+    ]
+    given = {"group": "g.example", "scope": "Cluster", "names": {"plural": "foos", "kind": "Foo"}, "versions": versions}
+    return spec("CustomResourceDefinition", "apiextensions", "foos.g.example", **given)
+
+
+def holding(schema):
+    return {"type": "object", "properties": {"a": schema}}
+
+
+ONLY = "spec.validation.openAPIV3Schema"
+LIST = {"type": "array"}
 VAC = bare("VolumeAttributesClass", "storage", driverName="d.example", parameters={"iops": "1"})
 BEHIND = {"name": "s", "namespace": "n"}
 COMPLAINTS = {
@@ -116,6 +131,47 @@ COMPLAINTS = {
         [
             "spec.policyName: Required value",
             "spec.validationActions: Required value: at least one validation action is required",
+        ],
+    ),
+    "a schema has a type": (definition({}), [f"{ONLY}.type: Required value: must not be empty at the root"]),
+    "a schema is of an object": (
+        definition({"type": "string"}),
+        [f'{ONLY}.type: Invalid value: "string": must be object at the root'],
+    ),
+    "a list says of what": (
+        definition(holding(LIST)),
+        [f"{ONLY}.properties[a].items: Required value: must be specified"],
+    ),
+    "a schema that two versions share is told of once": (
+        definition(holding(LIST), holding(LIST)),
+        [f"{ONLY}.properties[a].items: Required value: must be specified"],
+    ),
+    "versions that differ are told apart": (
+        definition(holding({"type": "string"}), holding(LIST)),
+        ["spec.versions[1].schema.openAPIV3Schema.properties[a].items: Required value: must be specified"],
+    ),
+    "a field has a type": (
+        definition(holding({})),
+        [f"{ONLY}.properties[a].type: Required value: must not be empty for specified object fields"],
+    ),
+    "a list's items have a type": (
+        definition(holding({"type": "array", "items": {}})),
+        [f"{ONLY}.properties[a].items.type: Required value: must not be empty for specified array items"],
+    ),
+    "a field that may be anything needs no type": (
+        definition(holding({"x-kubernetes-preserve-unknown-fields": True})),
+        [],
+    ),
+    "a map has no named fields": (
+        definition({**holding({"type": "string"}), "additionalProperties": {"type": "string"}}),
+        [f"{ONLY}.additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive"],
+    ),
+    "what is not structural is not supported": (
+        definition(holding({"type": "object", "$ref": "#/x", "uniqueItems": True})),
+        [
+            f"{ONLY}.properties[a].$ref: Forbidden: $ref is not supported",
+            f"{ONLY}.properties[a].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime "
+            "complexity becomes quadratic",
         ],
     ),
     "a good API service": (api(), []),

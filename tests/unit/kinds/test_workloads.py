@@ -40,6 +40,11 @@ def job(**spec):
     return body("batch/v1", "Job", spec={"template": ONCE, **spec})
 
 
+def made_job(**spec):
+    """A job as it is after its creation: with its selector."""
+    return job(**{"manualSelector": True, **SELECTED, "template": {**ONCE, "metadata": POD["metadata"]}, **spec})
+
+
 def cron_job(**spec):
     return body(
         "batch/v1", "CronJob", spec={"schedule": "* * * * *", "jobTemplate": {"spec": {"template": ONCE}}, **spec}
@@ -236,12 +241,13 @@ def test_a_daemon_set_counts_its_templates(updated):
     assert counts == ["4", "5"]
 
 
+MISMATCH = 'spec.template.metadata.labels: Invalid value: {"app":"x"}: `selector` does not match template `labels`'
+MOVED = {"matchLabels": {"z": "y"}}
+KEPT = 'spec.selector: Invalid value: {"matchLabels":{"z":"y"}}: field is immutable'
 FIXED = {
-    "a deployment's selector": (
-        deployment(),
-        deployment(selector={"matchLabels": {"z": "y"}}),
-        ['spec.selector: Invalid value: {"matchLabels":{"z":"y"}}: field is immutable'],
-    ),
+    "a deployment's selector": (deployment(), deployment(selector=MOVED), [MISMATCH, KEPT]),
+    "a replica set's selector": (replica_set(), replica_set(selector=MOVED), [MISMATCH, KEPT]),
+    "a daemon set's selector, told of first": (daemon_set(), daemon_set(selector=MOVED), [KEPT, MISMATCH]),
     "a stateful set's service": (
         stateful_set(),
         stateful_set(serviceName="y"),
@@ -252,16 +258,30 @@ FIXED = {
         ],
     ),
     "a job's completions": (
-        job(completions=1),
-        job(completions=2),
+        made_job(completions=1),
+        made_job(completions=2),
         ["spec.completions: Invalid value: 2: field is immutable"],
     ),
     "nothing, when only the number of replicas changes": (deployment(), deployment(replicas=7), []),
     "nothing, when an elastic job grows": (
-        job(completionMode="Indexed", completions=2, parallelism=2),
-        job(completionMode="Indexed", completions=3, parallelism=3),
+        made_job(completionMode="Indexed", completions=2, parallelism=2),
+        made_job(completionMode="Indexed", completions=3, parallelism=3),
         [],
     ),
+    **{
+        f"what a create may not say either, of a {kind}": (
+            make(),
+            make(**{name: -1}),
+            [f"spec.{name}: Invalid value: -1: must be greater than or equal to 0"],
+        )
+        for kind, make, name in (
+            ("deployment", deployment, "replicas"),
+            ("replica set", replica_set, "replicas"),
+            ("daemon set", daemon_set, "minReadySeconds"),
+            ("stateful set", stateful_set, "replicas"),
+            ("job", made_job, "backoffLimit"),
+        )
+    },
 }
 
 
