@@ -6,7 +6,7 @@ What this module imports is what the first answer takes; the workers are loaded 
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 
 from knarr.app import bootstrap
@@ -24,6 +24,8 @@ from knarr.store.store import Store
 
 SERVICE_PORT = 443
 
+Work = Callable[[Cluster, Pki, Api, Handler], Coroutine[None, None, None]]
+
 
 async def serve(cluster: Cluster, ready: Callable[[], None]) -> None:
     """Run the cluster's server until TERM or INT; call `ready` when its API answers."""
@@ -39,14 +41,19 @@ async def serve(cluster: Cluster, ready: Callable[[], None]) -> None:
         await bootstrap.ensure(api, cluster)
         await listen(cluster, pki, handler, stack)
         ready()
-        from knarr.app import workers
-
+        work = await asyncio.to_thread(load_workers)  # the loop answers meanwhile
         gc.freeze()  # what is loaded now stays: the collector need not look at it again
         gc.enable()
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(workers.run(cluster, pki, api, handler))
+            running = tasks.create_task(work(cluster, pki, api, handler))
             await stopping.wait()
             running.cancel()
+
+
+def load_workers() -> Work:
+    from knarr.app import workers
+
+    return workers.run
 
 
 async def open_registry(cluster: Cluster, stack: AsyncExitStack) -> Registry:

@@ -93,8 +93,8 @@ class Api:
             **{"continue": after},
         )
         answer = await self.raw("GET", where.path(namespace), query=query, headers=headers)
-        page = codec.decode_page(where.type, answer.body)
-        return Listing(page.items or [], page.metadata.resourceVersion, page.metadata.continue_)
+        page, items = codec.decode_page(where.type, answer.body)
+        return Listing(items, page.resourceVersion, page.continue_)
 
     async def create(self, obj: T, *, subresource: str = "") -> T:
         """Create in the object's own namespace. With a subresource it is posted there, of the object it names."""

@@ -6,7 +6,7 @@ what does not decode at once is read as plain JSON, relieved of its nulls and co
 
 from collections.abc import Hashable
 from functools import cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 encode = msgspec.json.Encoder().encode
 
 
-class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a list."""
+class Page(msgspec.Struct, frozen=True):
+    """One page of a list; the objects wait for the decoder of their type, which an empty list does not need."""
 
-    metadata: ListMeta = msgspec.field(default_factory=ListMeta)
-    items: list[T] | None = None
+    metadata: dict[str, Any] | None = None
+    items: list[msgspec.Raw] | None = None
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -45,9 +45,10 @@ def decode(type_: type[T], data: bytes | msgspec.Raw) -> T:
     return found
 
 
-def decode_page(type_: type[T], data: bytes) -> Page[T]:
-    page: Page[T] = decode(Page[type_], data)  # type: ignore[valid-type]  # a type made at run time
-    return page
+def decode_page(type_: type[T], data: bytes) -> tuple[ListMeta, list[T]]:
+    page = decode(Page, data)
+    about = msgspec.convert(without_nulls(page.metadata or {}), ListMeta, strict=False)
+    return about, [decode(type_, item) for item in page.items or []]
 
 
 def without_nulls(value: Any) -> Any:

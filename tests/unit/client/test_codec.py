@@ -34,8 +34,14 @@ def test_what_is_no_object_is_refused(data):
 
 
 def test_a_list_of_null_items_is_empty():
-    page = codec.decode_page(ConfigMap, b'{"metadata":{"resourceVersion":"7"},"items":null}')
-    assert (page.items or [], page.metadata.resourceVersion) == ([], "7")
+    about, items = codec.decode_page(ConfigMap, b'{"metadata":{"resourceVersion":"7"},"items":null}')
+    assert (items, about.resourceVersion) == ([], "7")
+
+
+def test_nulls_in_a_list_and_in_its_items_are_absent_fields():
+    body = b'{"metadata":{"resourceVersion":"7","continue":null},"items":[{"metadata":{"creationTimestamp":null}}]}'
+    about, items = codec.decode_page(ConfigMap, body)
+    assert (items, about.continue_) == ([ConfigMap()], "")
 
 
 def test_what_is_encoded_decodes_to_the_same():
