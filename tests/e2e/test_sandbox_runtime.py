@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from knarr.kinds.types.core_v1 import EmptyDirVolumeSource
 from knarr.net import namespace, podnetwork
 from knarr.net.netlink import Netlink
 from knarr.net.plan import NetworkPlan
@@ -35,6 +36,7 @@ from knarr.node.runtimes.runtime import (
 from knarr.node.runtimes.sandbox import cleaning
 from knarr.node.runtimes.sandbox.host import check_host, control_groups
 from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
+from knarr.node.volumes import empty_dir, memory
 
 pytestmark = pytest.mark.e2e
 PLAN = NetworkPlan("podtest", 6)
@@ -335,6 +337,18 @@ def test_volumes_are_the_hosts_own_directories(node: Node):
     assert (data / "x").read_text() == "new\n"
     assert said[0] == "fixed"
     assert "Read-only file system" in said[1]
+
+
+def test_a_directory_in_memory_holds_no_more_than_its_limit(node: Node):
+    source = EmptyDirVolumeSource(medium="Memory", sizeLimit="1Mi")
+    for _ in range(2):
+        folder = empty_dir.make(source, node.folder / "memory", None)
+    try:
+        script = "cd /m; stat -f -c %T .; head -c 2M /dev/zero 2>&1 > x | grep -c 'No space'; stat -c %s x"
+        assert in_pod(node, script, mounts=(Mount(folder, "/m"),), user=1234) == ["tmpfs", "1", str(1 << 20)]
+    finally:
+        memory.release(node.folder)
+    assert list(folder.iterdir()) == []
 
 
 def test_a_sub_path_that_became_a_link_is_not_followed(node: Node):

@@ -50,6 +50,9 @@ def _remove_node(cluster: Cluster, name: str) -> None:
 
 def _clean_node(cluster: Cluster, name: str) -> None:
     """End a node's pods, and what held them."""
+    from knarr.node.volumes import memory
+
+    memory.release(cluster.node_folder(name))
     if cluster.runtime == "containerd":
         from knarr.node.runtimes.containerd import cleaning as containerd
 

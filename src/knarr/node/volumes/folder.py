@@ -18,7 +18,7 @@ from knarr.node.config import NodeConfig
 from knarr.node.env import expand
 from knarr.node.runtimes.runtime import Mount, Propagation
 from knarr.node.spec import log_directory
-from knarr.node.volumes import claim, downward_api, empty_dir, host_path, objects, projected
+from knarr.node.volumes import claim, downward_api, empty_dir, host_path, memory, objects, projected
 from knarr.node.volumes.subpath import inside
 from knarr.node.volumes.volume import File, VolumeError, checked, failed, write
 
@@ -65,6 +65,7 @@ class Folders:
         self._places.pop(uid, None)
         for key in [key for key in self._renewals if key[0] == uid]:
             del self._renewals[key]
+        await asyncio.to_thread(memory.release, self._config.pods / uid)
         for folder in (self._config.pods / uid, log_directory(pod, self._config)):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
