@@ -1,6 +1,6 @@
 """Request bodies: their bytes as trees, refused in upstream's words when they are none."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -16,6 +16,7 @@ from knarr.server.paths import truth
 from knarr.server.queries import META, dry_run_errors, number, one
 
 Tree = dict[str, Any]
+Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 META_KINDS = ("Status", "DeleteOptions", "WatchEvent")  #: known in every version
 POLICIES = ("Foreground", "Background", "Orphan")
@@ -73,7 +74,7 @@ class _Preconditions(msgspec.Struct):
 class _DeleteOptions(msgspec.Struct):
     """The API's DeleteOptions, as far as they are heeded."""
 
-    gracePeriodSeconds: int | None = None
+    gracePeriodSeconds: Int64 | None = None
     propagationPolicy: str | None = None
     orphanDependents: bool | None = None
     dryRun: list[str] | None = None

@@ -1,5 +1,6 @@
 """What a request's query says, checked and worded as upstream does. Pure; the result is handed to the registry."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ MANAGER_BYTES = 128
 VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 META = "meta.k8s.io"
 MATCH = "resourceVersionMatch"
+_INTEGER = re.compile("[+-]?[0-9]+").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,11 @@ def number(query: Query, name: str) -> int | None:
     text = one(query, name)
     if text is None or text == "":
         return None
-    try:
-        return int(text, 10)
-    except ValueError:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    if not _INTEGER(text):
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    if len(text) > 20 or not -(1 << 63) <= int(text) < 1 << 63:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return int(text)
 
 
 def pretty(query: Query) -> bool:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from knarr.client.transport import Request
 from knarr.kinds.table import BUILTIN
 from knarr.meta.errors import BadRequest
-from knarr.server.bodies import check_kind
+from knarr.server.bodies import check_kind, delete_options
 
 POD = BUILTIN.by_resource("", "v1", "pods")
 SETS = BUILTIN.by_resource("apps", "v1", "statefulsets")
@@ -40,3 +41,13 @@ def test_refusals(tree, expected, message):
 @pytest.mark.parametrize("tree", [{}, {"kind": "Pod"}, {"apiVersion": "v1", "kind": ""}, {"apiVersion": 3}])
 def test_what_says_nothing_or_is_no_text_passes(tree):
     assert check_kind(tree, POD, BUILTIN) is None
+
+
+PERIODS = {"a period beyond 64 bits": "18446744073709551615", "a fraction of one": "1.5", "a word": '"long"'}
+
+
+@pytest.mark.parametrize("period", PERIODS.values(), ids=PERIODS)
+def test_delete_options_of_wrong_types_are_refused(period):
+    body = f'{{"gracePeriodSeconds": {period}}}'.encode()
+    with pytest.raises(BadRequest, match="unable to decode the delete options"):
+        delete_options(Request("DELETE", "/", [], {"content-type": "application/json"}, body))

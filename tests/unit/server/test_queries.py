@@ -10,6 +10,18 @@ WRONG = {
         lambda: queries.list_options([("limit", "x")]),
         (400, 'strconv.ParseInt: parsing "x": invalid syntax'),
     ),
+    "a limit only Python would read": (
+        lambda: queries.list_options([("limit", "1_000")]),
+        (400, 'strconv.ParseInt: parsing "1_000": invalid syntax'),
+    ),
+    "a limit beyond 64 bits": (
+        lambda: queries.list_options([("limit", str(1 << 63))]),
+        (400, 'strconv.ParseInt: parsing "9223372036854775808": value out of range'),
+    ),
+    "a timeout beyond all numbers": (
+        lambda: queries.list_options([("timeoutSeconds", "9" * 500)]),
+        (400, f'strconv.ParseInt: parsing "{"9" * 500}": value out of range'),
+    ),
     "an unknown match": (
         lambda: queries.list_options([("resourceVersionMatch", "Bogus"), ("resourceVersion", "1")]),
         (
