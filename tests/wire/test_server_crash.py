@@ -27,7 +27,7 @@ from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.meta.errors import ApiError
 
 CRASHES, WRITERS = 50, 6
-LONGEST = 0.12  #: seconds a server lives under load at most
+LONGEST = 0.4  #: seconds a server lives under load at most
 
 
 @dataclass
