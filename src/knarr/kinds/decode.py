@@ -43,19 +43,16 @@ def decode_yaml(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
     try:
         value, duplicates = yaml_text.load(body.decode(errors="replace"), MAX_DEPTH)
     except yaml_text.Unreadable as error:
-        unrecognized(body, kind, str(error))
+        unrecognized(body, kind, str(error), what="")
     if not isinstance(value, dict):
         wanted = f"json: cannot unmarshal {go_name(value)} into Go value of type {_GO_HEAD}"
         unrecognized(body, kind, f"json parse error: {wanted}")
     return value, duplicates
 
 
-def unrecognized(body: bytes, kind: str, detail: str) -> NoReturn:
+def unrecognized(body: bytes, kind: str, detail: str, what: str = "couldn't get version/kind; ") -> NoReturn:
     """Refuse a body of which not even the kind can be read."""
-    raise BadRequest(
-        f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
-        f"{detail} ({_summary(body)})"
-    )
+    raise BadRequest(f"the object provided is unrecognized (must be of type {kind}): {what}{detail} ({_summary(body)})")
 
 
 def go_name(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from knarr.kinds import cells
+from knarr.kinds.daemonset import TEMPLATE_GENERATION
 from knarr.kinds.kind import Kind
 from knarr.meta import clock
 from knarr.registry.registry import Entry
@@ -74,11 +75,22 @@ _decode_metadata = msgspec.json.Decoder(_Metadata).decode
 def partial(raw: bytes, version: str = "v1") -> bytes:
     """An object reduced to its metadata."""
     metadata = bytes(_decode_metadata(raw).metadata)
+    if TEMPLATE_GENERATION.encode() in metadata:
+        metadata = _without_counter(metadata)
     return (
         (b'{"kind":"PartialObjectMetadata","apiVersion":"' + META.encode() + b"/" + version.encode() + b'","metadata":')
         + metadata
         + b"}"
     )
+
+
+def _without_counter(metadata: bytes) -> bytes:
+    """Metadata without a DaemonSet's old counter: upstream makes that annotation for whole objects only."""
+    tree = msgspec.json.decode(metadata)
+    annotations = tree.get("annotations") or {}
+    if annotations.pop(TEMPLATE_GENERATION, None) is not None and not annotations:
+        del tree["annotations"]
+    return msgspec.json.encode(tree)
 
 
 def partial_list(entries: Iterable[Entry], metadata: Tree, version: str = "v1") -> bytes:
