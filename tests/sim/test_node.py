@@ -104,4 +104,4 @@ def test_the_containers_of_a_pod_that_goes_at_once_are_stopped_at_once(period, a
             await asyncio.sleep(0.1)
             return graces, await cluster.machines["node-0"].runtime.pods()
 
-    assert virtual_time.run(main()) == ([1], [])
+    assert virtual_time.run(main()) == ([2], [])

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 RETRY = 0.5  #: seconds before a runtime that failed to answer is asked again
 BROKEN = 5.0  #: seconds before a worker that broke is replaced
-ORPHAN_GRACE = 30
+ORPHAN_GRACE = 1  #: seconds: nobody knows any more what the pod was granted
 
 Source = TypeVar("Source", ConfigMap, Secret)
 

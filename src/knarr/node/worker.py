@@ -30,7 +30,7 @@ from knarr.node.volumes.volume import VolumeError
 
 log = logging.getLogger(__name__)
 
-LEAST_STOP = 2.0  #: seconds a container gets even when a hook used up its grace
+LEAST_STOP = 2.0  #: seconds between TERM and KILL that a container always gets, whatever its grace or its hook
 RETRY = 2.0  #: seconds before something is tried again that may heal by itself: a ConfigMap, a sandbox
 REFRESH = 60.0  #: seconds between looks at the contents of mounted ConfigMaps, Secrets and tokens
 
@@ -241,7 +241,7 @@ class Worker:
         if container is not None:
             await end_hook(self, container, step)
         used = asyncio.get_running_loop().time() - begun
-        left = max(LEAST_STOP, step.grace - used) if used else step.grace
+        left = max(LEAST_STOP, step.grace - used)
         if self.memory.stopping.get(step.id, step.grace) < step.grace:
             return  # a shorter grace took over
         try:

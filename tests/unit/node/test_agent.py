@@ -125,16 +125,24 @@ async def test_a_restarted_agent_finds_its_pods_and_neither_restarts_nor_doubles
     assert world.pod()["status"]["containerStatuses"][0].get("restartCount", 0) == 0
 
 
-async def test_a_pod_deleted_while_the_agent_was_away_is_stopped():
+async def test_a_pod_deleted_while_the_agent_was_away_is_stopped_at_once():
     world = World()
     async with world.agent():
         await world.apply()
         await world.until(lambda: world.phase() == "Running")
     await world.server.put(f"{PODS}/a", world.pod(), "DELETED")
+    graces, plain = [], world.runtime.stop_container
+
+    async def stop(uid, container, grace):
+        graces.append(grace)
+        await plain(uid, container, grace)
+
+    world.runtime.stop_container = stop
     async with world.agent():
         async with asyncio.timeout(5):
             while await world.runtime.pods():
                 await world.runtime.wait_change()
+    assert graces == [2]
 
 
 @pytest.mark.parametrize("moments", range(3))
