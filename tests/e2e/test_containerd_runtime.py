@@ -202,6 +202,8 @@ def test_down_leaves_nothing_and_up_brings_the_pods_back(running: Running):
     assert not place.run.exists()
     assert str(running.cluster.data_dir) not in Path("/proc/self/mountinfo").read_text()
     assert not list(Path("/sys/fs/cgroup").glob(f"*{place.cgroup}"))
+    noted = Path("/var/lib/cni/results").glob("*")
+    assert not [file for file in noted if os.fsencode(place.state) in file.read_bytes()]
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.parent.name != "self"]
     assert not [command for command in commands if os.fsencode(place.socket) in command]
     knarr("up", "--name", NAME)

@@ -17,6 +17,7 @@ from knarr.node.runtimes.sandbox.host import GROUPS
 
 SHIM = b"containerd-shim-runc-v2"
 SOCKETS = Path("/run/containerd/s")
+NETWORKS = Path("/var/lib/cni/results")
 PATIENCE = 5.0  #: seconds for a shim to see that its containers have ended
 
 
@@ -32,10 +33,10 @@ def clean_node(node: Path) -> None:
         _kill(shim)
     _unmount((place.run, place.root))
     _remove_sockets(place)
+    _remove_networks(place)
     if place.run.is_dir():
         shutil.rmtree(place.run)
-    with contextlib.suppress(OSError):  # other nodes have theirs in it
-        RUN.rmdir()
+    _remove_empty(RUN)
     _remove_groups(place.cgroup.lstrip("/"))
 
 
@@ -85,7 +86,19 @@ def _remove_sockets(place: Place) -> None:
     """The shims' sockets, which lie in a directory that every containerd of the host shares."""
     for file in place.state.glob("io.containerd.runtime.v2.task/*/*/address"):
         Path(file.read_text().removeprefix("unix://")).unlink(missing_ok=True)
-    for directory in (SOCKETS, SOCKETS.parent):
+    _remove_empty(SOCKETS, SOCKETS.parent)
+
+
+def _remove_networks(place: Place) -> None:
+    """What containerd noted of its pods' networks, which names their namespaces; also a directory that all share."""
+    for file in NETWORKS.glob("*"):
+        if os.fsencode(place.state) in file.read_bytes():
+            file.unlink()
+    _remove_empty(NETWORKS, NETWORKS.parent)
+
+
+def _remove_empty(*directories: Path) -> None:
+    for directory in directories:
         with contextlib.suppress(OSError):  # not there, or others have theirs in it
             directory.rmdir()
 

@@ -41,12 +41,10 @@ class Images:
         if stored.host:
             message = f'image "{name}" is built FROM host, which only the sandbox runtime can run'
             raise RuntimeFailure(message, reason="ErrImagePull")
+        if image := await self._taken(stored):
+            return image
         async with self._lock:
-            known = (await asyncio.to_thread(self._read)).get(stored.id)
-            there = await self._status(known) if known else None
-            if there is not None and set(stored.names) <= set(there.repo_tags):
-                return there
-            return await self._take(stored)
+            return await self._taken(stored) or await self._take(stored)
 
     async def ls(self) -> list[cri.Image]:
         """Every image containerd has, the pods' own pause image apart."""
@@ -60,6 +58,12 @@ class Images:
                 await asyncio.to_thread(_pause_layer, Path(scratch))
                 await self._hand_over([Path(scratch)], ImageConfig(entrypoint=PAUSE), [normalised(PAUSE_IMAGE)])
             await self._wait_seen(PAUSE_IMAGE)
+
+    async def _taken(self, stored: StoredImage) -> cri.Image | None:
+        """The image as it was handed over, if it still has all its names."""
+        known = (await asyncio.to_thread(self._read)).get(stored.id)
+        there = await self._status(known) if known else None
+        return there if there is not None and set(stored.names) <= set(there.repo_tags) else None
 
     async def _take(self, stored: StoredImage) -> cri.Image:
         layers = [self._store.layers / layer for layer in stored.layers]
