@@ -116,6 +116,26 @@ def test_a_pod_that_fits_nowhere_says_so_and_is_placed_when_a_node_fits():
     virtual_time.run(main())
 
 
+def test_a_fault_over_one_pod_neither_ends_the_scheduler_nor_loses_the_pod(monkeypatch):
+    plain, faults = scheduler.schedule, [RuntimeError("a filter broke")]
+
+    def broken(pod, *arguments, **options):
+        if pod.metadata.name == "odd" and faults:
+            raise faults.pop()
+        return plain(pod, *arguments, **options)
+
+    monkeypatch.setattr(scheduler, "schedule", broken)
+
+    async def main():
+        async with a_cluster(1) as cluster:
+            await cluster.apply(a_pod("odd"), a_pod("plain"))
+            await cluster.settled()
+            assert [pod.spec.nodeName for pod in (await cluster.api.list(Pod, SPACE)).items] == ["node-0", "node-0"]
+            assert faults == []
+
+    virtual_time.run(main())
+
+
 def test_room_is_given_away_once():
     async def main():
         async with a_cluster(1) as cluster:

@@ -66,7 +66,11 @@ class Scheduler:
             try:
                 decision = await self._decide(waiting.pod)
             except (ApiError, TransportError) as error:
-                log.warning("%s: %s", key_of(waiting.pod), error)
+                log.warning("pod %s/%s: %s", *key_of(waiting.pod), error)
+                self.queue.retry(waiting)
+                continue
+            except Exception:  # a fault in a filter: one pod's turn is lost, the others go on
+                log.exception("pod %s/%s cannot be decided about", *key_of(waiting.pod))
                 self.queue.retry(waiting)
                 continue
             log.debug("pod %s/%s: %s", *key_of(waiting.pod), decision)
