@@ -1,0 +1,9 @@
+"""What every test shares: how hypothesis looks for examples."""
+
+import os
+
+from hypothesis import settings
+
+# No deadline: machines are shared and noisy, and speed belongs in benchmarks. In CI the examples are the same each time.
+settings.register_profile("knarr", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("knarr")
