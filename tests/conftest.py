@@ -4,6 +4,6 @@ import os
 
 from hypothesis import settings
 
-# No deadline: machines are shared and noisy, and speed belongs in benchmarks. In CI the examples are the same each time.
+# No deadline: machines are noisy, and speed belongs in benchmarks. In CI the examples are the same each time.
 settings.register_profile("knarr", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("knarr")
