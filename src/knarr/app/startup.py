@@ -54,7 +54,10 @@ def up(wishes: Wishes, *, foreground: bool = False) -> Cluster:
     say_runtime(cluster, wishes)
     check_host(cluster)
     with locked(cluster):
-        begin(cluster, known)
+        try:
+            begin(cluster, known)
+        except OSError as error:  # a full disk, say
+            raise ConfigError(f"cannot start cluster {cluster.name!r}: {error}") from error
     _next_steps(cluster)
     if foreground:
         _stay(cluster)
