@@ -50,6 +50,16 @@ def nothing(*trees: Tree) -> None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """That a kind is another way to see the objects of `kind`. Both functions take a tree of one's own and give one."""
+
+    kind: "Kind"
+    inward: Callable[[Tree], Tree]  #: from this form to the stored one
+    outward: Callable[[Tree], Tree]  #: from the stored form to this one
+    fields: Mapping[str, str] = field(default_factory=dict)  #: the stored kind's names of selectable fields
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """One kind: its names, its rules and how it prints. Each lives in its own file of `kinds/`."""
@@ -93,6 +103,8 @@ class Kind:
     grace: Callable[[Any], int | None] = lambda obj: None
     #: names of the controllers' propagation default: "background" or "orphan" (Jobs of old)
     propagation: str = "background"
+    #: set when this kind has no storage of its own
+    view: View | None = None
 
     @property
     def api_version(self) -> str:

@@ -60,7 +60,8 @@ class Core:
     async def start(self) -> None:
         """Load the cache and keep it fed; returns when it holds everything that was in the store."""
         for kind in self.kinds.all():
-            self._add(kind)
+            if kind.view is None:
+                self._add(kind)
         base = max(self.store.compacted, self.store.revision - REPLAYED)
         await self._load(base)
         self.revision = base

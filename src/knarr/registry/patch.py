@@ -8,7 +8,7 @@ from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.patch_schema import patch_schema
 from knarr.kinds.schema import type_name
 from knarr.meta.patch import json_patch, merge_patch, strategic_merge
-from knarr.registry import pipeline
+from knarr.registry import pipeline, views
 from knarr.registry.core import Core, Options
 from knarr.registry.entry import Entry
 from knarr.registry.modify import TRIES, modify
@@ -27,18 +27,20 @@ async def patch(
     *,
     subresource: str = "",
 ) -> Entry:
-    """Patch an object, or with `subresource` "status" that part of it."""
+    """Patch an object, or with `subresource` "status" that part of it. Of a view, the stored object comes back."""
     options = options or Options()
+    target = views.stored(kind)
     saved = msgspec.json.encode(body)  # each try uses up a patch of its own
 
     async def change(old: Tree) -> Tree:
-        new = patched(kind, old, form, msgspec.json.decode(saved))
-        pipeline.read(kind, new, options)
+        new = patched(kind, views.shown(kind, old), form, msgspec.json.decode(saved))
+        new = views.inward(kind, new, options)
+        pipeline.read(target, new, options)
         if new["metadata"].get("resourceVersion") == old["metadata"]["resourceVersion"]:
             del new["metadata"]["resourceVersion"]  # the patch did not ask for another one
         return new
 
-    return await modify(core, kind, namespace, name, change, options, subresource=subresource, tries=TRIES)
+    return await modify(core, target, namespace, name, change, options, subresource=subresource, tries=TRIES)
 
 
 def patched(kind: Kind, old: Tree, form: Form, body: Any) -> Tree:

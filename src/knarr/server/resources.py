@@ -6,12 +6,14 @@ from knarr.client.transport import Response
 from knarr.kinds.decode import decode_yaml
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import Expired, NotAcceptable
+from knarr.registry import views
 from knarr.registry.core import Options
 from knarr.registry.entry import Entry
 from knarr.registry.list import Page
 from knarr.registry.patch import Form
 from knarr.registry.registry import Registry
 from knarr.registry.scale import SCALE
+from knarr.registry.views import stored
 from knarr.server import bodies, component_statuses, negotiation, queries, status, tables, watches
 from knarr.server.admission import Admission, Plugin, State, admit
 from knarr.server.call import Call
@@ -63,17 +65,17 @@ class Resources:
             return self._show(call, kind, 200, component_statuses.entry(target.name))
         if target.subresource == "scale":
             return self._show(call, SCALE, 200, await self._registry.get_scale(kind, target.namespace, target.name))
-        return self._show(call, kind, 200, await self._registry.get(kind, target.namespace, target.name))
+        return self._show(call, kind, 200, await self._registry.get(stored(kind), target.namespace, target.name))
 
     async def list_all(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options(call.request.query)
         if kind is component_statuses.KIND:
             return self._page(call, kind, Page(kind, component_statuses.entries(), self._registry.revision))
         page = await self._registry.list(
-            kind,
+            stored(kind),
             call.target.namespace if kind.namespaced else "",
             labels=options.labels,
-            fields=options.fields,
+            fields=views.fields(kind, options.fields),
             limit=options.limit,
             token=options.token,
             resource_version=options.resource_version,
@@ -84,22 +86,24 @@ class Resources:
     def _page(self, call: Call, kind: Kind, page: Page) -> Response:
         form = call.form
         if form.shape == "Table":
-            body = tables.table(kind, page.entries, page.metadata, include=call.include, version=form.version)
+            body = tables.table(stored(kind), page.entries, page.metadata, include=call.include, version=form.version)
             return call.answer(200, body)
         if form.shape == "PartialObjectMetadata":
             raise NotAcceptable("you requested PartialObjectMetadata, but the requested object is a list")
         if form.shape:
             return call.answer(200, tables.partial_list(page.entries, page.metadata, form.version))
+        if kind.view is not None:
+            page.kind, page.entries = kind, [views.seen(kind, entry) for entry in page.entries]
         return call.answer(200, page.raw)
 
     async def watch(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options([*call.request.query, ("watch", "true")])
         try:
             watch = self._registry.watch(
-                kind,
+                stored(kind),
                 call.target.namespace if kind.namespaced else "",
                 labels=options.labels,
-                fields=_fields(options, call),
+                fields=views.fields(kind, _fields(options, call)),
                 resource_version=options.resource_version,
                 bookmarks=options.bookmarks,
                 initial_events=options.initial_events,
@@ -114,7 +118,10 @@ class Resources:
         tree, duplicates = bodies.read(call.request, kind.kind)
         bodies.check_kind(tree, kind, self._registry.kinds)
         options = self._options(call, kind, asked, "create", duplicates)
-        entry = await self._registry.create(kind, call.target.namespace if kind.namespaced else "", tree, options)
+        tree = views.inward(kind, tree, options)
+        entry = await self._registry.create(
+            stored(kind), call.target.namespace if kind.namespaced else "", tree, options
+        )
         return self._show(call, kind, 201, entry, options.warnings)
 
     async def update(self, call: Call, kind: Kind) -> Response:
@@ -127,8 +134,9 @@ class Resources:
         if target.subresource == "scale":
             scale = await self._registry.update_scale(kind, target.namespace, target.name, tree, options)
             return self._show(call, SCALE, 200, scale, options.warnings)
+        tree = views.inward(kind, tree, options)
         entry = await self._registry.update(
-            kind, target.namespace, target.name, tree, options, subresource=target.subresource
+            stored(kind), target.namespace, target.name, tree, options, subresource=target.subresource
         )
         return self._show(call, kind, 200, entry, options.warnings)
 
@@ -158,8 +166,9 @@ class Resources:
         tree, duplicates = decode_yaml(call.request.body)
         bodies.check_kind(tree, kind, self._registry.kinds)
         options = self._options(call, kind, asked, "update", duplicates)
+        tree = views.inward(kind, tree, options)
         entry, made = await self._registry.apply(
-            kind,
+            stored(kind),
             target.namespace if kind.namespaced else "",
             target.name,
             tree,
@@ -174,7 +183,7 @@ class Resources:
         wish = bodies.delete_options(call.request)
         options = self._options(call, kind, queries.WriteOptions(wish.dry_run), "delete", [])
         deleted = await self._registry.delete(
-            kind, target.namespace if kind.namespaced else "", target.name, wish, options
+            stored(kind), target.namespace if kind.namespaced else "", target.name, wish, options
         )
         if kind.group == "batch" and kind.propagation == "orphan" and not wish.propagation and wish.orphan is None:
             options.warnings.append(ORPHANS)
@@ -187,7 +196,12 @@ class Resources:
         wish = bodies.delete_options(call.request)
         asked = self._options(call, kind, queries.WriteOptions(wish.dry_run), "delete", [])
         page = await self._registry.delete_collection(
-            kind, call.target.namespace, wish, asked, labels=options.labels, fields=options.fields
+            stored(kind),
+            call.target.namespace,
+            wish,
+            asked,
+            labels=options.labels,
+            fields=views.fields(kind, options.fields),
         )
         return self._page(call, kind, page)
 
@@ -199,7 +213,7 @@ class Resources:
         async def check(new: Tree, old: Tree | None) -> None:
             actual = "create" if old is None else verb
             name = _name(new) or target.name or _name(old or {})
-            admission = Admission(actual, kind, target.namespace, name, call.user, target.subresource, new, old)
+            admission = Admission(actual, stored(kind), target.namespace, name, call.user, target.subresource, new, old)
             await admit(self._plugins, admission, self._state)
 
         return Options(
@@ -214,10 +228,10 @@ class Resources:
     def _show(self, call: Call, kind: Kind, code: int, entry: Entry, warnings: list[str] | None = None) -> Response:
         form = call.form
         if not form.shape:
-            return call.answer(code, entry.raw, warnings)
+            return call.answer(code, views.outward(kind, entry.raw), warnings)
         if form.shape == "Table":
             metadata = {"resourceVersion": str(entry.revision)} if entry.revision else {}
-            body = tables.table(kind, [entry], metadata, include=call.include, version=form.version)
+            body = tables.table(stored(kind), [entry], metadata, include=call.include, version=form.version)
             return call.answer(code, body, warnings)
         if form.shape == "PartialObjectMetadataList":
             raise NotAcceptable("you requested PartialObjectMetadataList, but the requested object is not a list")

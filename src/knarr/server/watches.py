@@ -9,6 +9,7 @@ from knarr.client.transport import Response
 from knarr.kinds.kind import Kind
 from knarr.meta import clock
 from knarr.meta.errors import ApiError
+from knarr.registry import views
 from knarr.registry.watch import Watch, WatchItem
 from knarr.server import status, tables
 from knarr.server.negotiation import JSON, Form
@@ -44,12 +45,12 @@ async def _lines(watch: Watch, kind: Kind, form: Form, include: str) -> AsyncIte
     first = True
     try:
         while items := await watch.batch():
-            if not form.shape:
+            if not form.shape and kind.view is None:
                 yield b"".join([item.line for item in items])
                 continue
             lines = []
             for item in items:
-                shown = _table(item, kind, form, include, first) if form.shape == "Table" else _partial(item, form)
+                shown = _shown(item, kind, form, include, first)
                 lines.append(b'{"type":"' + item.type.encode() + b'","object":' + shown + b"}\n")
                 first = False
             yield b"".join(lines)
@@ -57,8 +58,11 @@ async def _lines(watch: Watch, kind: Kind, form: Form, include: str) -> AsyncIte
         watch.close()
 
 
-def _partial(item: WatchItem, form: Form) -> bytes:
-    return tables.partial(item.raw, form.version)
+def _shown(item: WatchItem, kind: Kind, form: Form, include: str, first: bool) -> bytes:
+    """An event's object in a form that is not the stored one."""
+    if form.shape == "Table":
+        return _table(item, views.stored(kind), form, include, first)
+    return tables.partial(item.raw, form.version) if form.shape else views.outward(kind, item.raw)
 
 
 def _table(item: WatchItem, kind: Kind, form: Form, include: str, first: bool) -> bytes:

@@ -9,7 +9,7 @@ from knarr.registry.registry import Registry
 from knarr.store.memory import open_memory
 
 K = SimpleNamespace(
-    **{kind.kind: kind for kind in BUILTIN.all()},
+    **{kind.kind: kind for kind in BUILTIN.all() if kind.view is None},
 )
 
 

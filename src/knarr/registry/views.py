@@ -1,0 +1,57 @@
+"""Kinds that show the objects of another: the same object in an older or a newer form, in one storage.
+
+The server calls these around the registry's verbs, which know only the stored kind; a patch is worked out on the form
+that its author sees.
+"""
+
+import msgspec
+
+from knarr.kinds.kind import Kind, Tree
+from knarr.registry import pipeline
+from knarr.registry.core import Options
+from knarr.registry.entry import Entry
+
+
+def stored(kind: Kind) -> Kind:
+    """The kind whose objects these are."""
+    return kind.view.kind if kind.view else kind
+
+
+def inward(kind: Kind, tree: Tree, options: Options) -> Tree:
+    """A body of this kind as one of the stored kind; checked, and defaulted by its own kind's rules."""
+    if kind.view is None:
+        return tree
+    pipeline.read(kind, tree, options)
+    kind.defaults(tree)
+    found = kind.view.inward(tree)
+    options.duplicates = []  # told of already
+    return found | {"apiVersion": kind.view.kind.api_version, "kind": kind.view.kind.kind}
+
+
+def outward(kind: Kind, raw: bytes) -> bytes:
+    """A stored object's bytes, or a bookmark's, in the form of this kind."""
+    if kind.view is None:
+        return raw
+    return msgspec.json.encode(shown(kind, msgspec.json.decode(raw)))
+
+
+def shown(kind: Kind, tree: Tree) -> Tree:
+    """A stored object's tree in the form of this kind."""
+    if kind.view is None:
+        return tree
+    found = kind.view.outward(tree) if len(tree) > 3 else tree  # a bookmark has metadata only
+    return {"kind": kind.kind, "apiVersion": kind.api_version} | {
+        key: value for key, value in found.items() if key not in ("kind", "apiVersion")
+    }
+
+
+def seen(kind: Kind, entry: Entry) -> Entry:
+    """A stored entry in the form of this kind."""
+    return Entry(kind, outward(kind, entry.raw), entry.revision) if kind.view else entry
+
+
+def fields(kind: Kind, selector: str) -> str:
+    """A field selector in the stored kind's names."""
+    for name, own in (kind.view.fields if kind.view else {}).items():
+        selector = selector.replace(name, own)
+    return selector
