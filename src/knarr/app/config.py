@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from knarr.net.plan import NetworkPlan
+from knarr.net.plan import CLUSTERS, NetworkPlan
 
 FORMAT = 1  #: of cluster.json; a newer one is refused
-CLUSTERS = 16  #: how many clusters a host has address ranges for
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,18}[a-z0-9])?")
 RUNTIMES = ("sandbox", "containerd", "simulated")
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from knarr.controllers.persistentvolume_steps import bind, claim_phase, release, volume_phase
 from knarr.controllers.persistentvolume_stock import Stock
 from knarr.kinds import persistentvolumeclaim
+from knarr.kinds.storageclass import default_class
 from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
 from knarr.kinds.types.storage_v1 import StorageClass
 from knarr.kinds.volume_binding import (
@@ -22,7 +23,6 @@ from knarr.kinds.volume_binding import (
     PROVISIONED_BY,
     PROVISIONER,
     SELECTED_NODE,
-    default_class,
     is_reserved_for,
     mismatch,
     suits,

@@ -23,9 +23,10 @@ def is_default(class_: StorageClass) -> bool:
     return any(class_.metadata.annotations.get(key) == "true" for key in DEFAULT_ANNOTATIONS)
 
 
-def waits_for_consumer(class_: StorageClass) -> bool:
-    """Whether a claim of this class is bound only when a pod that uses it has a node."""
-    return class_.volumeBindingMode == "WaitForFirstConsumer"
+def default_class(classes: Iterable[StorageClass]) -> StorageClass | None:
+    """The default class: the newest of those marked so, the first by name of equally new ones."""
+    marked = sorted((class_ for class_ in classes if is_default(class_)), key=lambda class_: class_.metadata.name)
+    return max(marked, key=lambda class_: class_.metadata.creationTimestamp, default=None)
 
 
 def defaults(tree: Tree) -> None:

@@ -3,8 +3,6 @@
 The binder, the provisioner and the scheduler share it, so that none picks a volume that another would refuse.
 """
 
-from collections.abc import Iterable
-
 from knarr.kinds import persistentvolume, persistentvolumeclaim
 from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim
 from knarr.kinds.types.storage_v1 import StorageClass
@@ -16,7 +14,6 @@ BETA_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner"
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"  #: who made a volume
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"  #: the reference is the binder's, not the user's
-DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 
 
@@ -28,13 +25,6 @@ def is_complete(claim: PersistentVolumeClaim) -> bool:
 def waits_for_consumer(class_: StorageClass | None) -> bool:
     """Whether claims of a class wait until a pod that uses them has a node."""
     return class_ is not None and class_.volumeBindingMode == "WaitForFirstConsumer"
-
-
-def default_class(classes: Iterable[StorageClass]) -> StorageClass | None:
-    """The default class: the newest of those marked so, the first by name of equally new ones."""
-    marked = [class_ for class_ in classes if class_.metadata.annotations.get(DEFAULT_CLASS) == "true"]
-    marked.sort(key=lambda class_: class_.metadata.name)
-    return max(marked, key=lambda class_: class_.metadata.creationTimestamp, default=None)
 
 
 def is_reserved_for(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:

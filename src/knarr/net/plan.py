@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-CLUSTERS = 80  #: how many clusters fit on one machine before pod and service ranges could meet
+CLUSTERS = 16  #: how many clusters one machine has ranges for; pod and service ranges would meet at 74
 NODES = 250
 
 
