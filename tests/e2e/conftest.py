@@ -27,6 +27,22 @@ from knarr.app.demo.observer import Observer
 from knarr.meta import clock
 
 CLONE_NEWNET = 0x40000000
+HEADLESS_NGINX = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: nginx
+  labels:
+    app: nginx
+spec:
+  ports:
+  - port: 80
+    name: web
+  clusterIP: None
+  selector:
+    app: nginx
+---
+"""
 OUTSIDE = {"baidu.com": ("110.242.68.66", "39.156.66.10")}  #: what the resolver of "the host" knows
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,34 +9,18 @@ import pytest
 
 from knarr.app.demo.observer import Observer, image, order_of_deletion, order_of_readiness, ready
 from knarr.meta import clock
-from tests.e2e.conftest import OUTSIDE, Kubectl
+from tests.e2e.conftest import HEADLESS_NGINX, OUTSIDE, Kubectl
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
 REPOSITORY = "registry.cn-beijing.aliyuncs.com/dotbalo/nginx"
 ALPINE, PLAIN = f"{REPOSITORY}:1.15.12-alpine", f"{REPOSITORY}:1.15.12"
-SERVICE = """\
-apiVersion: v1
-kind: Service
-metadata:
-  name: nginx
-  labels:
-    app: nginx
-spec:
-  ports:
-  - port: 80
-    name: web
-  clusterIP: None
-  selector:
-    app: nginx
----
-"""
 
 
 def manifest(tmp_path: Path, replicas: int, image_: str, strategy: str = "") -> str:
     """statefulset.yaml as the note writes it."""
     file = tmp_path / "statefulset.yaml"
-    file.write_text(f"""{SERVICE}apiVersion: apps/v1
+    file.write_text(f"""{HEADLESS_NGINX}apiVersion: apps/v1
 kind: StatefulSet
 metadata:
   name: web

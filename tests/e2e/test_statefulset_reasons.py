@@ -8,7 +8,7 @@ import pytest
 
 from knarr.app.demo.observer import Observer, image, order_of_deletion, ready
 from knarr.meta import clock
-from tests.e2e.conftest import Kubectl, on_terminal
+from tests.e2e.conftest import HEADLESS_NGINX, Kubectl, on_terminal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
@@ -27,21 +27,7 @@ def web(image_: str = "nginx:1.9.1", claims: bool = False, name: str = "web", re
           storage: 1Gi
 """
     return f"""\
-apiVersion: v1
-kind: Service
-metadata:
-  name: nginx
-  labels:
-    app: nginx
-spec:
-  ports:
-  - port: 80
-    name: web
-  clusterIP: None # headless
-  selector:
-    app: nginx
----
-apiVersion: apps/v1
+{HEADLESS_NGINX}apiVersion: apps/v1
 kind: StatefulSet
 metadata:
   name: {name}

@@ -1,7 +1,6 @@
 """The node agents' processes: each in the network namespace of its node."""
 
 import json
-import os
 import socket
 import time
 from pathlib import Path
@@ -32,14 +31,13 @@ def start(cluster: Cluster, node: str) -> bool:
     folder = cluster.node_folder(node)
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     file = folder / "agent.json"
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        json.dump(configuration(cluster, node), out, indent=2)
+    config.write_private(file, json.dumps(configuration(cluster, node), indent=2))
     processes.spawn(
         "knarr.app.agent",
         ["--config", str(file)],
         pid_file=lookup.pid_file(cluster, node),
         log=lookup.log_file(cluster, node),
-        netns=cluster.network.node(cluster.node_names.index(node)).namespace,
+        netns=cluster.node(node).namespace,
         env=pki.Pki(cluster.pki).trust,
     )
     return True
@@ -56,7 +54,7 @@ def _start_containerd(cluster: Cluster, node: str) -> None:
         [str(cluster.node_folder(node) / "containerd")],
         pid_file=file,
         log=lookup.log_file(cluster, f"{node}.containerd"),
-        netns=cluster.network.node(cluster.node_names.index(node)).namespace,
+        netns=cluster.node(node).namespace,
     )
 
 
@@ -64,7 +62,7 @@ def wait_listening(cluster: Cluster, node: str) -> None:
     """Return when a node's agent answers on its port; ConfigError when it does not in time."""
     if cluster.runtime == "simulated":
         return
-    address = cluster.network.node(cluster.node_names.index(node)).address
+    address = cluster.node(node).address
     deadline = clock.unix() + PATIENCE
     while True:
         try:
@@ -88,7 +86,7 @@ def kill(cluster: Cluster, node: str) -> None:
 
 def configuration(cluster: Cluster, node: str) -> dict[str, object]:
     """What `knarr.app.agent` reads."""
-    plan = cluster.network.node(cluster.node_names.index(node))
+    plan = cluster.node(node)
     certificates = pki.Pki(cluster.pki)
     pair = certificates.node(node)
     return {

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from knarr.net.plan import CLUSTERS, NetworkPlan
+from knarr.net.plan import CLUSTERS, NetworkPlan, NodePlan
 
 FORMAT = 1  #: of cluster.json; a newer one is refused
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,18}[a-z0-9])?")
@@ -44,6 +44,10 @@ class Cluster:
     @property
     def network(self) -> NetworkPlan:
         return NetworkPlan(self.name, self.index)
+
+    def node(self, name: str) -> NodePlan:
+        """The place of one of its nodes in the network."""
+        return self.network.node(self.node_names.index(name))
 
     @property
     def url(self) -> str:
@@ -121,16 +125,16 @@ def save(cluster: Cluster) -> None:
     raw: dict[str, Any] = {"format": FORMAT, **asdict(cluster)}
     raw.pop("data_dir")
     raw = {key: str(value) if isinstance(value, Path) else value for key, value in raw.items()}
-    _write(cluster.file, json.dumps(raw, indent=2) + "\n")
+    write_private(cluster.file, json.dumps(raw, indent=2) + "\n")
     notes = home() / "clusters"
     notes.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(notes / cluster.name, f"{cluster.data_dir}\n")
+    write_private(notes / cluster.name, f"{cluster.data_dir}\n")
 
 
 def restore(cluster: Cluster, before: bytes | None) -> None:
     """Undo a `save`: put back what the file held before, or take the cluster away again."""
     if before is not None:
-        _write(cluster.file, before.decode())
+        write_private(cluster.file, before.decode())
     else:
         cluster.file.unlink(missing_ok=True)
         forget(cluster)
@@ -163,7 +167,7 @@ def _from_json(raw: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Replace a file atomically, readable by its owner alone."""
     temporary = path.with_name(path.name + ".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -79,9 +79,9 @@ def open_handler(cluster: Cluster, pki: Pki, registry: Registry) -> Handler:
     return server.build(registry, settings)
 
 
-def local_api(handler: Handler, user: str = "system:apiserver") -> Api:
+def local_api(handler: Handler) -> Api:
     """A client of this very server, without the socket."""
-    return Api(InProcess(handler.handle, User(name=user)), user_agent=f"knarr/{user.removeprefix('system:')}")
+    return Api(InProcess(handler.handle, User(name="system:apiserver")), user_agent="knarr/apiserver")
 
 
 async def listen(cluster: Cluster, pki: Pki, handler: Handler, stack: AsyncExitStack) -> None:
