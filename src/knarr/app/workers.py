@@ -4,8 +4,6 @@
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from knarr.app import agents, bootstrap_roles, control, roster
@@ -14,14 +12,13 @@ from knarr.app.pki import Pki
 from knarr.client.api import Api
 from knarr.client.informer import Informers
 from knarr.client.transport import InProcess, User
+from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, run_all
 from knarr.scheduler import scheduler
 from knarr.server.handler import Handler
 
 DNS_PORT = 53
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  #: seconds
-log = logging.getLogger("knarr.app")
 
 
 async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
@@ -45,18 +42,6 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
             tasks.create_task(again_when_failed("dns", lambda: answer_names(cluster, informers)), name="dns")
             tasks.create_task(again_when_failed("service proxy", proxy.run), name="proxy")
         tasks.create_task(again_when_failed("roles", lambda: bootstrap_roles.ensure(api)), name="roles")
-
-
-async def again_when_failed(part: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run a part of the server, and again after a pause when it fails: the rest goes on meanwhile."""
-    pause = FIRST_PAUSE
-    while True:
-        try:
-            return await run()
-        except Exception:
-            log.exception("%s failed; again in %.0f s", part, pause)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 async def answer_names(cluster: Cluster, informers: Informers) -> None:

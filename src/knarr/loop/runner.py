@@ -16,6 +16,7 @@ from knarr.client.cache import Cache
 from knarr.client.informer import Informer, Informers
 from knarr.client.transport import TransportError
 from knarr.kinds.types.base import Type
+from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
 from knarr.loop.queue import WorkQueue
 from knarr.meta import clock
@@ -182,7 +183,8 @@ async def _work(controller: Controller, context: Context, queue: WorkQueue[Key])
 
 async def _background(controller: Controller, context: Context, queue: WorkQueue[Key]) -> None:
     assert controller.background is not None, "only called for controllers that have one"
-    await controller.background(context, queue.add)
+    background = controller.background
+    await again_when_failed(f"{controller.name} background", lambda: background(context, queue.add))
 
 
 def seconds_until(when: float | datetime) -> float:

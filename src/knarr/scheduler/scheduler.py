@@ -122,6 +122,10 @@ class Scheduler:
             if not isinstance(error, NotFound):
                 await self._refuse(pod, str(error), "SchedulerError")
             return
+        except Exception:  # a fault in a binding: one pod's turn is lost, the others go on
+            log.exception("pod %s/%s cannot be bound to %s", *key_of(pod), decision.node)
+            self._give_up(waiting)
+            return
         namespace, name = key_of(pod)
         message = f"Successfully assigned {namespace}/{name} to {decision.node}"
         await self._recorder.event(pod, "Normal", "Scheduled", message)

@@ -138,3 +138,24 @@ def test_a_change_that_a_controller_cannot_read_ends_nothing():
             await wait_until(lambda: passes.names() == ["good"])
 
     run(main())
+
+
+def test_background_work_that_fails_is_begun_again_and_ends_nothing_else():
+    begun = []
+
+    async def background(context, enqueue):
+        begun.append(asyncio.get_running_loop().time())
+        if len(begun) < 3:
+            raise RuntimeError("a fault")
+        await asyncio.Event().wait()
+
+    async def main():
+        passes = Passes()
+        controller = Controller("tester", [Source(ConfigMap, itself)], passes.sync, background=background)
+        async with Cluster(controllers=[controller]) as cluster:
+            await wait_until(lambda: len(begun) == 3)
+            await cluster.apply(config("a"))
+            await wait_until(lambda: passes.names() == ["a"])
+
+    run(main())
+    assert [round(later - sooner) for sooner, later in pairwise(begun)] == [1, 2]
