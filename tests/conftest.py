@@ -1,4 +1,4 @@
-"""What every test shares: how hypothesis looks for examples."""
+"""What every test shares: how hypothesis looks for examples, and the table of what clients showed."""
 
 import os
 
@@ -7,3 +7,5 @@ from hypothesis import settings
 # No deadline: machines are noisy, and speed belongs in benchmarks. In CI the examples are the same each time.
 settings.register_profile("knarr", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("knarr")
+
+pytest_plugins = ["tests.wire.compatibility"]
