@@ -38,6 +38,7 @@ class Options:
     duplicates: list[str] = field(default_factory=list)  #: fields the body named twice, as decoding found them
     warnings: list[str] = field(default_factory=list)
     admit: Admit | None = None  #: (new, old): may change the new object or refuse it; the old one is None on a create
+    approve: Admit | None = None  #: (new, old): may refuse what is otherwise valid, as the last thing before the write
 
 
 class Closable(Protocol):

@@ -49,6 +49,7 @@ async def _write(core: Core, kind: Kind, namespace: str, tree: Tree, options: Op
     resource = core.resource(kind)
     if resource.get(namespace, name) is not None:
         raise exists(kind, name)
+    await pipeline.approve(tree, None, options)
     promised = core.services.allocate(tree, None) if is_service(kind) else set()
     try:
         value = encode(tree)

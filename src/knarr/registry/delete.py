@@ -75,8 +75,9 @@ async def delete(
     while True:
         old = core.find(kind, namespace, name)
         check_preconditions(kind, old, wish)
-        if options.admit is not None:
-            await options.admit({}, old.tree())
+        for asked in (options.admit, options.approve):
+            if asked is not None:
+                await asked({}, old.tree())
         plan = plan_delete(kind, old, wish)
         try:
             return await _carry_out(core, kind, old, plan, dry_run=wish.dry_run or options.dry_run)

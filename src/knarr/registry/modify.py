@@ -49,6 +49,7 @@ async def modify(
         _prepare(kind, new, before, subresource)
         pipeline.set_managers(new, fields)
         pipeline.validate_update(kind, new, old, options, subresource)
+        await pipeline.approve(new, before, options)
         try:
             return await _write(core, kind, new, old, before, options)
         except Mismatch as newer:

@@ -93,6 +93,12 @@ async def admit(kind: Kind, new: Tree, old: Tree | None, options: Options) -> No
         kind.defaults(new)
 
 
+async def approve(new: Tree, old: Tree | None, options: Options) -> None:
+    """Let admission judge an object that is valid."""
+    if options.approve is not None:
+        await options.approve(new, old)
+
+
 def struct(kind: Kind, tree: Tree) -> Any:
     """The tree as its kind's Struct."""
     try:

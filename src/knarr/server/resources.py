@@ -15,7 +15,8 @@ from knarr.registry.registry import Registry
 from knarr.registry.scale import SCALE
 from knarr.registry.views import stored
 from knarr.server import bodies, component_statuses, negotiation, queries, status, tables, watches
-from knarr.server.admission import Admission, Plugin, State, admit
+from knarr.server.admission import Admission, State, admit
+from knarr.server.admission.chain import Plugins
 from knarr.server.call import Call
 from knarr.server.queries import ListOptions
 
@@ -34,7 +35,7 @@ APPLY = "application/apply-patch+yaml"
 class Resources:
     """Verbs on kinds that are stored. Permission was checked before."""
 
-    def __init__(self, registry: Registry, plugins: Sequence[Plugin], state: State) -> None:
+    def __init__(self, registry: Registry, plugins: Plugins, state: State) -> None:
         self._registry, self._plugins, self._state = registry, plugins, state
 
     async def answer(self, call: Call, kind: Kind) -> Response:
@@ -210,11 +211,28 @@ class Resources:
     ) -> Options:
         target = call.target
 
-        async def check(new: Tree, old: Tree | None) -> None:
-            actual = "create" if old is None else verb
-            name = _name(new) or target.name or _name(old or {})
-            admission = Admission(actual, stored(kind), target.namespace, name, call.user, target.subresource, new, old)
-            await admit(self._plugins, admission, self._state)
+        warnings: list[str] = []
+
+        def about(new: Tree, old: Tree | None) -> Admission:
+            return Admission(
+                verb="create" if old is None else verb,
+                kind=stored(kind),
+                namespace=target.namespace,
+                name=_name(new) or target.name or _name(old or {}),
+                user=call.user,
+                subresource=target.subresource,
+                tree=new,
+                old=old,
+                dry_run=asked.dry_run,
+                warnings=warnings,
+                requested=kind,
+            )
+
+        async def change(new: Tree, old: Tree | None) -> None:
+            await admit(self._plugins.mutating, about(new, old), self._state)
+
+        async def judge(new: Tree, old: Tree | None) -> None:
+            await admit(self._plugins.validating, about(new, old), self._state)
 
         return Options(
             dry_run=asked.dry_run,
@@ -222,7 +240,9 @@ class Resources:
             field_validation=asked.field_validation,
             user=call.user.name,
             duplicates=list(duplicates),
-            admit=check,
+            warnings=warnings,
+            admit=change,
+            approve=judge,
         )
 
     def _show(self, call: Call, kind: Kind, code: int, entry: Entry, warnings: list[str] | None = None) -> Response:

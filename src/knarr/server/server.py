@@ -7,6 +7,7 @@ from pathlib import Path
 
 from knarr.registry.registry import Registry
 from knarr.server.admission.chain import default_plugins
+from knarr.server.admission.charging import charging
 from knarr.server.agents import Agents
 from knarr.server.authentication import Authenticator, Tokens
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
@@ -58,7 +59,7 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     authorizer = Chain((Masters(), BuiltIn(), NodeAgents(), rbac))
     reviews = Reviews(authenticator, authorizer, rbac, service_accounts)
     streams = PodStreams(Agents(state, settings.agents) if settings.agents is not None else None)
-    resources = Resources(registry, default_plugins(), state)
+    resources = Resources(registry, default_plugins(charging(registry)), state)
     routes = Routes(registry, resources, reviews, state, streams, service_accounts)
     discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)
     return Handler(authenticator, authorizer, routes, discovery, openapi, settings.checks, settings.address)

@@ -1,5 +1,6 @@
 """Reads the server makes for itself, decoded: what authorization and admission look up. Never a write."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -7,10 +8,24 @@ from typing import TypeVar
 from knarr.kinds.types.base import Type
 from knarr.meta import clock
 from knarr.registry.core import Core
-from knarr.registry.resource import Resource
+from knarr.registry.resource import Change, Resource
+from knarr.registry.selection import Bucket
 
 T = TypeVar("T", bound=Type)
 LEEWAY = timedelta(minutes=1)  #: how long after its end a token may still stand for what is held by finalizers
+
+
+class Appearance:
+    """Hears of the first write of one object."""
+
+    def __init__(self, namespace: str, name: str) -> None:
+        self.bucket: Bucket = ("metadata.name", name)
+        self.seen = asyncio.Event()
+        self._namespace = namespace
+
+    def offer(self, change: Change) -> None:
+        if change.new is not None and change.new.namespace == self._namespace:
+            self.seen.set()
 
 
 class RegistryState:
@@ -30,6 +45,22 @@ class RegistryState:
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
         resource = self._resource(type_)
         return [entry.object() for entry in resource.span(namespace)] if resource else []
+
+    async def appears(self, type_: type[T], namespace: str, name: str, seconds: float) -> T | None:
+        """One object, as soon as it is there; None when it is not within so many seconds."""
+        resource = self._resource(type_)
+        if resource is None or resource.get(namespace, name) is not None:
+            return await self.get(type_, namespace, name)
+        listener = Appearance(namespace, name)
+        resource.listen(listener)
+        try:
+            async with asyncio.timeout(seconds):
+                await listener.seen.wait()
+        except TimeoutError:
+            return None
+        finally:
+            resource.forget(listener)
+        return await self.get(type_, namespace, name)
 
     async def exists(self, resource: str, namespace: str, name: str, uid: str) -> bool:
         """Whether a core object is there, with that uid, and its time to go has not passed by more than `LEEWAY`."""

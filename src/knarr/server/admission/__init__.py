@@ -1,12 +1,15 @@
-"""What the cluster adds to a request or refuses it for, after authorization and before the kind's own rules.
+"""What the cluster adds to a request or refuses it for, after authorization.
 
-One file each; `PLUGINS` lists them in upstream's order. A plugin sees the tree as the client sent it (types already
-checked, defaults perhaps missing) and may change it in place.
+One file each; `chain` lists them in upstream's order, in two phases. Before the kind's own rules a plugin sees the tree
+as the client sent it (types already checked, defaults perhaps missing) and may change it in place; after them it sees
+what would be written, and may only refuse it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from knarr.client.transport import User
 from knarr.kinds.kind import Kind
@@ -26,6 +29,9 @@ class State(Protocol):
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
         """All objects of a type, of one namespace or of all."""
 
+    async def appears(self, type_: type[T], namespace: str, name: str, seconds: float) -> T | None:
+        """One object, as soon as it is there; None when it is not within so many seconds."""
+
 
 @dataclass(slots=True)
 class Admission:
@@ -39,6 +45,16 @@ class Admission:
     subresource: str = ""
     tree: Tree = field(default_factory=dict)  #: the new object; empty for a delete
     old: Tree | None = None
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)  #: for the client, to be added to
+    requested: Kind | None = None  #: the version that the client speaks, when it is not the stored one
+
+    def object(self) -> Any:
+        """The new object as its kind's Struct; only when the kind's rules have passed it."""
+        return msgspec.convert(self.tree, self.kind.type)
+
+    def old_object(self) -> Any:
+        return msgspec.convert(self.old, self.kind.type)
 
     def is_(self, kind: str, *verbs: str, group: str = "") -> bool:
         """Whether this is one of `verbs` on the main resource of a kind."""

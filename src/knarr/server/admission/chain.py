@@ -1,28 +1,48 @@
-"""The plugins that run by default, in upstream's order: those that change a request first, quotas last."""
+"""The plugins that run by default, in upstream's order: those that change a request, those that judge the outcome.
+
+Quotas are last: what they have counted is then written.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from knarr.server.admission import Plugin
 from knarr.server.admission.claim_protection import StorageObjectInUseProtection
 from knarr.server.admission.ingress_class import DefaultIngressClass
+from knarr.server.admission.limit_bounds import LimitBounds
+from knarr.server.admission.limit_defaults import LimitDefaults
 from knarr.server.admission.namespace_lifecycle import NamespaceLifecycle
 from knarr.server.admission.node_restriction import NodeRestriction
 from knarr.server.admission.priority import Priority
+from knarr.server.admission.quota import Charge, ResourceQuotas
 from knarr.server.admission.service_account import ServiceAccounts
 from knarr.server.admission.storage_class import DefaultStorageClass
 from knarr.server.admission.taint_nodes import TaintNodesByCondition
 from knarr.server.admission.toleration_seconds import DefaultTolerationSeconds
 
 
-def default_plugins() -> Sequence[Plugin]:
-    return (
-        NamespaceLifecycle(),
-        ServiceAccounts(),
-        NodeRestriction(),
-        TaintNodesByCondition(),
-        Priority(),
-        DefaultTolerationSeconds(),
-        DefaultStorageClass(),
-        StorageObjectInUseProtection(),
-        DefaultIngressClass(),
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """The two phases of admission."""
+
+    mutating: Sequence[Plugin]
+    validating: Sequence[Plugin]
+
+
+def default_plugins(charge: Charge) -> Plugins:
+    """All plugins; `charge` is how the one for quotas writes down what is used."""
+    return Plugins(
+        (
+            NamespaceLifecycle(),
+            LimitDefaults(),
+            ServiceAccounts(),
+            NodeRestriction(),
+            TaintNodesByCondition(),
+            Priority(),
+            DefaultTolerationSeconds(),
+            DefaultStorageClass(),
+            StorageObjectInUseProtection(),
+            DefaultIngressClass(),
+        ),
+        (LimitBounds(), ResourceQuotas(charge)),
     )

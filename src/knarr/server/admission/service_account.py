@@ -1,7 +1,5 @@
 """Every pod runs as a service account and, unless it declines, finds the account's token mounted."""
 
-import asyncio
-
 from knarr.kinds.types.core_v1 import ServiceAccount
 from knarr.meta import clock
 from knarr.server.admission import Admission, State, Tree, items, part
@@ -9,7 +7,7 @@ from knarr.server.admission import Admission, State, Tree, items, part
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 MIRROR = "kubernetes.io/config.mirror"
 TOKEN_SECONDS = 3607
-ATTEMPTS, PAUSE = 10, 0.1  #: a new namespace's default account may be a moment away
+SECONDS = 1.0  #: a new namespace's default account may be a moment away
 
 
 class ServiceAccounts:
@@ -37,13 +35,9 @@ class ServiceAccounts:
 
 async def find(state: State, namespace: str, name: str) -> ServiceAccount | None:
     """The account; waits a little for one that is about to be made."""
-    for attempt in range(ATTEMPTS):
-        account = await state.get(ServiceAccount, namespace, name)
-        if account is not None or name != "default":
-            return account
-        if attempt < ATTEMPTS - 1:
-            await asyncio.sleep(PAUSE)
-    return None
+    if (account := await state.get(ServiceAccount, namespace, name)) is not None or name != "default":
+        return account
+    return await state.appears(ServiceAccount, namespace, name, SECONDS)
 
 
 def wants_token(spec: Tree, account: ServiceAccount) -> bool:
