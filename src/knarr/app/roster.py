@@ -13,6 +13,7 @@ from knarr.controllers import (
     node_lifecycle,
     persistentvolume,
     pod_gc,
+    resourcequota,
     root_ca,
     serviceaccount,
     statefulset,
@@ -39,4 +40,5 @@ def controllers(pki: Pki) -> Sequence[Controller]:
         taint_eviction.controller(),
         pod_gc.controller(),
         clusterrole_aggregation.CONTROLLER,
+        resourcequota.controller(),
     )
