@@ -1,0 +1,298 @@
+"""One client connection: HTTP/1.1 requests out of bytes, answers into bytes. `http` makes one for each socket.
+
+The parser is llhttp (through httptools); what it finds is queued, and one task for each connection answers in order.
+It keeps true that a client's certificate is read once, that a client that leaves cancels what it asked for, and that
+not one byte is lost when a connection changes its protocol: bytes that came with the Upgrade request are handed on.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from knarr.client.transport import Request, Response, User
+from knarr.meta.errors import RequestEntityTooLarge
+from knarr.server import status
+from knarr.server.authentication import certificates
+from knarr.server.hijack import Hijack
+from knarr.server.messages import CONTINUE, LAST_CHUNK, chunk, head, query_of
+
+LIMIT = 3 * 1024 * 1024  #: bytes of a request's body, upstream's
+HEAD_LIMIT = 64 * 1024
+PIPELINED = 16  #: requests that may wait on one connection before it is read no further
+SLICE = 256 * 1024  #: bytes of an answer that are encrypted at once; other connections are served in between
+HEAD_SECONDS = 32.0  #: in which a request must have come whole, upstream's
+IDLE_SECONDS = 3600.0  #: how long a connection may lie unused
+LINGER_SECONDS = 2.0  #: how long a refused client may go on sending, so that it can read why
+log = logging.getLogger("knarr.server")
+
+Handle = Callable[[Request], Awaitable[Response]]
+
+
+class Received:
+    """A request as it came. `code` is not 0 when it is refused without asking the handler."""
+
+    __slots__ = ("body", "code", "headers", "keep_alive", "method", "modern", "size", "url")
+
+    def __init__(self) -> None:
+        self.method, self.url = "", b""
+        self.headers: dict[str, str] = {}
+        self.body: list[bytes] = []
+        self.size = self.code = 0
+        self.keep_alive = self.modern = True
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of one connection; `connections` holds it while it is open."""
+
+    def __init__(self, handle: Handle, connections: set["Connection"]) -> None:
+        self._handle, self._connections = handle, connections
+        self._loop = asyncio.get_running_loop()
+        self._parser = HttpRequestParser(self)
+        self._transport: asyncio.Transport
+        self._task: asyncio.Task[None]
+        self._received = Received()
+        self._queue: deque[Received] = deque()
+        self._arrival: asyncio.Future[None] | None = None  # what the idle task waits for
+        self._writable: asyncio.Future[None] | None = None  # while the client reads too slowly
+        self._early: list[bytes] | None = None  # what came after an Upgrade request
+        self._user: User | None = None
+        self._head_bytes = 0  # of a head that has not come whole
+        self._since = self._loop.time()  # when it last began to wait for a request
+        self._deaf = self._ending = self._streaming = False
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        tls = transport.get_extra_info("ssl_object")
+        certificate = tls.getpeercert() if tls is not None else None
+        self._user = certificates.user(certificate) if certificate else None
+        self._connections.add(self)
+        self._task = self._loop.create_task(self._serve())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._connections.discard(self)
+        self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._early is not None:
+            self._early.append(data)
+            return
+        if self._deaf:
+            return
+        self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._early = [data[upgrade.args[0] :]]
+        except HttpParserError:
+            self._refuse(400)
+        if self._head_bytes > HEAD_LIMIT:
+            self._refuse(431)
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        self._received = Received()
+
+    def on_url(self, url: bytes) -> None:
+        self._received.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        headers, key = self._received.headers, name.decode("latin-1").lower()
+        text = value.decode(errors="surrogateescape").strip()
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = 0
+        received = self._received
+        received.method = self._parser.get_method().decode()
+        received.modern = self._parser.get_http_version() == "1.1"
+        if received.modern and received.headers.get("expect", "").lower() == "100-continue":
+            self._transport.write(CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        self._received.size += len(body)
+        if self._received.size > LIMIT:
+            self._refuse(413)
+        else:
+            self._received.body.append(body)
+
+    def on_message_complete(self) -> None:
+        self._head_bytes = 0
+        if not self._deaf:
+            self._received.keep_alive = self._parser.should_keep_alive()
+            self._arrived(self._received)
+
+    def _arrived(self, received: Received) -> None:
+        self._queue.append(received)
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+        if len(self._queue) == PIPELINED:
+            self._transport.pause_reading()
+
+    def _refuse(self, code: int) -> None:
+        """Answer with an error after what was asked before, and listen no more."""
+        if not self._deaf:
+            self._deaf = True
+            refused = Received()
+            refused.code, refused.keep_alive = code, False
+            self._arrived(refused)
+
+    # What the server calls
+
+    def expire(self, now: float) -> None:
+        """Close a connection that has been idle, or in the middle of a head, for too long."""
+        if self._arrival is not None and now - self._since > (HEAD_SECONDS if self._head_bytes else IDLE_SECONDS):
+            self._transport.close()
+
+    def finish(self) -> None:
+        """Take no more requests: end a stream as if it had reached its end, and close when what runs is answered."""
+        self._ending = True
+        if self._arrival is not None and not self._queue:
+            self._transport.close()
+        elif self._streaming:
+            self._task.cancel()
+
+    def abort(self) -> None:
+        """Close at once, whatever runs."""
+        self._task.cancel()
+        self._transport.abort()
+
+    @property
+    def task(self) -> "asyncio.Task[None]":
+        """What answers; it is over when the connection is."""
+        return self._task
+
+    # The connection's own task
+
+    async def _serve(self) -> None:
+        try:
+            open_ = True
+            while open_ and not self._ending:
+                open_ = await self._answer(await self._next())
+        except Exception:
+            log.exception("a connection broke")
+        finally:
+            self._connections.discard(self)
+            if self._deaf and not self._transport.is_closing():
+                self._loop.call_later(LINGER_SECONDS, self._transport.close)
+            else:
+                self._transport.close()
+
+    async def _next(self) -> Received:
+        """The next request."""
+        if not self._queue:
+            self._since = self._loop.time()
+            self._arrival = self._loop.create_future()
+            try:
+                await self._arrival
+            finally:
+                self._arrival = None
+        if len(self._queue) == PIPELINED and not self._transport.is_closing():
+            self._transport.resume_reading()
+        return self._queue.popleft()
+
+    async def _answer(self, received: Received) -> bool:
+        """Answer one request; return whether the connection takes another."""
+        if received.code:
+            self._transport.write(_refusal(received.code))
+            return False
+        path, query = query_of(received.url)
+        body = received.body[0] if len(received.body) == 1 else b"".join(received.body)
+        response = await self._handle(Request(received.method, path, query, received.headers, body, self._user))
+        if isinstance(response, Hijack):
+            await self._hijack(response)
+            return False
+        keep = received.keep_alive and self._early is None and not self._ending and "upgrade" not in received.headers
+        if response.stream is not None:
+            return await self._stream(response, response.stream, received, keep)
+        start = head(response, keep, received.modern, len(response.body))
+        if received.method == "HEAD" or response.status in (204, 304):
+            self._transport.write(start)
+        elif len(response.body) <= SLICE:
+            self._transport.write(start + response.body)
+        else:
+            await self._write_slices(start, response.body)
+        if self._writable is not None:
+            await self._writable
+        return keep
+
+    async def _write_slices(self, start: bytes, body: bytes) -> None:
+        """Write a large answer without keeping other connections waiting."""
+        self._transport.write(start)
+        view = memoryview(body)
+        for at in range(0, len(body), SLICE):
+            self._transport.write(view[at : at + SLICE])
+            await (self._writable or asyncio.sleep(0))
+
+    async def _stream(self, response: Response, stream: AsyncIterator[bytes], received: Received, keep: bool) -> bool:
+        chunked = received.modern
+        self._transport.write(head(response, keep and chunked, chunked, None))
+        ended = received.method == "HEAD"
+        if not ended:
+            self._streaming = True
+            try:
+                ended = await self._send(stream, chunked, received)
+            finally:
+                self._streaming = False
+            if ended and chunked:
+                self._transport.write(LAST_CHUNK)
+        await response.close()
+        return ended and keep and chunked
+
+    async def _send(self, stream: AsyncIterator[bytes], chunked: bool, received: Received) -> bool:
+        """Write a stream's pieces; return whether it came to a proper end. The server's stop is one."""
+        try:
+            async for piece in stream:
+                if piece:
+                    self._transport.write(chunk(piece) if chunked else piece)
+                    if self._writable is not None:
+                        await self._writable
+        except asyncio.CancelledError:
+            if not self._ending or self._transport.is_closing():
+                raise
+            self._task.uncancel()
+        except Exception as error:
+            log.exception("a stream broke: %s %s", received.url.decode(errors="replace"), error)
+            return False
+        return True
+
+    async def _hijack(self, hijack: Hijack) -> None:
+        """Give the raw connection away; nothing of HTTP sees it from here on."""
+        reader = asyncio.StreamReader(loop=self._loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=self._loop)
+        for data in self._early or []:
+            if data:
+                reader.feed_data(data)
+        self._early = []
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        writer = asyncio.StreamWriter(self._transport, protocol, reader, self._loop)
+        assert hijack.run is not None
+        try:
+            await hijack.run(reader, writer)
+        finally:
+            writer.close()
+
+
+def _refusal(code: int) -> bytes:
+    """The whole answer to a request that was not understood."""
+    if code == 413:
+        response = status.response(RequestEntityTooLarge(f"Request entity too large: limit is {LIMIT}"))
+    else:
+        response = status.plain(code, "400 Bad Request" if code == 400 else "431 Request Header Fields Too Large")
+    return head(response, False, True, len(response.body)) + response.body

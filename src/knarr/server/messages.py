@@ -1,0 +1,64 @@
+"""HTTP/1.1 heads, chunks and request targets as bytes. Pure but for the date, which is worked out once a second."""
+
+from email.utils import formatdate
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from httptools import HttpParserInvalidURLError, parse_url
+
+from knarr.client.transport import Response
+from knarr.meta import clock
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+_LINES = {code.value: f"HTTP/1.1 {code.value} {code.phrase}\r\n" for code in HTTPStatus}
+_date = (0, "")
+
+
+def query_of(target: bytes) -> tuple[str, list[tuple[str, str]]]:
+    """The path, still percent-encoded, and the decoded query of a request's target."""
+    if not target.startswith(b"/"):  # a proxy's form, `http://host/path`, or `*`
+        try:
+            parts = parse_url(target)
+        except HttpParserInvalidURLError:
+            return target.decode(errors="replace"), []
+        target = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
+    path, asked, query = target.decode(errors="replace").partition("?")
+    if not asked:
+        return path.partition("#")[0], []
+    return path, parse_qsl(query.partition("#")[0], keep_blank_values=True)
+
+
+def chunk(piece: bytes) -> bytes:
+    """A piece of a stream in its chunk."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+def head(response: Response, keep: bool, modern: bool, length: int | None) -> bytes:
+    """An answer's head. `length` None stands for a stream; a `modern` client speaks HTTP/1.1."""
+    lines = _LINES.get(response.status) or f"HTTP/1.1 {response.status} \r\n"
+    for key, value in response.headers.items():
+        if key == "warning":
+            lines += "".join(f"warning: {text}\r\n" for text in value.split("\n"))
+        elif "\n" in value or "\r" in value:
+            raise ValueError(f"the header {key} may not hold a line's end")
+        else:
+            lines += f"{key}: {value}\r\n"
+    if length is not None:
+        if response.status not in (204, 304):
+            lines += f"content-length: {length}\r\n"
+    elif modern:
+        lines += "transfer-encoding: chunked\r\n"
+    if not keep:
+        lines += "connection: close\r\n"
+    elif not modern:
+        lines += "connection: keep-alive\r\n"
+    return f"{lines}date: {_now()}\r\n\r\n".encode(errors="surrogateescape")
+
+
+def _now() -> str:
+    global _date
+    seconds = int(clock.unix())
+    if _date[0] != seconds:
+        _date = seconds, formatdate(seconds, usegmt=True)
+    return _date[1]
