@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from knarr.app.pki import Pki
 from knarr.controllers import (
     clusterrole_aggregation,
+    deployment,
     endpoint_slice,
     endpoints,
     garbage_collector,
@@ -29,6 +30,9 @@ def controllers(pki: Pki) -> Sequence[Controller]:
         serviceaccount.CONTROLLER,
         root_ca.controller(pki.ca.read_text()),
         statefulset.controller(),
+        replicaset.controller(),
+        replicationcontroller.controller(),
+        deployment.CONTROLLER,
         endpoints.CONTROLLER,
         endpoint_slice.controller(),
         persistentvolume.controller(),

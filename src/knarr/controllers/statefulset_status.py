@@ -12,6 +12,7 @@ from knarr.controllers.statefulset_pods import REVISION, ordinal_of
 from knarr.kinds.types.apps_v1 import StatefulSet, StatefulSetStatus
 from knarr.kinds.types.core_v1 import Pod, PodTemplateSpec
 from knarr.meta import clock
+from knarr.meta.percent import share
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +111,7 @@ def max_unavailable(set_: StatefulSet) -> int:
     value = rolling.maxUnavailable if rolling else None
     if value is None:
         return 1
-    replicas = 1 if set_.spec.replicas is None else set_.spec.replicas
-    number = replicas * int(value.removesuffix("%")) // 100 if isinstance(value, str) else value
-    return max(1, number)
+    return max(1, share(value, 1 if set_.spec.replicas is None else set_.spec.replicas))
 
 
 def next_availability(set_: StatefulSet, pods: Iterable[Pod], now: datetime) -> datetime | None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 
 from knarr.client.api import Api, metadata
 from knarr.client.transport import TransportError
@@ -12,22 +13,40 @@ from knarr.loop.events import Recorder
 from knarr.loop.steps import Create, Delete, Event, Note, Patch, Replace, Status, Step, Wait
 from knarr.meta.errors import AlreadyExists, ApiError, NotFound
 
+NAMESPACE_TERMINATING = "NamespaceTerminating"  #: the cause of such a refusal
 log = logging.getLogger("knarr.loop")
 
 
-async def carry_out(api: Api, steps: Iterable[Step], recorder: Recorder, *, together: bool = False) -> datetime | None:
+def nobody(step: Step) -> None:
+    return None
+
+
+async def carry_out(
+    api: Api,
+    steps: Iterable[Step],
+    recorder: Recorder,
+    *,
+    together: bool = False,
+    undone: Callable[[Step], None] = nobody,
+) -> datetime | None:
     """Carry out steps in order and give the earliest time that one of them waits for; the first failure ends it.
 
     `together` lets runs of creates, or of deletes, go at the same time: 1, then 2, 4 and so on, so that what fails for
-    all fails once (upstream's slow start).
+    all fails once (upstream's slow start). `undone` hears of every step that failed or was not tried.
     """
     planned = list(steps)
     runs = [[step] for step in planned]
     if together:
         runs = [list(run) for _, run in groupby(planned, key=type)]
-    for run in runs:
-        for batch in batches(run):
-            await _carry_out_batch(api, batch, recorder)
+    queue = deque(batch for run in runs for batch in batches(run))
+    while queue:
+        batch = queue.popleft()
+        try:
+            await _carry_out_batch(api, batch, recorder, undone)
+        except BaseException:
+            for step in chain.from_iterable(queue):
+                undone(step)
+            raise
     times = [step.until for step in planned if isinstance(step, Wait) and step.until is not None]
     return min(times, default=None)
 
@@ -40,14 +59,22 @@ def batches(run: Sequence[Step]) -> Iterable[Sequence[Step]]:
         start, size = start + size, size * 2
 
 
-async def _carry_out_batch(api: Api, batch: Sequence[Step], recorder: Recorder) -> None:
+async def _carry_out_batch(api: Api, batch: Sequence[Step], recorder: Recorder, undone: Callable[[Step], None]) -> None:
+    tasks = (_tell_undone(carry_out_one(api, step, recorder), step, undone) for step in batch)
     if len(batch) == 1:
-        await carry_out_one(api, batch[0], recorder)
+        await next(tasks)
         return
-    results = await asyncio.gather(*(carry_out_one(api, step, recorder) for step in batch), return_exceptions=True)
-    for result in results:
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+
+
+async def _tell_undone(work: Coroutine[None, None, None], step: Step, undone: Callable[[Step], None]) -> None:
+    try:
+        await work
+    except BaseException:
+        undone(step)
+        raise
 
 
 async def carry_out_one(api: Api, step: Step, recorder: Recorder) -> None:
@@ -62,10 +89,17 @@ async def carry_out_one(api: Api, step: Step, recorder: Recorder) -> None:
     try:
         name = await _act(api, step)
     except (ApiError, TransportError) as error:
+        if isinstance(step, Create) and is_namespace_ending(error):
+            raise  # nothing can be created there any more, and nobody need be told
         await _record(recorder, note, "Warning", metadata(step.obj).name, str(error))
         raise
     if name is not None:
         await _record(recorder, note, "Normal", name, "")
+
+
+def is_namespace_ending(error: Exception) -> bool:
+    """Whether an object was refused because its namespace is being deleted."""
+    return isinstance(error, ApiError) and any(cause.reason == NAMESPACE_TERMINATING for cause in error.causes)
 
 
 async def _act(api: Api, step: Create | Delete | Replace | Patch | Status) -> str | None:

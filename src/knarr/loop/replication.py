@@ -1,0 +1,205 @@
+"""So many equal pods: what the ReplicaSet and ReplicationController controllers have in common.
+
+`plan` reads one snapshot and decides; `sync` takes the snapshot, acts and writes the status. What a pass did and the
+caches do not show yet is kept in expectations, so a stale cache never makes a second pass repeat it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from knarr.client.transport import TransportError
+from knarr.kinds.pod import available_in, is_active, is_available, is_ready, is_terminating
+from knarr.kinds.types.base import Type
+from knarr.kinds.types.core_v1 import Pod, PodTemplateSpec
+from knarr.loop.claims import claim, controller_of
+from knarr.loop.deletion_order import deletion_order
+from knarr.loop.executor import carry_out, is_namespace_ending
+from knarr.loop.expectations import PATIENCE, Expectations
+from knarr.loop.pod_templates import pod_of
+from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.steps import Create, Delete, Note, Status, Step
+from knarr.meta import clock
+from knarr.meta.errors import ApiError
+from knarr.meta.labels import Selector
+
+BURST = 500  #: pods that one pass creates or deletes at most
+ORPHANS = "orphans"  #: the index of pods that nobody manages, by namespace
+FAILURE = "ReplicaFailure"
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """A kind whose objects keep a number of pods; `related` are the pods to be spread with an owner's."""
+
+    name: str  #: of the controller
+    component: str
+    kind: str
+    of: type[Any]
+    status_of: type[Any]
+    condition_of: type[Any]
+    selector: Callable[[Any], Selector]
+    related: Callable[[Context, Any, Sequence[Pod]], Sequence[Pod]] = lambda context, owner, pods: pods
+    terminating: bool = False  #: whether the status counts pods on their way out
+
+
+def controller(kind: Replicated) -> Controller:
+    """The controller of such a kind, with memory of its own."""
+    expectations = Expectations()
+
+    async def sync_one(key: Key, context: Context) -> datetime | None:
+        return await sync(kind, key, context, expectations)
+
+    def observe(old: object, new: object) -> None:
+        if isinstance(new or old, Pod):
+            expectations.observe(kind.kind, old, new)
+
+    def owners_that_select(pod: Pod, context: Context) -> list[Key]:
+        if controller_of(pod) is not None or is_terminating(pod):
+            return []
+        namespace = pod.metadata.namespace
+        owners = context.cache(kind.of).list(namespace)
+        return [(namespace, o.metadata.name) for o in owners if kind.selector(o).matches(pod.metadata.labels)]
+
+    return Controller(
+        name=kind.name,
+        component=kind.component,
+        sources=[Source(kind.of, itself), Source(Pod, controlled_by(kind.kind), related=owners_that_select)],
+        sync=sync_one,
+        observe=observe,
+        indexes=[(Pod, ORPHANS, orphaned_in)],
+    )
+
+
+def orphaned_in(pod: Pod) -> Iterable[str]:
+    return () if controller_of(pod) is not None else (pod.metadata.namespace,)
+
+
+# What one pass does
+
+
+def plan(owner: Any, pods: Sequence[Pod], related: Sequence[Pod], now: datetime) -> list[Step]:
+    """This pass's steps. `pods` are the owner's active ones, `related` those to be spread with them."""
+    if owner.metadata.deletionTimestamp:
+        return []
+    missing = wanted(owner) - len(pods)
+    if missing > 0:
+        note = Note(owner, ("SuccessfulCreate", "Created pod: {name}"), ("FailedCreate", "Error creating: {error}"))
+        pod = pod_of(owner, owner.spec.template or PodTemplateSpec())
+        return [Create(pod, note=note)] * min(missing, BURST)
+    if missing < 0:
+        note = Note(owner, ("SuccessfulDelete", "Deleted pod: {name}"), ("FailedDelete", "Error deleting: {error}"))
+        surplus = deletion_order(pods, related, now)[: min(-missing, BURST)]
+        return [Delete(pod, "surplus", note) for pod in surplus]
+    return []
+
+
+def wanted(owner: Any) -> int:
+    return 1 if owner.spec.replicas is None else int(owner.spec.replicas)
+
+
+async def sync(kind: Replicated, key: Key, context: Context, expectations: Expectations) -> datetime | None:
+    """Bring one owner nearer its spec; give when to look again if no event will say."""
+    namespace, name = key
+    owner = context.cache(kind.of).get(name, namespace)
+    if owner is None:
+        expectations.forget(key)
+        return None
+    trusted = expectations.satisfied(key)
+    pods, leaving = await claim_pods(kind, context, owner)
+    now = clock.now()
+    steps = plan(owner, pods, kind.related(context, owner, pods), now) if trusted else []
+    failure: Exception | None = None
+    try:
+        await act(context, key, steps, expectations)
+    except (ApiError, TransportError) as error:
+        failure = None if is_namespace_ending(error) else error
+    await write_status(context, owner, status(kind, owner, pods, leaving, failure, now))
+    if failure is not None:
+        raise failure
+    if not trusted:
+        return now + timedelta(seconds=PATIENCE)
+    return next_availability(owner, pods, now)
+
+
+async def claim_pods(kind: Replicated, context: Context, owner: Any) -> tuple[list[Pod], list[Pod]]:
+    """The owner's active pods, adopted ones among them, and those on their way out."""
+    cache = context.cache(Pod)
+    mine = cache.by_index("owner", owner.metadata.uid)
+    candidates = [pod for pod in (*mine, *cache.by_index(ORPHANS, owner.metadata.namespace)) if is_active(pod)]
+    selector = kind.selector(owner)
+    owned = await claim(context.api, owner, candidates, lambda pod: selector.matches(pod.metadata.labels))
+    leaving = [pod for pod in mine if is_terminating(pod) and selector.matches(pod.metadata.labels)]
+    return owned, leaving
+
+
+async def act(context: Context, key: Key, steps: Sequence[Step], expectations: Expectations) -> None:
+    """Carry out a plan; what fails is expected no longer."""
+    if not steps:
+        return
+    deletions = [step.obj.metadata.uid for step in steps if isinstance(step, Delete)]
+    expectations.expect(key, sum(isinstance(step, Create) for step in steps), deletions)
+
+    def undone(step: Step) -> None:
+        if isinstance(step, Create):
+            expectations.created(key)
+        elif isinstance(step, Delete):
+            expectations.deleted(key, step.obj.metadata.uid)
+
+    await carry_out(context.api, steps, context.recorder, together=True, undone=undone)
+
+
+# The status
+
+
+def status(
+    kind: Replicated,
+    owner: Any,
+    pods: Sequence[Pod],
+    leaving: Sequence[Pod],
+    failure: Exception | None,
+    now: datetime,
+) -> Type:
+    """The owner's status, counted from one snapshot; `failure` is what kept a pod from coming or going."""
+    template = (owner.spec.template or PodTemplateSpec()).metadata.labels.items()
+    ready = [pod for pod in pods if is_ready(pod)]
+    counts: dict[str, Any] = {
+        "replicas": len(pods),
+        "fullyLabeledReplicas": sum(template <= pod.metadata.labels.items() for pod in pods) or None,
+        "readyReplicas": len(ready) or None,
+        "availableReplicas": sum(is_available(pod, owner.spec.minReadySeconds or 0, now) for pod in ready) or None,
+        "observedGeneration": owner.metadata.generation,
+        "conditions": conditions(kind, owner, len(pods), failure, now),
+    }
+    if kind.terminating:
+        counts["terminatingReplicas"] = len(leaving)
+    made: Type = kind.status_of(**counts)
+    return made
+
+
+def conditions(kind: Replicated, owner: Any, count: int, failure: Exception | None, now: datetime) -> list[Any]:
+    """The owner's conditions: it fails to keep its number, or it does not."""
+    known = list(owner.status.conditions)
+    if failure is None:
+        return [condition for condition in known if condition.type != FAILURE]
+    if count == wanted(owner) or any(condition.type == FAILURE for condition in known):
+        return known
+    reason = "FailedCreate" if count < wanted(owner) else "FailedDelete"
+    time = clock.timestamp(now)
+    told = kind.condition_of(type=FAILURE, status="True", reason=reason, message=str(failure), lastTransitionTime=time)
+    return [*known, told]
+
+
+async def write_status(context: Context, owner: Any, new: Type) -> None:
+    """Write the status if it says something new."""
+    if new != owner.status:
+        await carry_out(context.api, [Status(replace(owner, status=new))], context.recorder)
+
+
+def next_availability(owner: Any, pods: Iterable[Pod], now: datetime) -> datetime | None:
+    """When the next ready pod becomes available, if minReadySeconds make one wait."""
+    waits = (available_in(pod, owner.spec.minReadySeconds or 0, now) for pod in pods)
+    return min((now + wait for wait in waits if wait), default=None)
