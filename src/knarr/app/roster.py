@@ -14,6 +14,8 @@ from knarr.controllers import (
     node_lifecycle,
     persistentvolume,
     pod_gc,
+    replicaset,
+    replicationcontroller,
     resourcequota,
     root_ca,
     serviceaccount,
