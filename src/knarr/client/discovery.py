@@ -9,6 +9,13 @@ from knarr.client.resource import Partial, Resource
 from knarr.kinds.types.meta_v1 import APIGroupList, APIResource, APIResourceList, APIVersions
 from knarr.meta.errors import ApiError
 
+#: resources whose objects are seen in a second group as well: upstream's cohabitating resources
+SHARED = {
+    ("", "events"): "events.k8s.io",
+    **{("apps", plural): "extensions" for plural in ("daemonsets", "deployments", "replicasets")},
+    **{("networking.k8s.io", plural): "extensions" for plural in ("ingresses", "networkpolicies")},
+}
+
 
 @dataclass(frozen=True)
 class Discovered:
@@ -59,8 +66,10 @@ def _resource(group_version: str, found: APIResource) -> Resource[Partial]:
 
 
 def _preferred(resources: Iterable[Resource[Partial]]) -> Iterable[Resource[Partial]]:
-    """The first version of each resource."""
-    seen: set[tuple[str, str]] = set()
+    """The first version of each resource, and only one of two groups that have the same objects."""
+    resources = list(resources)
+    served = {(found.group, found.plural) for found in resources}
+    seen = {(other, plural) for (group, plural), other in SHARED.items() if (group, plural) in served}
     for found in resources:
         if (found.group, found.plural) not in seen:
             seen.add((found.group, found.plural))

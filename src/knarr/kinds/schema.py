@@ -74,10 +74,12 @@ def type_name(struct: type) -> str:
 
 @cache
 def types() -> dict[str, Any]:
-    """The generated schema, read on first use."""
+    """The generated schema with the old versions' types, read on first use."""
     text = resources.files("knarr.kinds.types").joinpath("schema.json").read_bytes()
     loaded: dict[str, Any] = msgspec.json.decode(text)
-    return loaded
+    from knarr.kinds.old import shapes  # it imports every kind that has older versions, and those import this
+
+    return loaded | shapes.added(loaded)
 
 
 @cache

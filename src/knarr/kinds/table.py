@@ -66,17 +66,41 @@ from knarr.kinds import (
     volumeattributesclass,
 )
 from knarr.kinds.kind import Kind
+from knarr.kinds.old import table as old
 from knarr.kinds.types.base import Type
 
 
 class KindTable:
-    """Kinds in the order in which they are listed."""
+    """Kinds in the order in which they are listed. Those of custom resources come and go: `put` and `drop`."""
 
     def __init__(self, kinds: Iterable[Kind]) -> None:
         self._kinds = tuple(kinds)
+        self.version = 0  #: counts the changes
+
+    def own(self) -> "KindTable":
+        """A table of the same kinds that may change without this one."""
+        return KindTable(self._kinds)
+
+    def put(self, group: str, plural: str, kinds: Iterable[Kind]) -> None:
+        """Have these kinds, all of one resource, instead of what the table has of it."""
+        self._replace([*(kind for kind in self._kinds if (kind.group, kind.plural) != (group, plural)), *kinds])
+
+    def drop(self, group: str, plural: str) -> None:
+        """Have no kind of this resource."""
+        self.put(group, plural, ())
+
+    def _replace(self, kinds: Iterable[Kind]) -> None:
+        self._kinds = tuple(kinds)
+        self.version += 1
+        for name in ("_resources", "_names", "_types", "_versions"):
+            self.__dict__.pop(name, None)  # worked out anew when next asked for
 
     def all(self) -> Sequence[Kind]:
         return self._kinds
+
+    def serves(self, group: str, version: str) -> bool:
+        """Whether any resource of a group version is served."""
+        return (group, version) in self._versions
 
     def groups(self) -> Sequence[str]:
         """The API groups, the core group "" included, in the kinds' order."""
@@ -97,6 +121,10 @@ class KindTable:
         return {(kind.group, kind.version, kind.plural): kind for kind in self._kinds}
 
     @cached_property
+    def _versions(self) -> frozenset[tuple[str, str]]:
+        return frozenset((kind.group, kind.version) for kind in self._kinds)
+
+    @cached_property
     def _names(self) -> Mapping[tuple[str, str, str], Kind]:
         return {(kind.group, kind.version, kind.kind): kind for kind in self._kinds}
 
@@ -105,7 +133,7 @@ class KindTable:
         return {kind.type: kind for kind in self._kinds}
 
 
-BUILTIN = KindTable(
+_NEWEST = tuple(
     module.KIND
     for module in (
         configmap,
@@ -170,3 +198,5 @@ BUILTIN = KindTable(
         prioritylevelconfiguration,
     )
 )
+
+BUILTIN = KindTable((*_NEWEST, *old.kinds()))

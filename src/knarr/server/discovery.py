@@ -4,6 +4,7 @@ Built from the kinds that are served; built again when those change.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,7 @@ ORDER = (
     "batch",
     "certificates.k8s.io",
     "networking.k8s.io",
+    "extensions",
     "policy",
     "rbac.authorization.k8s.io",
     "storage.k8s.io",
@@ -38,6 +40,7 @@ ORDER = (
     "resource.k8s.io",
     "flowcontrol.apiserver.k8s.io",
 )
+VERSION = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
 PREFERRED = {"autoscaling": ("v2", "v1")}
 FOREIGN = {  # subresources whose objects are of another group version: (group, version, kind)
     "scale": ("autoscaling", "v1", "Scale"),
@@ -67,6 +70,7 @@ class Resource:
     categories: Sequence[str] = ()
     subresources: Sequence[tuple[str, Sequence[str]]] = ()
     stored: bool = True
+    storage: str = ""  #: the group, version and kind in which it is stored
 
 
 def resources(table: KindTable) -> list[Resource]:
@@ -81,6 +85,7 @@ def resources(table: KindTable) -> list[Resource]:
 
 
 def _resource(kind: Kind) -> Resource:
+    own = kind.view.kind if kind.view else kind
     return Resource(
         kind.group,
         kind.version,
@@ -92,6 +97,7 @@ def _resource(kind: Kind) -> Resource:
         kind.short_names,
         kind.categories,
         sorted(kind.subresources.items()),
+        storage=f"{own.group}/{own.version}/{own.kind}",
     )
 
 
@@ -261,13 +267,12 @@ def storage_version_hash(resource: Resource) -> str:
     """A short hash that changes when objects would be stored differently."""
     import base64
 
-    text = f"{resource.group}/{resource.version}/{resource.kind}"
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
+    return base64.b64encode(hashlib.sha256(resource.storage.encode()).digest()[:8]).decode()
 
 
-def _version_rank(version: str) -> tuple[int, str]:
-    """v2 before v1 before v1beta1 before v1alpha1."""
-    for rank, mark in ((2, "alpha"), (1, "beta")):
-        if mark in version:
-            return rank, version
-    return 0, str(100 - int(version[1:])) if version[1:].isdigit() else version
+def _version_rank(version: str) -> tuple[int, int, int, str]:
+    """v2 before v1 before v1beta2 before v1beta1 before v1alpha1, and what is no such name last."""
+    parts = VERSION.fullmatch(version)
+    if parts is None:
+        return 3, 0, 0, version
+    return ("", "beta", "alpha").index(parts[2] or ""), -int(parts[1]), -int(parts[3] or 0), version

@@ -74,7 +74,7 @@ class Writer:
     def definition(self, type_: str) -> Tree:
         """One type."""
         entry = schema.types()[type_]
-        texts = descriptions.of(type_)
+        texts = descriptions.of(entry.get("like", type_))
         out: Tree = {"type": "object"}
         if texts.text:
             out["description"] = texts.text

@@ -1,0 +1,111 @@
+"""The schema of the old versions' types: what stands in `types/schema.json`, with what these say otherwise.
+
+A type is described by one that it is like, the fields that it has in other form, and those that it lacks. What both
+say in one way is not said again: an old Deployment's template is core/v1's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from knarr.kinds.old.table import OLD
+from knarr.kinds.schema import type_name
+
+Entry = dict[str, Any]
+
+SELECTOR: Entry = {"type": "meta_v1.LabelSelector"}  #: may be left out; required since apps/v1beta2
+INGRESS = "networking_v1beta1"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A type that differs from `like`: in these fields, and by lacking those."""
+
+    like: str
+    fields: Mapping[str, Entry] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+
+def workload(like: str, **fields: Entry) -> Shape:
+    """A workload's spec whose selector may be left out."""
+    return Shape(like, {"selector": SELECTOR, **fields})
+
+
+def deploying(module: str) -> dict[str, Shape]:
+    rollback = {"type": f"{module}.RollbackConfig", "number": 8}
+    return {
+        f"{module}.DeploymentSpec": workload("apps_v1.DeploymentSpec", rollbackTo=rollback),
+        f"{module}.RollbackConfig": Shape("", {"revision": {"type": "int", "format": "int64", "number": 1}}),
+    }
+
+
+SHAPES: dict[str, Shape] = {
+    **deploying("apps_v1beta1"),
+    **deploying("extensions_v1beta1"),
+    "apps_v1beta1.StatefulSetSpec": workload("apps_v1.StatefulSetSpec"),
+    "extensions_v1beta1.ReplicaSetSpec": workload("apps_v1.ReplicaSetSpec"),
+    "extensions_v1beta1.DaemonSetSpec": workload(
+        "apps_v1.DaemonSetSpec", templateGeneration={"type": "int", "format": "int64", "number": 5}
+    ),
+    f"{INGRESS}.IngressSpec": Shape(
+        "networking_v1.IngressSpec",
+        {
+            "backend": {"type": f"{INGRESS}.IngressBackend", "number": 1},
+            "rules": {"type": f"[]{INGRESS}.IngressRule", "list": "atomic", "number": 3},
+        },
+        without=("defaultBackend",),
+    ),
+    f"{INGRESS}.IngressRule": Shape("networking_v1.IngressRule", {"http": {"type": f"{INGRESS}.HTTPIngressRuleValue"}}),
+    f"{INGRESS}.HTTPIngressRuleValue": Shape(
+        "networking_v1.HTTPIngressRuleValue",
+        {"paths": {"type": f"[]{INGRESS}.HTTPIngressPath", "list": "atomic", "required": True, "number": 1}},
+    ),
+    f"{INGRESS}.HTTPIngressPath": Shape(
+        "networking_v1.HTTPIngressPath",
+        {
+            "backend": {"type": f"{INGRESS}.IngressBackend", "required": True, "number": 2},
+            "pathType": {"type": "str", "number": 3},
+        },
+    ),
+    f"{INGRESS}.IngressBackend": Shape(
+        "networking_v1.IngressBackend",
+        {
+            "serviceName": {"type": "str", "number": 1},
+            "servicePort": {"type": "IntOrString", "number": 2},
+            "resource": {"type": "core_v1.TypedLocalObjectReference", "number": 3},
+        },
+        without=("service",),
+    ),
+}
+#: specs that are not their own version's
+SPECS = {"extensions_v1beta1.Ingress": f"{INGRESS}.IngressSpec"}
+
+
+def added(types: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The entries of all old types, by name."""
+    found = {name: entry_of(name, shape, types) for name, shape in SHAPES.items()}
+    for old in OLD:
+        like = type_name(old.kind.type)
+        spec = SPECS.get(old.schema, f"{old.schema}Spec")
+        fields = {"spec": {**types[like]["fields"]["spec"], "type": spec}} if spec in SHAPES else {}
+        entry = entry_of(old.schema, Shape(like, fields), types)
+        entry["fields"]["apiVersion"] = {**entry["fields"]["apiVersion"], "enum": [old.api_version]}
+        entry["gvk"] = [{"group": old.group, "kind": old.kind.kind, "version": old.version}]
+        found[old.schema] = entry
+    return found
+
+
+def entry_of(name: str, shape: Shape, types: Mapping[str, Entry]) -> Entry:
+    module, _, short = name.partition(".")
+    group, _, version = module.partition("_")
+    base: Entry = types.get(shape.like, {"fields": {}})
+    kept = {key: value for key, value in base["fields"].items() if key not in shape.without}
+    changed = {key: numbered(value, base["fields"].get(key, {})) for key, value in shape.fields.items()}
+    fields = dict(sorted({**kept, **changed}.items()))
+    rest = {key: value for key, value in base.items() if key not in ("fields", "gvk")}
+    return {**rest, "definition": f"io.k8s.api.{group}.{version}.{short}", "fields": fields, "like": shape.like}
+
+
+def numbered(value: Entry, before: Entry) -> Entry:
+    """A field's entry with the number that the field has in the type it is like."""
+    return {"number": before["number"], **value} if "number" in before else value
