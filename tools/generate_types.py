@@ -13,6 +13,7 @@ import keyword
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,12 @@ POINTERS = {
     "DeploymentSpec.selector",
     "ReplicaSetSpec.selector",
     "StatefulSetSpec.selector",
+}
+
+# Types that became stable after v1.32, which changed none of their fields: where the numbers of then are found.
+PROMOTED = {
+    "k8s.io.api.networking.v1.": "k8s.io.api.networking.v1beta1.",
+    "k8s.io.api.storage.v1.": "k8s.io.api.storage.v1beta1.",
 }
 
 PRIMITIVES = {"string": "str", "integer": "int", "boolean": "bool", "number": "float"}
@@ -201,24 +208,56 @@ def field_schema(prop: dict[str, Any], required: bool) -> dict[str, Any]:
     return out
 
 
-def protobuf_numbers() -> dict[str, dict[str, list[Any]]]:
-    messages = json.loads((ROOT / "tools/protobuf-fields.json").read_text())["messages"]
-    return {name: {f[1]: f for f in fields} for name, fields in messages.items()}
+class Messages:
+    """The protobuf messages: where each JSON field of a type stands in its message."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, list[list[Any]]] = json.loads((ROOT / "tools/protobuf-fields.json").read_text())[
+            "messages"
+        ]
+
+    def place(self, message: str, name: str, siblings: Collection[str]) -> int | list[int] | None:
+        """A field's number; for one of a struct that Go embeds, the numbers on the way to it.
+
+        Names are compared without case: a few of the messages' names are spelled as no JSON name is.
+        """
+        fields = self._messages.get(message, [])
+        for number, field, *_ in fields:
+            if field.lower() == name.lower():
+                return int(number)
+        known = {sibling.lower() for sibling in siblings}
+        for number, field, type_, _ in fields:
+            inner = type_ if "." in type_ else f"{message.rpartition('.')[0]}.{type_}"
+            if field.lower() not in known and (found := self.place(inner, name, ())) is not None:
+                return [int(number), *(found if isinstance(found, list) else [found])]
+        return None
+
+    def name(self, definition: str) -> str:
+        """The message of a definition, "" when it has none."""
+        message = definition.replace("io.k8s.", "k8s.io.", 1)
+        if message in self._messages:
+            return message
+        for stable, beta in PROMOTED.items():
+            if (older := message.replace(stable, beta)) in self._messages:
+                return older
+        return ""
 
 
 def render_schema(modules: dict[str, dict[str, tuple[str, dict[str, Any]]]]) -> str:
-    numbers = protobuf_numbers()
+    messages = Messages()
     out: dict[str, Any] = {}
     for module, classes in sorted(modules.items()):
         for cls, (full, definition) in sorted(classes.items()):
             required = set(definition.get("required", []))
-            message = numbers.get(full.replace("io.k8s.", "k8s.io.", 1), {})
-            fields = {}
-            for name, prop in definition.get("properties", {}).items():
+            message, fields = messages.name(full), {}
+            properties = definition.get("properties", {})
+            for name, prop in properties.items():
                 fields[name] = field_schema(prop, name in required)
-                if name in message:
-                    fields[name]["number"] = message[name][0]
+                if (number := messages.place(message, name, properties)) is not None:
+                    fields[name]["number"] = number
             entry: dict[str, Any] = {"definition": full, "fields": fields}
+            if message:
+                entry["message"] = True
             if gvks := definition.get("x-kubernetes-group-version-kind"):
                 entry["gvk"] = gvks
             if definition.get("x-kubernetes-map-type"):

@@ -28,7 +28,7 @@ def decode_json(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
         unrecognized(body, kind, f"json parse error: {_go_syntax_error(body, error)}")
     except RecursionError:
         unrecognized(body, kind, "json parse error: exceeded max depth")
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH:
         unrecognized(body, kind, "json parse error: exceeded max depth")
     if not isinstance(value, dict):
         wanted = f"json: cannot unmarshal {go_name(value)} into Go value of type {_GO_HEAD}"
@@ -79,7 +79,7 @@ def _summary(body: bytes, most: int = 30) -> str:
     return shown + (" ..." if len(body) > most else "")
 
 
-def _depth(value: Any) -> int:
+def depth(value: Any) -> int:
     """How deeply objects and lists nest."""
     depth, level = 1, [value]
     while level := [

@@ -1,4 +1,4 @@
-"""YAML as sigs.k8s.io/yaml reads it: YAML 1.1's booleans and octals, JSON's types, string keys, no timestamps.
+"""YAML as sigs.k8s.io/yaml reads and writes it: YAML 1.1's booleans and octals, JSON's types, string keys, no times.
 
 `decode.decode_yaml` calls it with a bound on nesting. Aliases may not blow a document up: expanded, it may not have
 more nodes than it has characters (or than a small allowance).
@@ -16,12 +16,46 @@ LONGEST_NUMBER = 1000  #: characters of a number; Python reads only some thousan
 TRUE = {"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"}
 FALSE = {"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"}
 NULL = {"", "~", "null", "Null", "NULL"}
+NO_FOLD = 1 << 30  #: columns after which a long line is broken
 
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
 class Unreadable(Exception):
     """The text is no YAML that may come in; worded as upstream words it."""
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes plain values so that `load` reads them back as they were."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: Any, value: str) -> Any:
+    style = None
+    if "\n" in value:
+        style = "|"
+    elif _plain_word(value):
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(value: Any) -> bytes:
+    """A JSON value as a YAML document, its keys sorted."""
+    text: bytes = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=False,
+        sort_keys=True,
+        width=NO_FOLD,
+        allow_unicode=True,
+        encoding="utf-8",
+    )
+    return text
 
 
 def load(text: str, max_depth: int) -> tuple[Any, list[str]]:

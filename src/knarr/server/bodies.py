@@ -11,8 +11,9 @@ from knarr.kinds.table import KindTable
 from knarr.meta.errors import BadRequest
 from knarr.meta.field import FieldError, invalid, unsupported, wrong
 from knarr.registry.delete import DeleteOptions
-from knarr.server import negotiation, wire_format
+from knarr.server import negotiation
 from knarr.server.paths import truth
+from knarr.server.protobuf import read as protobuf
 from knarr.server.queries import META, dry_run_errors, number, one
 
 Tree = dict[str, Any]
@@ -26,7 +27,7 @@ def read(request: Request, kind: str) -> tuple[Tree, list[str]]:
     """The tree of a body and the fields that it names twice. `kind` is what it ought to be, for the message."""
     encoding = negotiation.body_type(request.headers)
     if encoding == "protobuf":
-        return wire_format.read(request.body, kind), []
+        return protobuf.read(request.body, kind), []
     if encoding == "yaml":
         return decode.decode_yaml(request.body, kind)
     return decode.decode_json(request.body, kind)

@@ -1,10 +1,15 @@
 """One authenticated request with what its path asks for; what the parts of the server hand to one another."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from knarr.client.transport import Request, Response, User
+from knarr.kinds.old.table import WARNINGS
+from knarr.registry.shared import Joined
 from knarr.server import negotiation, queries
 from knarr.server.negotiation import Form
 from knarr.server.paths import Target
@@ -36,16 +41,47 @@ class Call:
 
     def answer(self, code: int, tree: Any, warnings: list[str] | None = None) -> Response:
         """An answer in the client's form; a tree that is given as bytes is JSON already."""
-        body = negotiation.encode(tree, self.form)
-        body, headers = negotiation.compressed(body, self.request.headers)
-        headers |= {"content-type": self.form.media_type, "cache-control": "no-cache, private"}
-        headers |= warning_headers([*deprecations(self.target), *(warnings or ())])
-        return Response(code, headers, body)
+        warned = warning_headers([*deprecations(self.target), *(warnings or ())])
+        return answer(self.request, self.form, code, tree, warned)
+
+
+@dataclass(slots=True)
+class Unwritten(Response):
+    """An answer whose body is still JSON, to be written in the client's form by `written`."""
+
+    request: Request | None = None
+    form: Form = field(default_factory=Form)
+
+    async def written(self) -> Response:
+        """The answer, its body made in a thread: a long list takes as long as thousands of small requests."""
+        body, headers = await asyncio.to_thread(self._write)
+        if "vary" in self.headers and "vary" in headers:
+            headers["vary"] = f"{self.headers['vary']}, {headers['vary']}"
+        return Response(self.status, self.headers | headers, body)
+
+    def _write(self) -> tuple[bytes, dict[str, str]]:
+        assert self.request is not None
+        return negotiation.compressed(negotiation.encode(self.body, self.form), self.request.headers)
+
+
+def answer(request: Request, form: Form, code: int, tree: Any, extra: Mapping[str, str] | None = None) -> Response:
+    """An answer in a form; what takes long comes back `Unwritten`."""
+    raw = tree if isinstance(tree, bytes) else msgspec.json.encode(tree)
+    headers = {"content-type": form.media_type, "cache-control": "no-cache, private", **(extra or {})}
+    if negotiation.heavy(raw, form, request.headers):
+        return Unwritten(code, headers, raw, request=request, form=form)
+    if isinstance(raw, Joined) and form.encoding == "json" and not form.pretty:
+        body, more = negotiation.compressed(raw, request.headers)  # at once: it is packed, or goes out as it is
+        return Response(code, headers | more, body)
+    return Response(code, headers, negotiation.encode(raw, form))
 
 
 def deprecations(target: Target) -> tuple[str, ...]:
     """What a client that asks for this ought to know."""
-    return DEPRECATED.get((target.group, target.version, target.resource), ())
+    asked = (target.group, target.version, target.resource)
+    if asked in WARNINGS and target.subresource != "scale":  # a Scale has a version of its own
+        return (WARNINGS[asked],)
+    return DEPRECATED.get(asked, ())
 
 
 def warning_headers(texts: Iterable[str]) -> dict[str, str]:

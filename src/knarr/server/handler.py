@@ -13,10 +13,11 @@ from knarr.server import authorization, health, negotiation, paths, queries, sta
 from knarr.server.authentication import Authenticator
 from knarr.server.authentication.impersonation import acting
 from knarr.server.authorization import Authorizer
-from knarr.server.call import Call, deprecations, warning_headers
+from knarr.server.call import Call, Unwritten, answer, deprecations, warning_headers
 from knarr.server.discovery import Discovery, wants_aggregated
 from knarr.server.health import Check
 from knarr.server.metrics import Metrics
+from knarr.server.negotiation import Form
 from knarr.server.openapi.documents import OpenApi
 from knarr.server.paths import Target
 from knarr.server.routes import Routes
@@ -50,12 +51,14 @@ class Handler:
         target = paths.target(request.method, request.path, request.query)
         try:
             response = await self._answer(request, target)
+            if isinstance(response, Unwritten):
+                response = await response.written()
         except ApiError as error:
-            response = status.response(error)
+            response = status.response(error, request.headers)
             response.headers |= warning_headers(deprecations(target))
         except Exception as error:
             log.exception("%s %s", request.method, request.path)
-            response = status.response(InternalError(f"Internal error occurred: {error}"))
+            response = status.response(InternalError(f"Internal error occurred: {error}"), request.headers)
         self._measure(target, response.status, asyncio.get_running_loop().time() - began)
         return response
 
@@ -75,7 +78,12 @@ class Handler:
         await self._allow(user, target)
         if not target.resource:
             return await self._path(request)
-        form = negotiation.form(request.headers, pretty=queries.pretty(request.query))
+        form = negotiation.form(
+            request.headers,
+            pretty=queries.pretty(request.query),
+            protobuf=self._routes.has_protobuf(target),
+            watch=target.verb == "watch",
+        )
         return await self._routes.answer(Call(request, target, user, form))
 
     async def _allow(self, user: User, target: Target) -> None:
@@ -87,7 +95,7 @@ class Handler:
     async def _open(self, request: Request) -> Response:
         """What anybody may ask."""
         if request.path.rstrip("/") == "/version":
-            return self._plain(request, version())
+            return answer(request, Form(pretty=queries.pretty(request.query)), 200, version())
         return await health.answer(request.path, request.query, self._checks)
 
     async def _path(self, request: Request) -> Response:
@@ -123,15 +131,17 @@ class Handler:
 
     def _aggregated(self, request: Request, core: bool, form: str) -> Response:
         tree = self._discovery.aggregated(core) | {"apiVersion": f"apidiscovery.k8s.io/{form}"}
-        answer = self._plain(request, tree)
-        answer.headers["content-type"] = f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
-        answer.headers["vary"] = "Accept"
-        return answer
+        found = answer(request, Form(pretty=queries.pretty(request.query)), 200, tree)
+        found.headers["content-type"] = f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
+        found.headers["vary"] = "Accept"
+        return found
 
-    def _plain(self, request: Request, tree: object) -> Response:
-        form = negotiation.form(request.headers, pretty=queries.pretty(request.query), shapes=False)
-        body, headers = negotiation.compressed(negotiation.encode(tree, form), request.headers)
-        return Response(200, headers | {"content-type": form.media_type, "cache-control": "no-cache, private"}, body)
+    def _plain(self, request: Request, tree: dict[str, object]) -> Response:
+        """Discovery in the client's form; what is no object is always JSON."""
+        form = Form(pretty=queries.pretty(request.query))
+        if "kind" in tree:
+            form = negotiation.form(request.headers, pretty=form.pretty, shapes=False)
+        return answer(request, form, 200, tree)
 
 
 def _public(path: str) -> bool:

@@ -111,7 +111,7 @@ class Resources:
                 timeout=watches.timeout(options.timeout),
             )
         except Expired as error:
-            return watches.refused(error)
+            return watches.refused(error, call.form)
         return watches.response(watch, kind, call.form, call.include)
 
     async def create(self, call: Call, kind: Kind) -> Response:

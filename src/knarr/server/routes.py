@@ -12,7 +12,9 @@ from knarr.registry.registry import Registry
 from knarr.server import bodies, component_statuses, eviction, status, token_requests
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
 from knarr.server.call import Call
+from knarr.server.paths import Target
 from knarr.server.pod_streams import PodStreams
+from knarr.server.protobuf import shapes
 from knarr.server.proxies import Proxies
 from knarr.server.queries import write_options
 from knarr.server.resources import Resources
@@ -45,6 +47,13 @@ class Routes:
             ("serviceaccounts", "token", "create"): self._token,
         }
 
+    def has_protobuf(self, target: Target) -> bool:
+        """Whether what a target names has a protobuf form."""
+        if (target.group, target.version, target.resource) in REVIEWS:
+            return True
+        kind = self._registry.kinds.by_resource(target.group, target.version, target.resource)
+        return kind is None or target.subresource == "scale" or shapes.serves(kind)
+
     async def answer(self, call: Call) -> Response:
         target = call.target
         virtual = REVIEWS.get((target.group, target.version, target.resource))
@@ -70,7 +79,7 @@ class Routes:
     def _unknown(self, call: Call) -> Response:
         """A Status inside a group version that is served, plain text outside."""
         target = call.target
-        if any((k.group, k.version) == (target.group, target.version) for k in self._registry.kinds.all()):
+        if self._registry.kinds.serves(target.group, target.version):
             raise status.no_such_resource()
         return status.no_such_path()
 

@@ -1,13 +1,13 @@
 """Errors as the API reports them: the only place that renders a Status."""
 
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from knarr.client.transport import Response
-from knarr.meta.errors import ApiError, MethodNotAllowed, NotFound, UnsupportedMediaType
+from knarr.meta.errors import ApiError, MethodNotAllowed, NotAcceptable, NotFound, UnsupportedMediaType
+from knarr.server import negotiation
+from knarr.server.negotiation import Form
 
-JSON = "application/json"
 Tree = dict[str, Any]
 
 
@@ -40,12 +40,16 @@ def success(code: int = 0, details: Tree | None = None) -> Tree:
     return out
 
 
-def response(error: ApiError) -> Response:
-    """The answer that reports an error."""
-    headers = {"content-type": JSON, "cache-control": "no-cache, private"}
+def response(error: ApiError, request_headers: Mapping[str, str] | None = None) -> Response:
+    """The answer that reports an error, in the client's form, or in JSON when it takes none of those served."""
+    try:
+        form = negotiation.form(request_headers or {}, shapes=False)
+    except NotAcceptable:
+        form = Form()
+    headers = {"content-type": form.media_type, "cache-control": "no-cache, private"}
     if error.retry_after:
         headers["retry-after"] = str(error.retry_after)
-    return Response(error.code, headers, msgspec.json.encode(status(error)) + b"\n")
+    return Response(error.code, headers, negotiation.encode(status(error), form))
 
 
 def plain(code: int, text: str) -> Response:

@@ -1,6 +1,11 @@
-"""Watch streams: a line for each event, in the form the client chose. The registry decides what is seen."""
+"""Watch streams: event after event, in the form the client chose. The registry decides what is seen.
 
-from collections.abc import AsyncIterator
+An event is encoded once for each form and shared by every watch that shows it in that form.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any
 
 import msgspec
@@ -12,9 +17,12 @@ from knarr.meta.errors import ApiError
 from knarr.registry import views
 from knarr.registry.watch import Watch, WatchItem
 from knarr.server import status, tables
-from knarr.server.negotiation import JSON, Form
+from knarr.server.negotiation import STREAM, Form
+from knarr.server.protobuf import answers
 
-HEADERS = {"content-type": JSON, "cache-control": "no-cache, private"}
+#: sizes and counts of the encoded events that are kept, for all watches that show them
+KEPT, KEPT_BYTES = 512, 32 * 1024
+TOGETHER = 64  #: events that are encoded at once, before others have their turn
 LEAST_SECONDS = 1800  #: a watch that names no timeout lasts this long and up to twice as long
 
 
@@ -25,47 +33,85 @@ def timeout(wanted: int) -> float:
 
 def response(watch: Watch, kind: Kind, form: Form, include: str) -> Response:
     """The stream of a watch."""
-    return Response(200, dict(HEADERS), stream=_lines(watch, kind, form, include))
+    return Response(200, _headers(form), stream=_pieces(watch, kind, form, include))
 
 
-def refused(error: ApiError) -> Response:
+def refused(error: ApiError, form: Form) -> Response:
     """A watch that cannot begin where it was asked to: one ERROR event."""
-    return Response(200, dict(HEADERS), stream=_once(error_line(error)))
+    return Response(200, _headers(form), stream=_once(framed(form, "ERROR", msgspec.json.encode(status.status(error)))))
 
 
-def error_line(error: ApiError) -> bytes:
-    return b'{"type":"ERROR","object":' + msgspec.json.encode(status.status(error)) + b"}\n"
+def framed(form: Form, type_: str, shown: bytes) -> bytes:
+    """An event over an object in JSON, as it goes over the wire."""
+    if form.encoding == "protobuf":
+        return answers.event(type_, shown)
+    return b'{"type":"%b","object":%b}\n' % (type_.encode(), shown)
 
 
-async def _once(line: bytes) -> AsyncIterator[bytes]:
-    yield line
+def _headers(form: Form) -> dict[str, str]:
+    stream = STREAM if form.encoding == "protobuf" else ""
+    return {"content-type": form.media_type + stream, "cache-control": "no-cache, private"}
 
 
-async def _lines(watch: Watch, kind: Kind, form: Form, include: str) -> AsyncIterator[bytes]:
-    first = True
+async def _once(piece: bytes) -> AsyncIterator[bytes]:
+    yield piece
+
+
+async def _pieces(watch: Watch, kind: Kind, form: Form, include: str) -> AsyncIterator[bytes]:
+    stored = form.encoding == "json" and not form.shape and kind.view is None
+    columns = True
     try:
         while items := await watch.batch():
-            if not form.shape and kind.view is None:
+            if stored:
                 yield b"".join([item.line for item in items])
                 continue
-            lines = []
-            for item in items:
-                shown = _shown(item, kind, form, include, first)
-                lines.append(b'{"type":"' + item.type.encode() + b'","object":' + shown + b"}\n")
-                first = False
-            yield b"".join(lines)
+            for start in range(0, len(items), TOGETHER):
+                pieces = []
+                for item in items[start : start + TOGETHER]:
+                    pieces.append(_table(item, kind, form, include, columns) or _piece(item, kind, form))
+                    columns = False
+                yield b"".join(pieces)
+                await asyncio.sleep(0)
     finally:
         watch.close()
 
 
-def _shown(item: WatchItem, kind: Kind, form: Form, include: str, first: bool) -> bytes:
-    """An event's object in a form that is not the stored one."""
-    if form.shape == "Table":
-        return _table(item, views.stored(kind), form, include, first)
-    return tables.partial(item.raw, form.version) if form.shape else views.outward(kind, item.raw)
+def _piece(item: WatchItem, kind: Kind, form: Form) -> bytes:
+    """An event in a form that is not the stored one."""
+
+    def made() -> bytes:
+        shown = tables.partial(item.raw, form.version) if form.shape else views.outward(kind, item.raw)
+        return framed(form, item.type, shown)
+
+    if len(item.raw) > KEPT_BYTES:
+        return made()
+    return _encoded.get((item.type, item.raw, kind.api_version, kind.kind, form), made)
 
 
-def _table(item: WatchItem, kind: Kind, form: Form, include: str, first: bool) -> bytes:
+class Encoded:
+    """The last events that were encoded, so that the next watch that shows one has it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: OrderedDict[Hashable, bytes] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = make()
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+        return found
+
+
+_encoded = Encoded(KEPT)
+
+
+def _table(item: WatchItem, kind: Kind, form: Form, include: str, columns: bool) -> bytes:
+    """An event as a Table, b"" where another form is asked for; not shared: its cells are as of now."""
+    if form.shape != "Table":
+        return b""
     metadata: dict[str, Any] = {"resourceVersion": str(item.revision)}
     entries = [item.entry] if item.entry is not None else []
-    return tables.table(kind, entries, metadata, include=include, version=form.version, columns=first)
+    shown = tables.table(kind, entries, metadata, include=include, version=form.version, columns=columns)
+    return framed(form, item.type, shown)

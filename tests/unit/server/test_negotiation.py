@@ -9,6 +9,7 @@ from knarr.server import negotiation
 from knarr.server.discovery import wants_aggregated
 from knarr.server.negotiation import Form
 
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 FORMS = {
     "nothing said is JSON": ("", Form()),
@@ -19,7 +20,17 @@ FORMS = {
         Form(shape="Table", version="v1beta1"),
     ),
     "an unknown shape falls through": ("application/json;as=Chair;v=v1;g=meta.k8s.io,application/yaml", Form("yaml")),
-    "protobuf with JSON behind it is JSON": ("application/vnd.kubernetes.protobuf,application/json", Form()),
+    "protobuf where it comes first": ("application/vnd.kubernetes.protobuf,application/json", Form("protobuf")),
+    "anything after protobuf": ("application/vnd.kubernetes.protobuf, */*", Form("protobuf")),
+    "what is named goes before what is not": ("*/*,application/yaml", Form("yaml")),
+    "a table is no protobuf": (f"{PROTOBUF};as=Table;v=v1;g=meta.k8s.io,application/json", Form()),
+    "metadata in protobuf": (
+        f"{PROTOBUF};as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+        Form("protobuf", "PartialObjectMetadata"),
+    ),
+    "pretty by parameter": ("application/json;pretty=1", Form(pretty=True)),
+    "a stream's type": (f"{PROTOBUF};stream=watch", Form("protobuf")),
+    "an unknown stream falls through": (f"{PROTOBUF};stream=tar,application/json", Form()),
     "quality decides": ("application/json;q=0.5,application/yaml", Form("yaml")),
     "metadata only": (
         "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
@@ -33,10 +44,32 @@ def test_form(accept, wanted):
     assert negotiation.form({"accept": accept}) == wanted
 
 
-@pytest.mark.parametrize("accept", ["application/vnd.kubernetes.protobuf", "text/html", "application/json;as=Chair"])
-def test_what_is_not_served_is_refused(accept):
-    with pytest.raises(NotAcceptable, match="only the following media types are accepted: application/json"):
-        negotiation.form({"accept": accept})
+REFUSED = {
+    "a web page": ({"accept": "text/html"}, {}, "application/json, application/yaml, " + PROTOBUF),
+    "an unknown shape": (
+        {"accept": "application/json;as=Chair"},
+        {},
+        "application/json, application/yaml, " + PROTOBUF,
+    ),
+    "protobuf of what has none": ({"accept": PROTOBUF}, {"protobuf": False}, "application/json, application/yaml"),
+    "a watch in YAML": (
+        {"accept": "application/yaml"},
+        {"watch": True},
+        f"application/json;stream=watch, {PROTOBUF};stream=watch",
+    ),
+    "a watch in protobuf of what has none": (
+        {"accept": PROTOBUF},
+        {"watch": True, "protobuf": False},
+        "application/json;stream=watch",
+    ),
+}
+
+
+@pytest.mark.parametrize(("headers", "asked", "served"), REFUSED.values(), ids=REFUSED)
+def test_what_is_not_served_is_refused(headers, asked, served):
+    with pytest.raises(NotAcceptable) as raised:
+        negotiation.form(headers, **asked)
+    assert raised.value.message == f"only the following media types are accepted: {served}"
 
 
 BODIES = {
@@ -62,6 +95,7 @@ def test_large_answers_are_compressed_for_those_who_take_it():
     assert gzip.decompress(packed) == body
     assert headers["content-encoding"] == "gzip"
     assert negotiation.compressed(body, {}) == (body, {})
+    assert negotiation.compressed(body, {"accept-encoding": "br, gzip;q=0"}) == (body, {})
 
 
 AGGREGATED = {

@@ -3,7 +3,7 @@
 import pytest
 
 from knarr.meta.errors import BadRequest
-from knarr.server import wire_format
+from knarr.server.protobuf import read
 
 
 def number(field, value):
@@ -71,7 +71,7 @@ CASES = {
 
 @pytest.mark.parametrize(("body", "wanted"), CASES.values(), ids=CASES)
 def test_read(body, wanted):
-    assert wire_format.read(body, "Thing") == wanted
+    assert read.read(body, "Thing") == wanted
 
 
 BROKEN = {
@@ -86,4 +86,4 @@ BROKEN = {
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_what_is_no_body_is_refused(body):
     with pytest.raises(BadRequest):
-        wire_format.read(body, "Thing")
+        read.read(body, "Thing")

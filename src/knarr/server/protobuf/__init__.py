@@ -1,0 +1,1 @@
+"""Kubernetes' protobuf form of objects: bodies in, answers and watch events out."""
