@@ -22,7 +22,7 @@ ApiError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Cause:
 class ApiError(Exception):
     """A failure the API reports. `kind`, `group` and `name` say of what, for the Status' details."""
 
-    code: ClassVar[int] = 500
-    reason: ClassVar[str] = "InternalError"
+    code: int = 500
+    reason: str = "InternalError"
 
     def __init__(
         self,

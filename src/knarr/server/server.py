@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from knarr.kinds.kind import Kind
 from knarr.registry.registry import Registry
+from knarr.registry.views import stored
 from knarr.server.admission.chain import default_plugins
 from knarr.server.admission.charging import charging
 from knarr.server.agents import Agents
@@ -59,10 +61,15 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     authorizer = Chain((Masters(), BuiltIn(), NodeAgents(), rbac))
     reviews = Reviews(authenticator, authorizer, rbac, service_accounts)
     streams = PodStreams(Agents(state, settings.agents) if settings.agents is not None else None)
-    resources = Resources(registry, default_plugins(charging(registry)), state)
+    resources = Resources(registry, default_plugins(charging(registry), lambda kind: versions(registry, kind)), state)
     routes = Routes(registry, resources, reviews, state, streams, service_accounts)
     discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)
     return Handler(authenticator, authorizer, routes, discovery, openapi, settings.checks, settings.address)
+
+
+def versions(registry: Registry, kind: Kind) -> list[Kind]:
+    """All kinds that show the objects of a stored kind, and that kind."""
+    return [found for found in registry.kinds.all() if stored(found) is kind]
 
 
 def agents_context(authority: Path, certificate: Path, key: Path) -> ssl.SSLContext:

@@ -14,7 +14,7 @@ async def no_charge(quota, used):
     raise AssertionError("nothing is charged here")
 
 
-PLUGINS = default_plugins(no_charge)
+PLUGINS = default_plugins(no_charge, lambda kind: [kind])
 ROOT = User("root", groups=("system:masters",))
 NODE = User("system:node:n1", groups=("system:nodes",))
 

@@ -34,6 +34,17 @@ class State(Protocol):
 
 
 @dataclass(slots=True)
+class Calls:
+    """Which webhooks have changed or may change one object: kept by the plugin that calls them."""
+
+    again: bool = False  #: whether a webhook has changed the object, so that all plugins look at it once more
+    second: bool = False  #: whether this is that second round
+    called: set[str] = field(default_factory=set)  #: those that may be called again, as "configuration/webhook"
+    due: set[str] = field(default_factory=set)  #: those of them that have to be, as the object has changed since
+    outcome: bytes = b""  #: the object after the last call
+
+
+@dataclass(slots=True)
 class Admission:
     """One write on its way in."""
 
@@ -48,6 +59,7 @@ class Admission:
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)  #: for the client, to be added to
     requested: Kind | None = None  #: the version that the client speaks, when it is not the stored one
+    calls: Calls = field(default_factory=Calls)
 
     def object(self) -> Any:
         """The new object as its kind's Struct; only when the kind's rules have passed it."""
@@ -77,9 +89,13 @@ class Plugin(Protocol):
 
 
 async def admit(plugins: Sequence[Plugin], admission: Admission, state: State) -> None:
-    """Run a write past every plugin."""
+    """Run a write past every plugin; once more when a webhook has changed it."""
     for plugin in plugins:
         await plugin.admit(admission, state)
+    if admission.calls.again:
+        admission.calls.again, admission.calls.second = False, True
+        for plugin in plugins:
+            await plugin.admit(admission, state)
 
 
 def part(tree: Tree, key: str) -> Tree:

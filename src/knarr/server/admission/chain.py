@@ -19,6 +19,7 @@ from knarr.server.admission.service_account import ServiceAccounts
 from knarr.server.admission.storage_class import DefaultStorageClass
 from knarr.server.admission.taint_nodes import TaintNodesByCondition
 from knarr.server.admission.toleration_seconds import DefaultTolerationSeconds
+from knarr.server.admission.webhooks import MutatingWebhooks, ValidatingWebhooks, Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Plugins:
     validating: Sequence[Plugin]
 
 
-def default_plugins(charge: Charge) -> Plugins:
-    """All plugins; `charge` is how the one for quotas writes down what is used."""
+def default_plugins(charge: Charge, versions: Versions) -> Plugins:
+    """All plugins; `charge` is how the one for quotas writes down what is used, `versions` gives a kind's others."""
     return Plugins(
         (
             NamespaceLifecycle(),
@@ -43,6 +44,7 @@ def default_plugins(charge: Charge) -> Plugins:
             DefaultStorageClass(),
             StorageObjectInUseProtection(),
             DefaultIngressClass(),
+            MutatingWebhooks(versions),
         ),
-        (LimitBounds(), ResourceQuotas(charge)),
+        (LimitBounds(), ValidatingWebhooks(versions), ResourceQuotas(charge)),
     )
