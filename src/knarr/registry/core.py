@@ -15,6 +15,7 @@ from knarr.registry.entry import Entry, load
 from knarr.registry.forgetting import forget
 from knarr.registry.resource import Resource
 from knarr.registry.services import Allocator
+from knarr.registry.shared import Pages
 from knarr.store.store import Closed, Event, Store
 
 if TYPE_CHECKING:
@@ -37,11 +38,15 @@ class Options:
     user: str = ""
     duplicates: list[str] = field(default_factory=list)  #: fields the body named twice, as decoding found them
     warnings: list[str] = field(default_factory=list)
+    form: Kind | None = None  #: the view that the request's object is of, where it is not of the stored kind
     admit: Admit | None = None  #: (new, old): may change the new object or refuse it; the old one is None on a create
     approve: Admit | None = None  #: (new, old): may refuse what is otherwise valid, as the last thing before the write
 
 
 class Closable(Protocol):
+    @property
+    def resource(self) -> Resource: ...
+
     def close(self) -> None: ...
 
 
@@ -49,9 +54,11 @@ class Core:
     """The state that the verbs share; `Registry` adds the verbs."""
 
     def __init__(self, store: Store, kinds: "KindTable", *, service_range: str = "10.96.0.0/16") -> None:
-        self.store, self.kinds = store, kinds
+        self.store = store
+        self.kinds = kinds.own()  #: custom resources come and go in it
         self.revision = 0  #: up to which the cache has applied the store's writes
         self.services = Allocator(service_range)
+        self.pages = Pages()
         self.watches: set[Closable] = set()
         self._resources: dict[str, Resource] = {}
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -77,6 +84,32 @@ class Core:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._fail(ServiceUnavailable("the registry is stopped"))
+
+    async def serve(self, kind: Kind) -> None:
+        """Hold the objects of a custom resource, from now on by this kind's rules."""
+        place = _place(kind)
+        known = self._resources.get(place)
+        if known is not None:
+            known.become(kind)
+            self._end_watches(known)
+            return
+        resource = self._add(kind)
+        if self._tasks:  # else `start` loads it with the others
+            resource.floor = self.revision
+            _, records = await self.store.range(place)
+            for record in records:
+                resource.fill(record.key, record.value, record.revision)
+
+    def unserve(self, kind: Kind) -> None:
+        """Hold the objects of a custom resource no more, and end who watches them."""
+        resource = self._resources.pop(_place(kind), None)
+        if resource is not None:
+            self._end_watches(resource)
+
+    def _end_watches(self, resource: Resource) -> None:
+        for watch in list(self.watches):
+            if watch.resource is resource:
+                watch.close()
 
     def resource(self, kind: Kind) -> Resource:
         """The cache of a kind's resource."""

@@ -6,6 +6,7 @@ The newest state comes from the cache; an older one, as the later pages of a lis
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -16,8 +17,10 @@ from knarr.registry.core import Core, revision_of
 from knarr.registry.entry import Entry, load
 from knarr.registry.resource import Resource
 from knarr.registry.selection import Selection, select
+from knarr.registry.shared import Kept
 from knarr.store.store import Compacted, Future
 
+LONG = 2000  #: entries that are joined on the event loop, in a few milliseconds
 CHUNK = 500  #: records read from the store at once when a selection leaves some out
 
 
@@ -30,6 +33,7 @@ class Page:
     revision: int
     token: str = ""  #: of the next page
     remaining: int | None = None
+    kept: Kept | None = None  #: what other requests for the same page share
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -43,9 +47,20 @@ class Page:
 
     @property
     def raw(self) -> bytes:
-        """The list as JSON: the entries' bytes joined."""
-        head = {"kind": self.kind.kind + "List", "apiVersion": self.kind.api_version, "metadata": self.metadata}
-        return b'%b,"items":[%b]}' % (msgspec.json.encode(head)[:-1], b",".join(entry.item for entry in self.entries))
+        """The list as JSON: the entries' bytes joined. A shared one ends in a line's end."""
+        if self.kept is not None and self.kept.entries is self.entries:
+            return self.kept.join(self._head)
+        return b'%b,"items":[%b]}' % (self._head, b",".join([entry.item for entry in self.entries]))
+
+    @property
+    def long(self) -> bool:
+        """Whether `raw` takes so long that the event loop had better not wait for it."""
+        return len(self.entries) > LONG and (self.kept is None or self.kept.joined(self._head) is None)
+
+    @property
+    def _head(self) -> bytes:
+        head = {"kind": self.kind.list_kind, "apiVersion": self.kind.api_version, "metadata": self.metadata}
+        return msgspec.json.encode(head)[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +122,7 @@ async def list_(
         if wanted > core.revision:
             raise _too_large(wanted, core.revision)
     if cursor.revision in (-1, core.revision):
-        return _page(want, core.revision, want.fill(resource.span(namespace, cursor.after)), cursor.after)
+        return _newest(core, want, namespace, cursor.after)
     try:
         more = await _older(core, want, namespace, cursor)
     except Compacted:
@@ -117,6 +132,25 @@ async def list_(
     except Future:
         raise _too_large(cursor.revision, core.revision) from None
     return _page(want, cursor.revision, more, cursor.after)
+
+
+def _newest(core: Core, want: _Want, namespace: str, after: str) -> Page:
+    """A page of the newest state; when it takes all of its namespace, shared with whoever asks for the same."""
+    resource = want.resource
+    if not want.selection.plain or resource.kind.custom is not None:
+        return _page(want, core.revision, want.fill(resource.span(namespace, after)), after)
+    key = (resource.prefix, namespace, after, want.limit)
+    kept = core.pages.find(key, resource.state)
+    if kept is None:
+        stop = want.limit + 1 if want.limit else None
+        entries = list(islice(resource.span(namespace, after), stop))
+        more = bool(want.limit) and len(entries) > want.limit
+        kept = Kept(resource.state, entries[: want.limit] if more else entries, more)
+        core.pages.keep(key, kept)
+    want.found = kept.entries
+    page = _page(want, core.revision, kept.more, after)
+    page.entries, page.kept = kept.entries, kept
+    return page
 
 
 _EXPIRED = (

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Protocol
 
 from knarr.kinds.kind import Kind
-from knarr.registry.entry import Entry, load
+from knarr.registry.entry import Entry, at_rest, load
 from knarr.registry.selection import Bucket
 from knarr.store.store import Event
 
@@ -45,11 +45,18 @@ class Resource:
         self.kind = kind
         self.prefix = prefix  #: of the keys, with a slash at the end
         self.floor = floor
+        self.state = 0  #: another number after each write
         self._entries: dict[str, Entry] = {}
         self._keys: list[str] = []
         self._changes: list[Change] = []
         self._listeners: dict[Bucket | None, set[Listener]] = {}
         self._fields: dict[str, int] = {}  # how many listeners have a bucket of that field
+
+    def become(self, kind: Kind) -> None:
+        """Go on by another kind's rules: what is held is read anew by them."""
+        self.kind = kind
+        for key, entry in self._entries.items():
+            self._entries[key] = load(kind, at_rest(entry), entry.revision)
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.kind.namespaced else f"{self.prefix}{name}"
@@ -70,11 +77,13 @@ class Resource:
 
     def fill(self, key: str, value: bytes, revision: int) -> None:
         """Take in a record at the start, in the order of keys."""
+        self.state += 1
         self._entries[key] = load(self.kind, value, revision)
         self._keys.append(key)
 
     def apply(self, event: Event) -> None:
         """Take in one write and tell the listeners."""
+        self.state += 1
         old = self._entries.get(event.key)
         if event.type == "put":
             new = load(self.kind, event.value, event.revision)
