@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from knarr.kinds import rules, structural
+from knarr.kinds import custom_names, rules, structural
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.trees import child, fill, fill_zero, items, keep_spec, keep_status
 from knarr.kinds.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionVersion
@@ -90,6 +90,7 @@ KIND = Kind(
     categories=("api-extensions",),
     subresources={"status": ("get", "patch", "update")},
     generation=True,
+    begin_end=custom_names.begin_end,
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=keep_status,

@@ -103,8 +103,16 @@ class Kind:
     grace: Callable[[Any], int | None] = lambda obj: None
     #: names of the controllers' propagation default: "background" or "orphan" (Jobs of old)
     propagation: str = "background"
+    #: (tree, now): what a first delete makes of an object that must end what belongs to it before it goes
+    begin_end: Callable[[Any, str], None] | None = None
     #: set when this kind has no storage of its own
     view: View | None = None
+    #: of a custom resource what takes the place of the type: `knarr.kinds.custom.CustomType`
+    custom: Any = None
+    #: the kind of lists, where it is not the kind's name and "List"
+    listed_as: str = ""
+    #: what whoever uses this version is told; "" when it is not deprecated
+    deprecation: str = ""
 
     @property
     def api_version(self) -> str:
@@ -114,3 +122,7 @@ class Kind:
     def resource(self) -> str:
         """The qualified resource as errors name it: "statefulsets.apps", "pods"."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def list_kind(self) -> str:
+        return self.listed_as or f"{self.kind}List"

@@ -36,7 +36,7 @@ def validate(kind: Kind, metadata: ObjectMeta) -> Iterator[FieldError]:
     else:
         yield from rules.dns_label(metadata.namespace, at(PATH, "namespace"))
     yield from rules.not_negative(metadata.generation, at(PATH, "generation"))
-    yield from content(metadata)
+    yield from content(metadata, any_finalizer=has_any_finalizer(kind))
 
 
 def validate_update(kind: Kind, new: ObjectMeta, old: ObjectMeta) -> Iterator[FieldError]:
@@ -47,15 +47,20 @@ def validate_update(kind: Kind, new: ObjectMeta, old: ObjectMeta) -> Iterator[Fi
         yield field.forbidden(at(PATH, "finalizers"), f"{message}[]string{{{listed}}}")
     for name in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
         yield from rules.unchanged(getattr(new, name), getattr(old, name), at(PATH, name))
-    yield from content(new)
+    yield from content(new, any_finalizer=has_any_finalizer(kind))
 
 
-def content(metadata: ObjectMeta) -> Iterator[FieldError]:
+def has_any_finalizer(kind: Kind) -> bool:
+    """Whether the finalizers of a kind's objects need no domain: of definitions, and of custom resources."""
+    return kind.custom is not None or kind.group == "apiextensions.k8s.io"
+
+
+def content(metadata: ObjectMeta, *, any_finalizer: bool = False) -> Iterator[FieldError]:
     """What create and update check alike."""
     yield from validate_labels(metadata.labels, at(PATH, "labels"))
     yield from rules.annotations(metadata.annotations, at(PATH, "annotations"))
     yield from owners(metadata.ownerReferences, at(PATH, "ownerReferences"))
-    yield from finalizers(metadata.finalizers, at(PATH, "finalizers"))
+    yield from finalizers(metadata.finalizers, at(PATH, "finalizers"), any_finalizer=any_finalizer)
 
 
 def owners(references: Sequence[OwnerReference], path: str) -> Iterator[FieldError]:
@@ -94,12 +99,12 @@ def shown(reference: OwnerReference) -> dict[str, object]:
     return head | {name: value for name, value in rest.items() if value is not None}
 
 
-def finalizers(given: Sequence[str], path: str) -> Iterator[FieldError]:
+def finalizers(given: Sequence[str], path: str, *, any_finalizer: bool = False) -> Iterator[FieldError]:
     for name in given:
         yield from rules.qualified_name(name, path)
     if ORPHAN in given and FOREGROUND in given:
         yield field.wrong(path, given, f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set")
-    for index, name in enumerate(given):
+    for index, name in enumerate(() if any_finalizer else given):
         yield from standard_finalizer(name, at(path, index))
 
 

@@ -4,17 +4,19 @@ A field that somebody else has and wants otherwise is a conflict, unless the cli
 """
 
 import copy
+from collections.abc import Set
 from typing import Any
 
 import msgspec
 
 from knarr.kinds.kind import Kind, Tree
-from knarr.kinds.schema import normalise, type_name
+from knarr.kinds.schema import Findings, normalise, type_name
 from knarr.meta.errors import BadRequest, NotFound, Unclassified
+from knarr.registry import views
 from knarr.registry.core import Core, Options
 from knarr.registry.create import create
 from knarr.registry.entry import Entry
-from knarr.registry.fieldsets import Fields, Path, Shape, children, named
+from knarr.registry.fieldsets import Fields, Path, Shape, children, named, root_shape
 from knarr.registry.managed import Applied, Manager, owned, read
 from knarr.registry.modify import TRIES, modify
 
@@ -30,35 +32,47 @@ async def apply(
     force: bool = False,
     subresource: str = "",
 ) -> tuple[Entry, bool]:
-    """Apply a configuration; return the object and whether it is new. `options.field_manager` must be set."""
+    """Apply a configuration; return the object and whether it is new. `options.field_manager` must be set.
+
+    Of a view, the configuration is in its form and the stored object comes back.
+    """
     _check(kind, name, body)
-    struct = type_name(kind.type)
+    target = views.stored(kind)
+    options.form = kind if kind.view else None
+    shape = root_shape(kind)
     saved = msgspec.json.encode(body)
-    applied = Applied(owned(named(body, struct), kind, subresource), force)
+    applied = Applied(owned(named(body, shape), kind, subresource), force)
 
     async def change(old: Tree) -> Tree:
         wanted: Tree = msgspec.json.decode(saved)
-        new: Tree = merged(old, wanted, Shape("struct", struct))
-        prune(new, old, options.field_manager, kind, subresource, applied.fields)
+        mine = views.shown(kind, old)
+        new: Tree = merged(mine, wanted, shape)
+        prune(new, mine, options.field_manager, kind, subresource, applied.fields)
         version = wanted.get("metadata", {}).get("resourceVersion", "")
         new["metadata"]["resourceVersion"] = version
-        normalise(new, struct)
-        return new
+        _normalise(kind, new)
+        return views.converted(kind, new)
 
     try:
         entry = await modify(
-            core, kind, namespace, name, change, options, subresource=subresource, tries=TRIES, applied=applied
+            core, target, namespace, name, change, options, subresource=subresource, tries=TRIES, applied=applied
         )
         return entry, False
     except NotFound:
-        if subresource or core.resource(kind).get(namespace, name) is not None:
+        if subresource or core.resource(target).get(namespace, name) is not None:
             raise
-        return await create(core, kind, namespace, body, options, applied=applied), True
+        made = views.inward(kind, body, options)
+        return await create(core, target, namespace, made, options, applied=applied), True
+
+
+def _normalise(kind: Kind, tree: Tree) -> Findings:
+    found: Findings = kind.custom.normalise(tree) if kind.custom is not None else normalise(tree, type_name(kind.type))
+    return found
 
 
 def _check(kind: Kind, name: str, body: Tree) -> None:
     """Refuse a configuration that can't be applied."""
-    unknown = normalise(copy.deepcopy(body), type_name(kind.type)).unknown
+    unknown = _normalise(kind, copy.deepcopy(body)).unknown
     body["metadata"] = metadata = body.get("metadata") or {}
     if metadata.setdefault("name", name) != name:
         raise BadRequest(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
@@ -73,6 +87,9 @@ def _check(kind: Kind, name: str, body: Tree) -> None:
 
 def merged(old: Any, new: Any, shape: Shape) -> Any:
     """The old value with what the new one sets."""
+    shape = shape.fits(new)
+    if shape.kind in ("struct", "map") and not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
     if shape.kind == "leaf" or old is None or new is None:
         return new
     if shape.kind in ("struct", "map"):
@@ -98,20 +115,24 @@ def prune(new: Tree, old: Tree, manager: str, kind: Kind, subresource: str, fiel
     kept = fields.union(*(m.fields for m in managers if not m.same(me)))
     needed = {path[:depth] for path in kept for depth in range(1, len(path) + 1)}
     for path in sorted(last - needed):
-        depth = next(depth for depth in range(1, len(path) + 1) if path[:depth] not in needed)
-        _drop(new, path[:depth], Shape("struct", type_name(kind.type)))
+        _drop(new, path, root_shape(kind), needed)
 
 
-def _drop(tree: Any, path: Path, shape: Shape) -> None:
-    """Remove a field, if it is there."""
-    step, rest = path[0], path[1:]
+def _drop(tree: Any, path: Path, shape: Shape, needed: Set[Path], depth: int = 1) -> None:
+    """Remove a field, if it is there, and what is empty without it and nobody's."""
+    shape = shape.fits(tree)
+    step = path[depth - 1]
     found = next(((child, inner) for s, child, inner in children(tree, shape) if s == step), None)
     if found is None:
         return
-    if rest:
-        if isinstance(found[0], dict | list):
-            _drop(found[0], rest, found[1])
-    elif isinstance(tree, dict):
+    value, inner = found
+    if depth < len(path):
+        if not isinstance(value, dict | list):
+            return
+        _drop(value, path, inner, needed, depth + 1)
+        if value or path[:depth] in needed:
+            return
+    if isinstance(tree, dict):
         del tree[step[2:]]
     else:
-        tree.remove(found[0])
+        tree.remove(value)

@@ -1,7 +1,7 @@
 """Create: a new object, or AlreadyExists."""
 
 from knarr.kinds.kind import Kind, Tree
-from knarr.meta.errors import AlreadyExists
+from knarr.meta.errors import AlreadyExists, MethodNotAllowed
 from knarr.registry import pipeline, services
 from knarr.registry.core import Core, Options, is_service
 from knarr.registry.entry import Entry, encode, load
@@ -22,6 +22,8 @@ async def create(
 ) -> Entry:
     """Write a new object; `body` is used up. Raises AlreadyExists, Invalid, BadRequest."""
     options = options or Options()
+    if kind.custom is not None and kind.custom.terminating:
+        raise MethodNotAllowed("create not allowed while custom resource definition is terminating")
     pipeline.read(kind, body, options)
     pipeline.place(kind, body["metadata"], namespace)
     kind.defaults(body)

@@ -100,6 +100,9 @@ def plan_delete(kind: Kind, old: Entry, wish: DeleteOptions) -> _Plan:
     if kind.kind == "Namespace" and tree.get("spec", {}).get("finalizers"):
         return _namespace(tree)
     metadata = tree["metadata"]
+    if kind.begin_end is not None and not metadata.get("deletionTimestamp"):
+        kind.begin_end(tree, clock.timestamp())
+        return _Plan(tree, write=True)
     before = dict(metadata)
     graceful, pending = _grace(kind, old, metadata, wish)
     if pending:

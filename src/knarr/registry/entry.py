@@ -54,6 +54,8 @@ class Entry:
 
     def object(self) -> Any:
         """The object as its kind's Struct, decoded anew."""
+        if self.kind.custom is not None:
+            return self.kind.custom.object(self.tree())
         decoder = _decoders.get(self.kind.type)
         if decoder is None:
             decoder = _decoders[self.kind.type] = msgspec.json.Decoder(self.kind.type)
@@ -65,7 +67,9 @@ class Entry:
 
     @property
     def item(self) -> bytes:
-        """The object as it stands in a list of a built-in kind: without apiVersion and kind."""
+        """The object as it stands in a list: of a built-in kind without apiVersion and kind."""
+        if self.kind.custom is not None:
+            return self.raw
         return b"{" + self.raw[self.raw.index(_META) :]
 
     def at(self, revision: int) -> "Entry":
@@ -75,10 +79,29 @@ class Entry:
 
 def load(kind: Kind, value: bytes, revision: int) -> Entry:
     """An entry from the bytes at rest; revision 0 leaves the resourceVersion out."""
+    if kind.custom is not None:
+        return _custom(kind, value, revision)
     if not revision:
         return Entry(kind, value, 0)
     cut = value.index(_META) + len(_META)
     return Entry(kind, b'%b"resourceVersion":"%d",%b' % (value[:cut], revision, value[cut:]), revision)
+
+
+class CustomEntry(Entry):
+    """An object of a custom resource, which is read by a schema that may change: `rest` is what the store has."""
+
+    __slots__ = ("rest",)
+
+    rest: bytes
+
+
+def _custom(kind: Kind, value: bytes, revision: int) -> Entry:
+    read = kind.custom.stored(value)
+    cut = read.index(_META) + len(_META)
+    raw = b'%b"resourceVersion":"%d",%b' % (read[:cut], revision, read[cut:]) if revision else read
+    entry = CustomEntry(kind, raw, revision)
+    entry.rest = value
+    return entry
 
 
 def encode(tree: Tree) -> bytes:
@@ -90,6 +113,8 @@ def encode(tree: Tree) -> bytes:
 
 def at_rest(entry: Entry) -> bytes:
     """The bytes at rest of an entry."""
+    if isinstance(entry, CustomEntry):
+        return entry.rest
     return _without_version(entry.raw, entry.revision)
 
 

@@ -4,15 +4,15 @@ A field is a path of steps: `f:name` into a struct or map, `k:{...}` to the item
 an item of a set. Pure; `managed` and `apply` are the callers.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
 import msgspec
 
-from knarr.kinds.kind import Tree
-from knarr.kinds.schema import types
+from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.schema import type_name, types
 
 Path = tuple[str, ...]
 Fields = frozenset[Path]
@@ -25,13 +25,25 @@ MISSING: Any = object()
 class Shape:
     """How a value merges: as a whole (leaf), by field, by map key, by list key, or as a set of scalars."""
 
-    kind: Literal["leaf", "struct", "map", "list", "set"]
+    kind: Literal["leaf", "struct", "map", "list", "set", "any"]
     of: str = ""  #: the struct's name, or the type of the items
     keys: tuple[str, ...] = ()
     required: bool = False  #: it is encoded even when nobody sets it
+    fields: "Mapping[str, Shape] | None" = None  #: of a struct that has no name
+    items: "Shape | None" = None  #: of items whose type has no name
+    others: "Shape | None" = None  #: of fields that such a struct does not name
+    defaults: Mapping[str, Any] | None = None  #: of keys that may be left out
+
+    def fits(self, value: Any) -> "Shape":
+        """This shape; or, where anything may stand, the one of what does: objects merge by field, the rest whole."""
+        if self.kind != "any":
+            return self
+        return ANY_OBJECT if isinstance(value, dict) else LEAF
 
 
 LEAF = Shape("leaf")
+ANY = Shape("any")
+ANY_OBJECT = Shape("map", items=ANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,52 @@ class Differences:
     added: Fields
     modified: Fields
     removed: Fields
+
+
+def root_shape(kind: Kind) -> Shape:
+    """The shape of a kind's objects."""
+    if kind.custom is not None:
+        return custom_shape(kind.custom)
+    return Shape("struct", type_name(kind.type))
+
+
+@cache
+def custom_shape(type_: Any) -> Shape:
+    """The shape that a custom resource's schema gives its objects."""
+    return schema_shape(type_.schema, resource=True)
+
+
+def schema_shape(schema: Tree, *, resource: bool = False) -> Shape:
+    """How a value merges by its schema. Lists do as wholes unless they say otherwise, objects by field."""
+    properties, others = schema.get("properties") or {}, schema.get("additionalProperties")
+    unknown = ANY if schema.get("x-kubernetes-preserve-unknown-fields") else None
+    resource = resource or bool(schema.get("x-kubernetes-embedded-resource"))
+    if schema.get("type") == "array":
+        return _array_shape(schema)
+    if schema.get("x-kubernetes-map-type") == "atomic":
+        return LEAF
+    if isinstance(others, dict):
+        return Shape("map", items=schema_shape(others))
+    if properties or resource:
+        own = dict.fromkeys(("apiVersion", "kind"), LEAF) | {"metadata": Shape("struct", "meta_v1.ObjectMeta")}
+        fields = {name: schema_shape(inner) for name, inner in properties.items()} | (own if resource else {})
+        return Shape("struct", fields=fields, others=unknown)
+    if unknown is not None or others is True:
+        return ANY
+    return Shape("struct", fields={}) if schema.get("type") == "object" else LEAF
+
+
+def _array_shape(schema: Tree) -> Shape:
+    items = schema.get("items") or {}
+    match schema.get("x-kubernetes-list-type"):
+        case "set":
+            return Shape("set")
+        case "map":
+            keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
+            properties = items.get("properties") or {}
+            defaults = {key: properties[key]["default"] for key in keys if "default" in properties.get(key, {})}
+            return Shape("list", keys=keys, items=schema_shape(items), defaults=defaults)
+    return LEAF
 
 
 @cache
@@ -75,32 +133,34 @@ def children(value: Any, shape: Shape) -> Iterator[tuple[str, Any, Shape]]:
     """The steps into a value."""
     match shape.kind:
         case "struct":
-            shapes = struct_shapes(shape.of)
+            shapes = struct_shapes(shape.of) if shape.fields is None else shape.fields
             for key, child in value.items():
-                yield "f:" + key, child, shapes.get(key, LEAF)
+                yield "f:" + key, child, shapes.get(key, shape.others or LEAF)
         case "map":
             for key, child in value.items():
-                yield "f:" + key, child, item_shape(shape.of)
+                yield "f:" + key, child, shape.items or item_shape(shape.of)
         case "list":
             for item in value:
-                yield key_step(item, shape.keys), item, item_shape(shape.of)
+                yield key_step(item, shape.keys, shape.defaults), item, shape.items or item_shape(shape.of)
         case "set":
             for item in value:
                 yield "v:" + msgspec.json.encode(item).decode(), item, LEAF
 
 
-def key_step(item: Tree, keys: Iterable[str]) -> str:
+def key_step(item: Tree, keys: Iterable[str], defaults: Mapping[str, Any] | None = None) -> str:
     """The step to a list's item."""
-    found = {key: item.get(key, KEY_DEFAULTS.get(key)) for key in sorted(keys)}
+    usual = KEY_DEFAULTS if defaults is None else defaults
+    found = {key: item.get(key, usual.get(key)) for key in sorted(keys)}
     present = {key: value for key, value in found.items() if value is not None}
     return "k:" + msgspec.json.encode(present).decode()
 
 
-def named(tree: Tree, struct: str) -> Fields:
+def named(tree: Tree, root: Shape) -> Fields:
     """The fields that a tree sets."""
     found: set[Path] = set()
 
     def walk(value: Any, shape: Shape, path: Path) -> None:
+        shape = shape.fits(value)
         if shape.kind == "leaf" or not value:
             found.add(path)
             return
@@ -110,12 +170,12 @@ def named(tree: Tree, struct: str) -> Fields:
             if shape.kind != "set":
                 walk(child, inner, (*path, step))
 
-    for step, child, inner in children(tree, Shape("struct", struct)):
+    for step, child, inner in children(tree, root):
         walk(child, inner, (step,))
     return frozenset(found)
 
 
-def compare(old: Tree, new: Tree, struct: str) -> Differences:
+def compare(old: Tree, new: Tree, root: Shape) -> Differences:
     """What became of the fields from one tree to another."""
     added: set[Path] = set()
     modified: set[Path] = set()
@@ -124,6 +184,9 @@ def compare(old: Tree, new: Tree, struct: str) -> Differences:
     def walk(before: Any, after: Any, shape: Shape, path: Path) -> None:
         if before is not MISSING and before == after:
             return
+        shape = shape.fits(before if after is MISSING else after)
+        if shape.kind == "map" and not isinstance(before, dict) and before is not MISSING:
+            shape = LEAF  # it was something else
         whole = shape.kind == "leaf" or (_empty(before) and _empty(after))
         if after is MISSING:
             removed.add(path)
@@ -142,7 +205,7 @@ def compare(old: Tree, new: Tree, struct: str) -> Differences:
             inner = (theirs or mine or (None, LEAF))[1]
             walk(mine[0] if mine else MISSING, theirs[0] if theirs else MISSING, inner, (*path, step))
 
-    descend(old, new, Shape("struct", struct), ())
+    descend(old, new, root, ())
     return Differences(frozenset(added), frozenset(modified), frozenset(removed))
 
 

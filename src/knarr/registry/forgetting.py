@@ -36,7 +36,7 @@ async def forget(core: "Core") -> None:
 async def expire_events(core: "Core", revision: int) -> None:
     """Delete the events that were last written up to a revision."""
     for resource in core.resources():
-        if resource.kind.kind != "Event":
+        if (resource.kind.kind, resource.kind.custom) != ("Event", None):
             continue
         for entry in list(resource.span("")):
             if entry.revision <= revision:

@@ -12,8 +12,9 @@ from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.schema import normalise, type_name
 from knarr.meta import clock
 from knarr.meta.errors import Cause, Conflict
+from knarr.registry import views
 from knarr.registry.core import Options
-from knarr.registry.fieldsets import Differences, Fields, Path, compare, decode, encode, text
+from knarr.registry.fieldsets import Differences, Fields, Path, compare, decode, encode, root_shape, text
 
 QUIET = ("knarr", "kubelet")  #: how the cluster's own parts are named; see the module's docstring
 UNTRACKED = ("binding", "finalize")  #: subresources whose writes make nobody an owner
@@ -36,13 +37,11 @@ class Manager:
     fields: Fields
 
     def same(self, other: "Manager") -> bool:
-        """Whether both are one manager's entry."""
-        return (self.name, self.operation, self.version, self.subresource) == (
-            other.name,
-            other.operation,
-            other.version,
-            other.subresource,
+        """Whether both are one manager's entry. Who applies stays the same in whatever version."""
+        mine, theirs = (
+            (m.name, m.operation, m.subresource, "" if m.operation == "Apply" else m.version) for m in (self, other)
         )
+        return mine == theirs
 
     def __str__(self) -> str:
         if self.operation == "Apply":
@@ -68,39 +67,67 @@ def record(
         return before
     if options.field_manager.startswith(QUIET) and not before and applied is None:
         return before
-    struct = type_name(kind.type)
-    changed = _owned(compare(empty(struct) if old is None else old, new, struct), kind, subresource)
+    changes = Changes(kind, old, new, subresource)
+    version = (options.form or kind).api_version
+    changed = changes.seen(version)
     if not (changed.added or changed.modified or changed.removed or applied):
         return before
     operation = "Apply" if applied else "Update"
-    me = Manager(options.field_manager, operation, kind.api_version, subresource, "", frozenset())
+    me = Manager(options.field_manager, operation, version, subresource, "", frozenset())
     managers = [read(entry) for entry in before]
     if applied:
-        return [write(m) for m in ordered(after_apply(managers, me, changed, applied))]
-    return [write(m) for m in ordered(after_update(managers, me, changed))]
+        return [write(m) for m in ordered(after_apply(managers, me, changes, applied))]
+    return [write(m) for m in ordered(after_update(managers, me, changes))]
 
 
-def after_update(managers: Sequence[Manager], me: Manager, changed: Differences) -> list[Manager]:
+class Changes:
+    """What a write changes, in the fields of each version that somebody has written the object in."""
+
+    def __init__(self, kind: Kind, old: Tree | None, new: Tree, subresource: str) -> None:
+        self._kind, self._old, self._new, self._subresource = kind, old, new, subresource
+        self._seen: dict[str, Differences] = {}
+
+    def seen(self, version: str) -> Differences:
+        """The changes as a version shows them; as the stored one does where that version is not served."""
+        if version not in self._seen:
+            form = views.form(self._kind, version)
+            old = empty(form) if self._old is None else views.copied(form, self._old)
+            found = compare(old, views.copied(form, self._new), root_shape(form))
+            self._seen[version] = _owned(found, form, self._subresource)
+        return self._seen[version]
+
+    def taken(self, version: str) -> Fields:
+        """What the write sets, in a version's fields."""
+        changed = self.seen(version)
+        return changed.added | changed.modified
+
+    def left(self, manager: Manager) -> Manager:
+        """Another's entry without what this write takes or removes."""
+        gone = self.taken(manager.version) | self.seen(manager.version).removed
+        return replace(manager, fields=manager.fields - gone)
+
+
+def after_update(managers: Sequence[Manager], me: Manager, changes: Changes) -> list[Manager]:
     """Whoever changes a field has it, alone."""
-    taken = changed.added | changed.modified
+    taken, removed = changes.taken(me.version), changes.seen(me.version).removed
     mine = next((m for m in managers if m.same(me)), me)
-    others = [replace(m, fields=m.fields - taken - changed.removed) for m in managers if not m.same(me)]
+    others = [changes.left(m) for m in managers if not m.same(me)]
     time = clock.timestamp() if taken and me.subresource != UNTIMED else mine.time
-    mine = replace(mine, time=time, fields=(mine.fields | taken) - changed.removed)
+    mine = replace(mine, time=time, fields=(mine.fields | taken) - removed)
     return [m for m in (*others, mine) if m.fields]
 
 
-def after_apply(managers: Sequence[Manager], me: Manager, changed: Differences, applied: Applied) -> list[Manager]:
+def after_apply(managers: Sequence[Manager], me: Manager, changes: Changes, applied: Applied) -> list[Manager]:
     """Whoever applies has what it names, perhaps together with others who want the same."""
-    taken = changed.added | changed.modified
     others = [m for m in managers if not m.same(me)]
-    conflicts = [(m, path) for m in others for path in sorted(m.fields & taken)]
+    conflicts = [(m, path) for m in others for path in sorted(m.fields & changes.taken(m.version))]
     if conflicts and not applied.force:
         raise refusal(conflicts)
-    others = [replace(m, fields=m.fields - taken - changed.removed) for m in others]
+    others = [changes.left(m) for m in others]
     mine = next((m for m in managers if m.same(me)), me)
-    time = clock.timestamp() if taken or changed.removed else mine.time
-    return [m for m in (*others, replace(mine, time=time, fields=applied.fields)) if m.fields]
+    touched = changes.taken(me.version) or changes.seen(me.version).removed
+    time = clock.timestamp() if touched else mine.time
+    return [m for m in (*others, replace(mine, version=me.version, time=time, fields=applied.fields)) if m.fields]
 
 
 def refusal(conflicts: Sequence[tuple[Manager, Path]]) -> Conflict:
@@ -145,10 +172,11 @@ def write(manager: Manager) -> Tree:
     return {key: value for key, value in found.items() if value != ""}
 
 
-def empty(struct: str) -> Tree:
+def empty(kind: Kind) -> Tree:
     """What an object is before anybody sets a field of it."""
     tree: Tree = {}
-    normalise(tree, struct)
+    if kind.custom is None:
+        normalise(tree, type_name(kind.type))
     return tree
 
 

@@ -7,6 +7,7 @@ import msgspec
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.patch_schema import patch_schema
 from knarr.kinds.schema import type_name
+from knarr.meta.errors import UnsupportedMediaType
 from knarr.meta.patch import json_patch, merge_patch, strategic_merge
 from knarr.registry import pipeline, views
 from knarr.registry.core import Core, Options
@@ -14,6 +15,10 @@ from knarr.registry.entry import Entry
 from knarr.registry.modify import TRIES, modify
 
 Form = Literal["json", "merge", "strategic"]
+NO_STRATEGY = (
+    "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
+    "application/merge-patch+json, application/apply-patch+yaml"
+)
 
 
 async def patch(
@@ -51,5 +56,7 @@ def patched(kind: Kind, old: Tree, form: Form, body: Any) -> Tree:
         case "merge":
             found: Tree = merge_patch(old, body)
             return found
+        case "strategic" if kind.custom is not None:
+            raise UnsupportedMediaType(NO_STRATEGY)
         case "strategic":
             return strategic_merge(old, body, patch_schema(type_name(kind.type)))

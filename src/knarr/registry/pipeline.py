@@ -22,8 +22,8 @@ IGNORED = ("apiVersion", "kind", "metadata", "status")  #: changes of these are 
 
 def read(kind: Kind, tree: Tree, options: Options) -> None:
     """Check a body against the kind's schema, in place; complain of what is unknown as fieldValidation asks."""
-    schema = type_name(kind.type)
-    findings = normalise(tree, schema)
+    schema = kind.custom.name if kind.custom is not None else type_name(kind.type)
+    findings = kind.custom.normalise(tree) if kind.custom is not None else normalise(tree, schema)
     if options.field_validation == "Strict" and (findings.unknown or options.duplicates):
         raise strict(tree, schema, findings.unknown, options.duplicates)
     if options.field_validation != "Ignore":
@@ -78,12 +78,14 @@ def set_managers(tree: Tree, fields: list[Tree]) -> None:
 
 def count_generation(kind: Kind, new: Tree, old: Tree) -> None:
     """A new generation for a new specification."""
-    if kind.generation and spec_of(new) != spec_of(old):
+    if kind.generation and spec_of(kind, new) != spec_of(kind, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
 
-def spec_of(tree: Tree) -> Tree:
-    return {key: value for key, value in tree.items() if key not in IGNORED}
+def spec_of(kind: Kind, tree: Tree) -> Tree:
+    """What is specified. The status of a custom resource is too, where it is no subresource."""
+    whole = kind.custom is not None and "status" not in kind.subresources
+    return {key: value for key, value in tree.items() if key not in IGNORED or (whole and key == "status")}
 
 
 async def admit(kind: Kind, new: Tree, old: Tree | None, options: Options) -> None:
@@ -102,6 +104,8 @@ async def approve(new: Tree, old: Tree | None, options: Options) -> None:
 def struct(kind: Kind, tree: Tree) -> Any:
     """The tree as its kind's Struct."""
     try:
+        if kind.custom is not None:
+            return kind.custom.object(tree)
         return msgspec.convert(tree, kind.type)
     except msgspec.ValidationError as error:
         raise BadRequest(

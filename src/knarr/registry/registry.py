@@ -4,10 +4,13 @@ One file per verb holds what it does; here they come together. The way of a writ
 the kind's rules -> `core.put` -> the store -> its watch -> `core` -> `resource` (the cache) -> `watch`.
 """
 
+import asyncio
+
 from knarr.registry.apply import apply
 from knarr.registry.binding import bind
 from knarr.registry.core import Core, Options
 from knarr.registry.create import create
+from knarr.registry.custom_resources import CustomResources
 from knarr.registry.delete import Deleted, DeleteOptions, delete
 from knarr.registry.delete_collection import delete_collection
 from knarr.registry.entry import Entry
@@ -37,3 +40,11 @@ class Registry(Core):
     update_scale = update_scale
     patch_scale = patch_scale
     bind = bind
+
+    async def start(self) -> None:
+        """Serve the custom resources that the store has definitions of, load the cache, and keep both up."""
+        customs = CustomResources(self)
+        await customs.preload()
+        await super().start()
+        customs.begin()
+        self._tasks.append(asyncio.create_task(customs.run(), name="custom resources"))

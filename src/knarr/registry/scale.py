@@ -1,11 +1,13 @@
 """Scale: the number of an object's replicas, read and written as an autoscaling/v1 Scale."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from knarr.kinds.kind import Kind, Tree
+from knarr.kinds import cells
+from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.kind import Scale as Paths
 from knarr.kinds.types import autoscaling_v1
 from knarr.meta.errors import BadRequest
@@ -16,8 +18,21 @@ from knarr.registry.entry import Entry, encode, load
 from knarr.registry.modify import TRIES, modify
 from knarr.registry.patch import Form, patched
 
+
+def row(scale: autoscaling_v1.Scale, now: datetime) -> tuple[object, ...]:
+    """What `kubectl get --subresource=scale` prints."""
+    return scale.metadata.name, scale.spec.replicas or 0, scale.status.replicas, cells.age(scale, now)
+
+
 SCALE = Kind(
-    type=autoscaling_v1.Scale, group="autoscaling", version="v1", kind="Scale", plural="scales", singular="scale"
+    type=autoscaling_v1.Scale,
+    group="autoscaling",
+    version="v1",
+    kind="Scale",
+    plural="scales",
+    singular="scale",
+    columns=(NAME_COLUMN, Column("Desired", "integer"), Column("Available", "integer"), AGE_COLUMN),
+    row=row,
 )
 
 
@@ -80,7 +95,7 @@ def scale_of(kind: Kind, tree: Tree) -> Tree:
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     spec = {"replicas": replicas} if (replicas := value_at(tree, paths.replicas)) else {}
     status: Tree = {"replicas": value_at(tree, paths.status_replicas) or 0}
-    if selector := paths.selector(msgspec.convert(tree, kind.type)):
+    if selector := paths.selector(pipeline.struct(kind, tree)):
         status["selector"] = selector
     return {
         "kind": SCALE.kind,

@@ -53,7 +53,7 @@ def select(kind: Kind, namespace: str, labels: str = "", fields: str = "") -> Se
     for term in chosen.terms:
         if term.field in _META or term.field in kind.selectable:
             continue
-        if kind.selectable:
+        if kind.selectable or kind.custom is not None:
             raise BadRequest(f"field label not supported: {term.field}")
         raise BadRequest(
             f'"{term.field}" is not a known field selector: only ' + ", ".join(f'"{name}"' for name in _META)

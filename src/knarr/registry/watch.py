@@ -50,7 +50,7 @@ class Watch:
 
     def __init__(self, core: Core, resource: Resource, selection: Selection, bookmarks: bool, timeout: float) -> None:
         self.bucket: Bucket | None = selection.bucket
-        self._core, self._resource, self._selection = core, resource, selection
+        self._core, self.resource, self._selection = core, resource, selection
         self._queue: deque[WatchItem] = deque()
         self._wake = asyncio.Event()
         self._ended = False
@@ -80,7 +80,7 @@ class Watch:
         """End the watch; what is queued can still be read."""
         self._ended = True
         self._core.watches.discard(self)
-        self._resource.forget(self)
+        self.resource.forget(self)
         self._wake.set()
 
     async def batch(self) -> list[WatchItem]:
@@ -119,7 +119,7 @@ class Watch:
             self.close()
 
     def _bookmark(self, annotations: dict[str, str]) -> WatchItem:
-        kind, revision = self._resource.kind, self._core.revision
+        kind, revision = self.resource.kind, self._core.revision
         metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
         if annotations:
             metadata["annotations"] = annotations

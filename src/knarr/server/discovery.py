@@ -106,7 +106,7 @@ class Discovery:
 
     def __init__(self, table: KindTable) -> None:
         self._table = table
-        self._kinds: Sequence[Kind] = ()
+        self._version = -1  # of the table
         self._resources: list[Resource] = []
         self._names: frozenset[tuple[str, str]] = frozenset()
         self._aggregated: dict[bool, Tree] = {}
@@ -122,9 +122,8 @@ class Discovery:
         return (group, resource) in self._names
 
     def _refresh(self) -> None:
-        kinds = tuple(self._table.all())
-        if self._kinds != kinds:
-            self._kinds, self._resources = kinds, resources(self._table)
+        if self._version != self._table.version:
+            self._version, self._resources = self._table.version, resources(self._table)
             self._names = frozenset((r.group, r.name) for r in self._resources)
             self._aggregated = {}
 

@@ -11,7 +11,7 @@ from knarr.registry.core import Options
 from knarr.registry.registry import Registry
 from knarr.server import bodies, component_statuses, eviction, status, token_requests
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
-from knarr.server.call import Call
+from knarr.server.call import Call, warning
 from knarr.server.paths import Target
 from knarr.server.pod_streams import PodStreams
 from knarr.server.protobuf import shapes
@@ -74,7 +74,11 @@ class Routes:
             action = self._actions.get((target.resource, target.subresource, target.verb))
             if action is not None:
                 return await action(call)
-        return await self._resources.answer(call, kind)
+        answer = await self._resources.answer(call, kind)
+        if kind.deprecation:
+            said = [text for text in (answer.headers.get("warning"), warning(kind.deprecation)) if text]
+            answer.headers["warning"] = "\n".join(said)
+        return answer
 
     def _unknown(self, call: Call) -> Response:
         """A Status inside a group version that is served, plain text outside."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from knarr.kinds import schema
 from knarr.kinds.kind import Kind
-from knarr.server.openapi import descriptions
+from knarr.server.openapi import custom, descriptions
 
 Tree = dict[str, Any]
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
@@ -31,6 +31,16 @@ ANSWERS = ("meta_v1.Status", "meta_v1.WatchEvent", LIST_META, REQUEST_OPTIONS)  
 def type_name(kind: Kind) -> str:
     """A kind's type as schema.json names it: "core_v1.Pod"."""
     return schema.type_name(kind.type)
+
+
+def kind_name(kind: Kind) -> str:
+    """The OpenAPI name of a kind's type."""
+    return custom.name_of(kind) if kind.custom is not None else name_of(type_name(kind))
+
+
+def list_name(kind: Kind) -> str:
+    """The OpenAPI name of a kind's lists."""
+    return kind_name(kind).removesuffix(kind.kind) + kind.list_kind
 
 
 def name_of(type_: str) -> str:
@@ -65,10 +75,13 @@ class Writer:
     def definitions(self, kinds: Iterable[Kind]) -> Tree:
         """All that the operations on these kinds refer to, sorted by name."""
         kinds = list(kinds)
-        types = reachable([*map(type_name, kinds), *ANSWERS])
+        own = [type_name(kind) for kind in kinds if kind.custom is None]
+        types = reachable([*own, *ANSWERS, *(("meta_v1.ObjectMeta",) if len(own) < len(kinds) else ())])
         found = specials(self.v3) | {name_of(type_): self.definition(type_) for type_ in types}
         for kind in kinds:
-            found[f"{name_of(type_name(kind))}List"] = self.list_of(kind)
+            found[list_name(kind)] = self.list_of(kind)
+            if kind.custom is not None:
+                found[kind_name(kind)] = custom.definition(kind, self.prefix, v3=self.v3)
         return dict(sorted(found.items()))
 
     def definition(self, type_: str) -> Tree:
@@ -91,7 +104,7 @@ class Writer:
 
     def list_of(self, kind: Kind) -> Tree:
         """The list type of a kind."""
-        name = f"{kind.kind}List"
+        name = kind.list_kind
         text = "Standard list metadata."
         return {
             "type": "object",
@@ -99,7 +112,7 @@ class Writer:
             "required": ["items"],
             "properties": {
                 "apiVersion": {"type": "string"},
-                "items": {"type": "array", "items": self._reference(name_of(type_name(kind)), "")},
+                "items": {"type": "array", "items": self._reference(kind_name(kind), "")},
                 "kind": {"type": "string"},
                 "metadata": self._reference(name_of(LIST_META), text),
             },

@@ -100,5 +100,10 @@ def operation_id(kind: Kind, verb: str, suffix: str) -> str:
     return f"{words.get(verb, verb)}{group}{kind.version.capitalize()}{scope}{kind.kind}{suffix}"
 
 
+def patches(kind: Kind) -> tuple[str, ...]:
+    """The forms of patches that a kind takes; by these kubectl chooses one."""
+    return PATCHES if kind.custom is None else tuple(form for form in PATCHES if "strategic" not in form)
+
+
 def _tag(kind: Kind) -> str:
     return f"{(kind.group.removesuffix('.k8s.io') or 'core').replace('.', '_')}_{kind.version}"

@@ -3,7 +3,7 @@
 import knarr
 from knarr.kinds.kind import Kind
 from knarr.server.openapi import operations
-from knarr.server.openapi.definitions import REQUEST_OPTIONS, Tree, Writer, name_of, type_name
+from knarr.server.openapi.definitions import REQUEST_OPTIONS, Tree, Writer, kind_name, list_name, name_of
 
 
 def document(kinds: list[Kind]) -> Tree:
@@ -24,10 +24,10 @@ def _body(schema: Tree, required: bool = True) -> Tree:
 
 
 def _finish(verb: str, kind: Kind) -> Tree:
-    own = {"$ref": "#/definitions/" + name_of(type_name(kind))}
+    own = {"$ref": "#/definitions/" + kind_name(kind)}
     answer = own
     if verb == "list":
-        answer = {"$ref": own["$ref"] + "List"}
+        answer = {"$ref": "#/definitions/" + list_name(kind)}
     elif verb in ("delete", "deletecollection"):
         answer = {"$ref": "#/definitions/" + name_of("meta_v1.Status")}
     parameters = [
@@ -41,7 +41,7 @@ def _finish(verb: str, kind: Kind) -> Tree:
         parameters.insert(0, _body({"$ref": "#/definitions/" + name_of(REQUEST_OPTIONS)}, required=False))
     code, text = ("201", "Created") if verb == "create" else ("200", "OK")
     return {
-        "consumes": list(operations.PATCHES) if verb == "patch" else ["*/*"],
+        "consumes": list(operations.patches(kind)) if verb == "patch" else ["*/*"],
         "produces": list(operations.PRODUCES),
         "schemes": ["https"],
         "parameters": parameters,

@@ -9,7 +9,7 @@ import msgspec
 import knarr
 from knarr.kinds.kind import Kind
 from knarr.server.openapi import operations
-from knarr.server.openapi.definitions import REQUEST_OPTIONS, Tree, Writer, name_of, type_name
+from knarr.server.openapi.definitions import REQUEST_OPTIONS, Tree, Writer, kind_name, list_name, name_of
 
 
 def place(group: str, version: str) -> str:
@@ -19,10 +19,13 @@ def place(group: str, version: str) -> str:
 
 def hash_of(kinds: Iterable[Kind]) -> str:
     """Changes when the document of these kinds does; costs next to nothing."""
-    text = "\n".join(
-        [knarr.__version__, *(f"{k.kind} {k.plural} {k.verbs} {sorted(k.subresources)} {k.namespaced}" for k in kinds)]
-    )
+    text = "\n".join([knarr.__version__, *map(_mark, kinds)])
     return hashlib.sha256(text.encode()).hexdigest().upper()
+
+
+def _mark(kind: Kind) -> str:
+    schema = kind.custom.mark if kind.custom is not None else ""
+    return f"{kind.kind} {kind.plural} {kind.verbs} {sorted(kind.subresources)} {kind.namespaced} {schema}"
 
 
 def index(groups: dict[tuple[str, str], list[Kind]]) -> Tree:
@@ -50,10 +53,10 @@ def _place(name: str) -> Tree:
 
 
 def _finish(verb: str, kind: Kind) -> Tree:
-    own = {"$ref": "#/components/schemas/" + name_of(type_name(kind))}
+    own = {"$ref": "#/components/schemas/" + kind_name(kind)}
     answer: Any = own
     if verb == "list":
-        answer = {"$ref": own["$ref"] + "List"}
+        answer = {"$ref": "#/components/schemas/" + list_name(kind)}
     elif verb in ("delete", "deletecollection"):
         answer = {"$ref": "#/components/schemas/" + name_of("meta_v1.Status")}
     out: Tree = {
@@ -73,7 +76,7 @@ def _finish(verb: str, kind: Kind) -> Tree:
         out["requestBody"] = {"content": {"*/*": {"schema": own}}, "required": True}
     elif verb == "patch":
         patch = {"schema": {"type": "object"}}
-        out["requestBody"] = {"content": dict.fromkeys(operations.PATCHES, patch), "required": True}
+        out["requestBody"] = {"content": dict.fromkeys(operations.patches(kind), patch), "required": True}
     elif verb in ("delete", "deletecollection"):
         options = {"$ref": "#/components/schemas/" + name_of(REQUEST_OPTIONS)}
         out["requestBody"] = {"content": {"*/*": {"schema": options}}}

@@ -1,0 +1,226 @@
+"""Custom resources while the server runs: definitions become kinds of the table, and cease to be.
+
+A definition that is established is served before its status says so: whoever waited for the condition can write
+objects at once. One that is deleted first loses its objects, which may have finalizers of their own.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Iterator
+
+import msgspec
+
+from knarr.kinds import custom, custom_names, customresourcedefinition
+from knarr.kinds.kind import Kind, Tree
+from knarr.meta import clock
+from knarr.meta.errors import ApiError, NotFound
+from knarr.registry.core import Core, Options
+from knarr.registry.delete import delete
+from knarr.registry.modify import modify
+from knarr.registry.resource import Change
+from knarr.registry.selection import Bucket
+from knarr.store.store import StoreError
+
+DEFINITIONS = customresourcedefinition.KIND
+PREFIX = f"/registry/{DEFINITIONS.group}/{DEFINITIONS.plural}/"
+MANAGER = "kube-apiserver"
+RETRY_SECONDS = 1.0  #: after a failure
+PATIENCE_SECONDS = 60.0  #: until a definition says that its objects do not go
+log = logging.getLogger("knarr.registry")
+
+
+class CustomResources:
+    """Keeps the table of kinds to the definitions. A listener of their cache; `run` does the work."""
+
+    bucket: Bucket | None = None
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._dirty: dict[str, None] = {}  # names, in the order in which they changed
+        self._wake = asyncio.Event()
+        self._served: dict[str, tuple[str, Kind]] = {}  # by name: a mark of what it was made from, the stored kind
+        self._endings: dict[str, asyncio.Task[None]] = {}
+
+    async def preload(self) -> None:
+        """Serve what is established in the store, before the cache is filled."""
+        _, records = await self._core.store.range(PREFIX)
+        for record in records:
+            await self._serve(msgspec.json.decode(record.value))
+
+    def begin(self) -> None:
+        """Look at every definition, and from now on at those that change."""
+        resource = self._core.resource(DEFINITIONS)
+        resource.listen(self)
+        for entry in resource.span(""):
+            self._mark(entry.name)
+
+    def offer(self, change: Change) -> None:
+        if change.new is not None:
+            self._mark(change.new.name)
+        elif change.old is not None:
+            group = change.old.name.partition(".")[2]
+            for name in self._core.resource(DEFINITIONS).span(""):
+                if name.name.endswith("." + group):  # its names are free for them
+                    self._mark(name.name)
+            self._mark(change.old.name)
+
+    def _mark(self, name: str) -> None:
+        self._dirty[name] = None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Follow the definitions, until cancelled."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._dirty:
+                    name = next(iter(self._dirty))
+                    del self._dirty[name]
+                    await self._try(name)
+        finally:
+            for task in self._endings.values():
+                task.cancel()
+            await asyncio.gather(*self._endings.values(), return_exceptions=True)
+
+    async def _try(self, name: str) -> None:
+        try:
+            await self._settle(name)
+        except (ApiError, StoreError) as error:
+            log.warning("custom resource definition %s: %s", name, error)
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._mark, name)
+
+    async def _settle(self, name: str) -> None:
+        """Bring the table and one definition's status up to its spec."""
+        entry = self._core.resource(DEFINITIONS).get("", name)
+        if entry is None:
+            self._forget(name)
+            return
+        definition = entry.tree()
+        deleting = bool(definition["metadata"].get("deletionTimestamp"))
+        if not deleting:
+            others = (tree for tree in self._definitions() if tree["metadata"]["name"] != name)
+            status = custom_names.accepted(definition, others, clock.timestamp())
+            if status != definition.get("status"):
+                await self._serve(definition | {"status": status})
+                await self._write_status(name, entry.uid, status)
+                return  # which brings it here again
+        await self._serve(definition)
+        held = custom_names.CLEANUP in (definition["metadata"].get("finalizers") or ())
+        if deleting and held and name not in self._endings:
+            self._endings[name] = asyncio.create_task(self._end(name, definition), name=f"end of {name}")
+
+    def _definitions(self) -> Iterator[Tree]:
+        return (entry.tree() for entry in self._core.resource(DEFINITIONS).span(""))
+
+    async def _serve(self, definition: Tree) -> None:
+        """Have a definition's kinds in the table, if it is established."""
+        if not custom_names.holds(definition, "Established"):
+            return
+        spec, name = definition["spec"], definition["metadata"]["name"]
+        group, plural = spec["group"], spec["names"]["plural"]
+        deleting = bool(definition["metadata"].get("deletionTimestamp"))
+        mark = hashlib.sha256(msgspec.json.encode([spec, definition["status"]["acceptedNames"], deleting])).hexdigest()
+        known = self._served.get(name)
+        if known is not None and known[0] == mark:
+            return
+        if any((k.group, k.plural) == (group, plural) and k.custom is None for k in self._core.kinds.all()):
+            return  # a kind of the server's own has that place
+        found = custom.served(definition)
+        await self._core.serve(found.stored)
+        self._core.kinds.put(group, plural, found.kinds)
+        self._served[name] = mark, found.stored
+
+    def _forget(self, name: str) -> None:
+        """Serve a definition no more."""
+        if known := self._served.pop(name, None):
+            kind = known[1]
+            self._core.kinds.drop(kind.group, kind.plural)
+            self._core.unserve(kind)
+
+    async def _end(self, name: str, definition: Tree) -> None:
+        """Delete a definition's objects, wait for them to go, and let the definition go."""
+        uid = definition["metadata"]["uid"]
+        while True:
+            try:
+                await self._empty(name, uid, definition)
+                await self._let_go(name, uid)
+                break
+            except (ApiError, StoreError) as error:
+                log.warning("custom resource definition %s: %s", name, error)
+                message = f"could not issue all deletes: {error}"
+                await self._report(name, uid, definition, "True", "InstanceDeletionFailed", message)
+                await asyncio.sleep(RETRY_SECONDS)
+        del self._endings[name]
+
+    async def _empty(self, name: str, uid: str, definition: Tree) -> None:
+        known = self._served.get(name)
+        if known is None:
+            await self._report(name, uid, definition, "False", "NeverEstablished", "resource was never established")
+            return
+        resource = self._core.resource(known[1])
+        message = "CustomResource deletion is in progress"
+        await self._report(name, uid, definition, "True", "InstanceDeletionInProgress", message)
+        for entry in list(resource.span("")):
+            try:
+                await delete(self._core, resource.kind, entry.namespace, entry.name)
+            except NotFound:
+                continue
+        gone = _Gone()
+        resource.listen(gone)
+        try:
+            while resource.count(""):
+                gone.event.clear()
+                try:
+                    async with asyncio.timeout(PATIENCE_SECONDS):
+                        await gone.event.wait()
+                except TimeoutError:
+                    message = "could not confirm zero CustomResources remaining: timed out waiting for the condition"
+                    await self._report(name, uid, definition, "True", "InstanceDeletionCheck", message)
+        finally:
+            resource.forget(gone)
+        message = "removed all instances"
+        await self._report(name, uid, definition, "False", "InstanceDeletionCompleted", message)
+
+    async def _report(self, name: str, uid: str, definition: Tree, status: str, reason: str, message: str) -> None:
+        found = dict(definition.get("status") or {})
+        new = custom_names.condition("Terminating", status, reason, message)
+        custom_names.set_condition(found, new, clock.timestamp())
+        definition["status"] = found
+        await self._write_status(name, uid, found)
+
+    async def _let_go(self, name: str, uid: str) -> None:
+        async def change(old: Tree) -> Tree:
+            if old["metadata"]["uid"] == uid:
+                kept = [one for one in old["metadata"].get("finalizers") or () if one != custom_names.CLEANUP]
+                old["metadata"]["finalizers"] = kept
+            return old
+
+        try:
+            await modify(self._core, DEFINITIONS, "", name, change, Options(), subresource="finalize")
+        except NotFound:
+            return
+
+    async def _write_status(self, name: str, uid: str, status: Tree) -> None:
+        async def change(old: Tree) -> Tree:
+            del old["metadata"]["resourceVersion"]
+            return old | {"status": status} if old["metadata"]["uid"] == uid else old
+
+        options = Options(field_manager=MANAGER)
+        try:
+            await modify(self._core, DEFINITIONS, "", name, change, options, subresource="status")
+        except NotFound:
+            return
+
+
+class _Gone:
+    """A listener that tells of every change of a resource."""
+
+    bucket: Bucket | None = None
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def offer(self, change: Change) -> None:
+        self.event.set()
