@@ -4,9 +4,12 @@ The server calls these around the registry's verbs, which know only the stored k
 that its author sees.
 """
 
+import copy
+
 import msgspec
 
 from knarr.kinds.kind import Kind, Tree
+from knarr.meta.errors import ApiError
 from knarr.registry import pipeline
 from knarr.registry.core import Options
 from knarr.registry.entry import Entry
@@ -22,10 +25,29 @@ def inward(kind: Kind, tree: Tree, options: Options) -> Tree:
     if kind.view is None:
         return tree
     pipeline.read(kind, tree, options)
+    options.duplicates = []  # told of already
+    options.form = kind
+    return converted(kind, tree)
+
+
+def converted(kind: Kind, tree: Tree) -> Tree:
+    """A checked tree of this kind as one of the stored kind; of one's own, and used up."""
+    if kind.view is None:
+        return tree
     kind.defaults(tree)
     found = kind.view.inward(tree)
-    options.duplicates = []  # told of already
     return found | {"apiVersion": kind.view.kind.api_version, "kind": kind.view.kind.kind}
+
+
+def form(kind: Kind, api_version: str) -> Kind:
+    """The view of a stored kind's objects in a version; the kind itself where there is no such view."""
+    if api_version in ("", kind.api_version):
+        return kind
+    from knarr.kinds.table import BUILTIN  # every kind's rules: not before an object has a writer in another version
+
+    group, _, version = api_version.rpartition("/")
+    found = BUILTIN.by_kind(group, version, kind.kind)
+    return found if found is not None and stored(found) is kind else kind
 
 
 def outward(kind: Kind, raw: bytes) -> bytes:
@@ -55,3 +77,17 @@ def fields(kind: Kind, selector: str) -> str:
     for name, own in (kind.view.fields if kind.view else {}).items():
         selector = selector.replace(name, own)
     return selector
+
+
+def copied(kind: Kind, tree: Tree) -> Tree:
+    """A stored object's tree in the form of this kind, which is left to whoever has it."""
+    return tree if kind.view is None else shown(kind, copy.deepcopy(tree))
+
+
+def named(kind: Kind, error: ApiError) -> ApiError:
+    """An error of the stored kind's resource as one of the resource that was asked for."""
+    own = stored(kind)
+    if (error.kind, error.group) == (own.plural, own.group) != (kind.plural, kind.group):
+        error.message = error.message.replace(f'{own.resource} "', f'{kind.resource} "', 1)
+        error.group = kind.group
+    return error

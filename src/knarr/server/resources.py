@@ -1,11 +1,12 @@
 """The API's verbs on stored objects: the request's options in, the registry's verb, the answer in the client's form."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 from knarr.client.transport import Response
 from knarr.kinds.decode import decode_yaml
 from knarr.kinds.kind import Kind, Tree
-from knarr.meta.errors import Expired, NotAcceptable
+from knarr.meta.errors import ApiError, Expired, NotAcceptable
 from knarr.registry import views
 from knarr.registry.core import Options
 from knarr.registry.entry import Entry
@@ -17,7 +18,7 @@ from knarr.registry.views import stored
 from knarr.server import bodies, component_statuses, negotiation, queries, status, tables, watches
 from knarr.server.admission import Admission, State, admit
 from knarr.server.admission.chain import Plugins
-from knarr.server.call import Call
+from knarr.server.call import Call, deprecations, warning_headers
 from knarr.server.queries import ListOptions
 
 ORPHANS = (
@@ -37,6 +38,16 @@ class Resources:
 
     def __init__(self, registry: Registry, plugins: Plugins, state: State) -> None:
         self._registry, self._plugins, self._state = registry, plugins, state
+        self._verbs: dict[str, Callable[[Call, Kind], Awaitable[Response]]] = {
+            "get": self.get,
+            "list": self.list_all,
+            "watch": self.watch,
+            "create": self.create,
+            "update": self.update,
+            "patch": self.patch,
+            "delete": self.delete,
+            "deletecollection": self.delete_collection,
+        }
 
     async def answer(self, call: Call, kind: Kind) -> Response:
         target = call.target
@@ -48,24 +59,18 @@ class Resources:
             raise status.no_such_method()
         if kind.namespaced and not target.namespace and target.verb not in ("list", "watch"):
             raise status.no_such_method()
-        verb = {
-            "get": self.get,
-            "list": self.list_all,
-            "watch": self.watch,
-            "create": self.create,
-            "update": self.update,
-            "patch": self.patch,
-            "delete": self.delete,
-            "deletecollection": self.delete_collection,
-        }[target.verb]
-        return await verb(call, kind)
+        try:
+            return await self._verbs[target.verb](call, kind)
+        except ApiError as error:
+            raise views.named(kind, error) from None
 
     async def get(self, call: Call, kind: Kind) -> Response:
         target = call.target
         if kind is component_statuses.KIND:
             return self._show(call, kind, 200, component_statuses.entry(target.name))
         if target.subresource == "scale":
-            return self._show(call, SCALE, 200, await self._registry.get_scale(kind, target.namespace, target.name))
+            scale = await self._registry.get_scale(stored(kind), target.namespace, target.name)
+            return self._show(call, SCALE, 200, scale)
         return self._show(call, kind, 200, await self._registry.get(stored(kind), target.namespace, target.name))
 
     async def list_all(self, call: Call, kind: Kind) -> Response:
@@ -82,12 +87,14 @@ class Resources:
             resource_version=options.resource_version,
             match=options.match,
         )
+        if page.long and not call.form.shape and kind.view is None:
+            return call.answer(200, await asyncio.to_thread(lambda: page.raw))
         return self._page(call, kind, page)
 
     def _page(self, call: Call, kind: Kind, page: Page) -> Response:
         form = call.form
         if form.shape == "Table":
-            body = tables.table(stored(kind), page.entries, page.metadata, include=call.include, version=form.version)
+            body = tables.table(kind, page.entries, page.metadata, include=call.include, version=form.version)
             return call.answer(200, body)
         if form.shape == "PartialObjectMetadata":
             raise NotAcceptable("you requested PartialObjectMetadata, but the requested object is a list")
@@ -112,7 +119,9 @@ class Resources:
             )
         except Expired as error:
             return watches.refused(error, call.form)
-        return watches.response(watch, kind, call.form, call.include)
+        response = watches.response(watch, kind, call.form, call.include)
+        response.headers |= warning_headers(deprecations(call.target))
+        return response
 
     async def create(self, call: Call, kind: Kind) -> Response:
         asked = queries.write_options(call.request.query, "CreateOptions")
@@ -133,7 +142,7 @@ class Resources:
         bodies.check_kind(tree, body_kind, self._registry.kinds)
         options = self._options(call, kind, asked, "update", duplicates)
         if target.subresource == "scale":
-            scale = await self._registry.update_scale(kind, target.namespace, target.name, tree, options)
+            scale = await self._registry.update_scale(stored(kind), target.namespace, target.name, tree, options)
             return self._show(call, SCALE, 200, scale, options.warnings)
         tree = views.inward(kind, tree, options)
         entry = await self._registry.update(
@@ -153,7 +162,7 @@ class Resources:
         options = self._options(call, kind, asked, "update", [])
         namespace, body = target.namespace if kind.namespaced else "", bodies.patch(call.request)
         if target.subresource == "scale":
-            scale = await self._registry.patch_scale(kind, namespace, target.name, how, body, options)
+            scale = await self._registry.patch_scale(stored(kind), namespace, target.name, how, body, options)
             return self._show(call, SCALE, 200, scale, options.warnings)
         entry = await self._registry.patch(
             kind, namespace, target.name, how, body, options, subresource=target.subresource
@@ -167,9 +176,8 @@ class Resources:
         tree, duplicates = decode_yaml(call.request.body)
         bodies.check_kind(tree, kind, self._registry.kinds)
         options = self._options(call, kind, asked, "update", duplicates)
-        tree = views.inward(kind, tree, options)
         entry, made = await self._registry.apply(
-            stored(kind),
+            kind,
             target.namespace if kind.namespaced else "",
             target.name,
             tree,
@@ -182,11 +190,13 @@ class Resources:
     async def delete(self, call: Call, kind: Kind) -> Response:
         target = call.target
         wish = bodies.delete_options(call.request)
+        if kind.view is not None and kind.propagation == "orphan" and not wish.propagation and wish.orphan is None:
+            wish.propagation = "Orphan"
         options = self._options(call, kind, queries.WriteOptions(wish.dry_run), "delete", [])
         deleted = await self._registry.delete(
             stored(kind), target.namespace if kind.namespaced else "", target.name, wish, options
         )
-        if kind.group == "batch" and kind.propagation == "orphan" and not wish.propagation and wish.orphan is None:
+        if kind.plural == "jobs" and kind.propagation == "orphan" and not wish.propagation and wish.orphan is None:
             options.warnings.append(ORPHANS)
         if not deleted.shown:
             return call.answer(200, deleted.status(), options.warnings)
@@ -251,7 +261,7 @@ class Resources:
             return call.answer(code, views.outward(kind, entry.raw), warnings)
         if form.shape == "Table":
             metadata = {"resourceVersion": str(entry.revision)} if entry.revision else {}
-            body = tables.table(stored(kind), [entry], metadata, include=call.include, version=form.version)
+            body = tables.table(kind, [entry], metadata, include=call.include, version=form.version)
             return call.answer(code, body, warnings)
         if form.shape == "PartialObjectMetadataList":
             raise NotAcceptable("you requested PartialObjectMetadataList, but the requested object is not a list")

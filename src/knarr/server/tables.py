@@ -10,6 +10,7 @@ from knarr.kinds import cells
 from knarr.kinds.daemonset import TEMPLATE_GENERATION
 from knarr.kinds.kind import Kind
 from knarr.meta import clock
+from knarr.registry import views
 from knarr.registry.registry import Entry
 
 Tree = dict[str, Any]
@@ -46,7 +47,7 @@ def definitions(kind: Kind) -> list[Tree]:
             "description": column.description,
             "priority": column.priority,
         }
-        for column in kind.columns
+        for column in views.stored(kind).columns
     ]
 
 
@@ -54,14 +55,14 @@ def row(kind: Kind, entry: Entry, now: datetime, include: str, version: str) -> 
     printed = msgspec.json.encode(cells_of(kind, entry, now))
     if include == "None":
         return b'{"cells":' + printed + b',"object":null}'
-    shown = entry.raw if include == "Object" else partial(entry.raw, version)
+    shown = views.outward(kind, entry.raw) if include == "Object" else partial(entry.raw, version)
     return b'{"cells":' + printed + b',"object":' + shown + b"}"
 
 
 def cells_of(kind: Kind, entry: Entry, now: datetime) -> list[Any]:
     obj = entry.object()
-    if kind.row is not None:
-        return list(kind.row(obj, now))
+    if (printed := views.stored(kind).row) is not None:
+        return list(printed(obj, now))
     return [obj.metadata.name, cells.age(obj, now)]
 
 

@@ -31,9 +31,7 @@ def backend_inward(old: Tree) -> Tree:
 
 def backend_outward(new: Tree) -> Tree:
     old = {key: value for key, value in new.items() if key == "resource"}
-    service = new.get("service")
-    if service is None:
-        return old
+    service = new.get("service") or {}
     port = service.get("port") or {}
     if service.get("name"):
         old["serviceName"] = service["name"]

@@ -13,7 +13,7 @@ from knarr.kinds.schema import type_name
 
 Entry = dict[str, Any]
 
-SELECTOR: Entry = {"type": "meta_v1.LabelSelector"}  #: may be left out; required since apps/v1beta2
+SELECTOR: Entry = {"type": "meta_v1.LabelSelector"}  #: optional; required since apps/v1beta2
 INGRESS = "networking_v1beta1"
 
 
@@ -26,15 +26,15 @@ class Shape:
     without: tuple[str, ...] = ()
 
 
-def workload(like: str, **fields: Entry) -> Shape:
-    """A workload's spec whose selector may be left out."""
+def selecting(like: str, **fields: Entry) -> Shape:
+    """A spec whose selector may be left out, and merges by field."""
     return Shape(like, {"selector": SELECTOR, **fields})
 
 
 def deploying(module: str) -> dict[str, Shape]:
     rollback = {"type": f"{module}.RollbackConfig", "number": 8}
     return {
-        f"{module}.DeploymentSpec": workload("apps_v1.DeploymentSpec", rollbackTo=rollback),
+        f"{module}.DeploymentSpec": selecting("apps_v1.DeploymentSpec", rollbackTo=rollback),
         f"{module}.RollbackConfig": Shape("", {"revision": {"type": "int", "format": "int64", "number": 1}}),
     }
 
@@ -42,11 +42,12 @@ def deploying(module: str) -> dict[str, Shape]:
 SHAPES: dict[str, Shape] = {
     **deploying("apps_v1beta1"),
     **deploying("extensions_v1beta1"),
-    "apps_v1beta1.StatefulSetSpec": workload("apps_v1.StatefulSetSpec"),
-    "extensions_v1beta1.ReplicaSetSpec": workload("apps_v1.ReplicaSetSpec"),
-    "extensions_v1beta1.DaemonSetSpec": workload(
+    "apps_v1beta1.StatefulSetSpec": selecting("apps_v1.StatefulSetSpec"),
+    "extensions_v1beta1.ReplicaSetSpec": selecting("apps_v1.ReplicaSetSpec"),
+    "extensions_v1beta1.DaemonSetSpec": selecting(
         "apps_v1.DaemonSetSpec", templateGeneration={"type": "int", "format": "int64", "number": 5}
     ),
+    "policy_v1beta1.PodDisruptionBudgetSpec": selecting("policy_v1.PodDisruptionBudgetSpec"),  # merged, not replaced
     f"{INGRESS}.IngressSpec": Shape(
         "networking_v1.IngressSpec",
         {
