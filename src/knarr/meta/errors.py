@@ -107,6 +107,7 @@ class AlreadyExists(Conflict):
 
 class Expired(ApiError):
     code, reason = 410, "Expired"
+    token = ""  #: with which a list can be continued all the same, from a later revision
 
 
 class RequestEntityTooLarge(ApiError):

@@ -127,7 +127,7 @@ async def list_(
         more = await _older(core, want, namespace, cursor)
     except Compacted:
         if token:
-            raise Expired(_EXPIRED) from None
+            raise _expired(want.resource, cursor) from None
         raise Expired("The resourceVersion for the provided list is too old.") from None
     except Future:
         raise _too_large(cursor.revision, core.revision) from None
@@ -159,6 +159,13 @@ _EXPIRED = (
     "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list."
 )
+
+
+def _expired(resource: Resource, cursor: _Cursor) -> Expired:
+    """Says that a page's revision is gone, with a token that goes on from the newest one."""
+    error = Expired(_EXPIRED)
+    error.token = _write(resource, -1, cursor.after)
+    return error
 
 
 async def _older(core: Core, want: _Want, namespace: str, cursor: _Cursor) -> bool:

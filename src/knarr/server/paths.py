@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from knarr.meta.errors import BadRequest
+from knarr.meta.fields import parse
+
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
@@ -21,6 +24,7 @@ class Target:
     name: str = ""
     subresource: str = ""
     rest: str = ""  #: what follows the subresource, beginning with "/": only proxies have it
+    only: str = ""  #: the one name that a list or a watch selects by `metadata.name=`: it counts for permission
 
     @property
     def qualified(self) -> str:
@@ -30,7 +34,9 @@ class Target:
 
 def target(method: str, path: str, query: Sequence[tuple[str, str]]) -> Target:
     """Read a request line; `path` may be percent-encoded."""
-    parts = [unquote(part) for part in path.strip("/").split("/")]
+    parts = path.strip("/").split("/")
+    if "%" in path:
+        parts = [unquote(part) for part in parts]
     root = parts[0]
     if root == "api" and len(parts) > 2:
         group, version, rest = "", parts[1], parts[2:]
@@ -65,7 +71,22 @@ def _resource(
         name,
         subresource,
         "/" + "/".join(rest[3:]) if len(rest) > 3 else "",
+        _selected(verb, name, query),
     )
+
+
+def _selected(verb: str, name: str, query: Sequence[tuple[str, str]]) -> str:
+    """The name that the field selector of a list or a watch wants; "" when it takes any, or none that can be."""
+    if name or verb not in ("get", "watch"):
+        return ""
+    selector = next((value for key, value in query if key == "fieldSelector"), "")
+    if "metadata.name" not in selector:
+        return ""
+    try:
+        found = parse(selector).required("metadata.name") or ""
+    except BadRequest:
+        return ""  # the list itself says what is wrong with it
+    return "" if found in (".", "..") or "/" in found or "%" in found else found
 
 
 def _verb(verb: str, name: str, query: Sequence[tuple[str, str]]) -> str:

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from knarr.kinds.kind import Kind
@@ -16,6 +16,7 @@ from knarr.server.authentication.service_account_tokens import ServiceAccountTok
 from knarr.server.authentication.static_tokens import read as read_tokens
 from knarr.server.authorization import Chain
 from knarr.server.authorization.components import BuiltIn
+from knarr.server.authorization.escalation import NoEscalation
 from knarr.server.authorization.masters import Masters
 from knarr.server.authorization.node import NodeAgents
 from knarr.server.authorization.rbac import Rbac
@@ -61,7 +62,9 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     authorizer = Chain((Masters(), BuiltIn(), NodeAgents(), rbac))
     reviews = Reviews(authenticator, authorizer, rbac, service_accounts)
     streams = PodStreams(Agents(state, settings.agents) if settings.agents is not None else None)
-    resources = Resources(registry, default_plugins(charging(registry), lambda kind: versions(registry, kind)), state)
+    plugins = default_plugins(charging(registry), lambda kind: versions(registry, kind))
+    plugins = replace(plugins, validating=(NoEscalation(authorizer, rbac), *plugins.validating))
+    resources = Resources(registry, plugins, state)
     routes = Routes(registry, resources, reviews, state, streams, service_accounts)
     discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)
     return Handler(authenticator, authorizer, routes, discovery, openapi, settings.checks, settings.address)

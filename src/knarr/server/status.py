@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from knarr.client.transport import Response
-from knarr.meta.errors import ApiError, MethodNotAllowed, NotAcceptable, NotFound, UnsupportedMediaType
+from knarr.meta.errors import ApiError, Expired, MethodNotAllowed, NotAcceptable, NotFound, UnsupportedMediaType
 from knarr.server import negotiation
 from knarr.server.negotiation import Form
 
@@ -16,7 +16,7 @@ def status(error: ApiError) -> Tree:
     out: Tree = {
         "kind": "Status",
         "apiVersion": "v1",
-        "metadata": {},
+        "metadata": {"continue": error.token} if isinstance(error, Expired) and error.token else {},
         "status": "Failure",
         "message": error.message,
         "reason": error.reason,

@@ -70,3 +70,18 @@ def test_target(request_, wanted):
         wanted.subresource,
         wanted.rest,
     )
+
+
+SELECTED = {
+    "a list of one name": ("GET", "/api/v1/namespaces/a/secrets", "metadata.name=x", "x"),
+    "a name among other fields": ("GET", "/api/v1/secrets", "type=t,metadata.name==x", "x"),
+    "a name that is not wanted": ("GET", "/api/v1/secrets", "metadata.name!=x", ""),
+    "a name that no object can have": ("GET", "/api/v1/secrets", "metadata.name=a/b", ""),
+    "a selector that is none": ("GET", "/api/v1/secrets", "metadata.name", ""),
+    "a delete of a collection": ("DELETE", "/api/v1/namespaces/a/secrets", "metadata.name=x", ""),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "selector", "name"), SELECTED.values(), ids=SELECTED)
+def test_a_selected_name_counts_for_permission(method, path, selector, name):
+    assert target(method, path, [("fieldSelector", selector)]).only == name

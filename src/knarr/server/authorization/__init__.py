@@ -64,7 +64,7 @@ def attributes(user: User, target: Target) -> Attributes:
         target.namespace,
         target.resource,
         target.subresource,
-        target.name,
+        target.name or target.only,
     )
 
 
