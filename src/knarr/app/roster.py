@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from knarr.app.pki import Pki
 from knarr.controllers import (
     clusterrole_aggregation,
+    daemonset,
     deployment,
     endpoint_slice,
     endpoints,
@@ -35,6 +36,7 @@ def controllers(pki: Pki) -> Sequence[Controller]:
         replicaset.controller(),
         replicationcontroller.controller(),
         deployment.CONTROLLER,
+        daemonset.controller(),
         endpoints.CONTROLLER,
         endpoint_slice.controller(),
         persistentvolume.controller(),

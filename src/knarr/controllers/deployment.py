@@ -5,7 +5,6 @@ sets follow from their templates and every write names the version that it is ba
 is refused, and the pass is made again.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -16,7 +15,7 @@ from knarr.controllers import deployment_sets as sets_of
 from knarr.controllers.deployment_status import next_check, status
 from knarr.kinds.types.apps_v1 import Deployment, DeploymentStatus, ReplicaSet
 from knarr.kinds.types.core_v1 import Pod
-from knarr.loop.claims import claim, controller_of
+from knarr.loop.claims import ORPHANS, claim, controller_of, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
 from knarr.loop.steps import Create, Event, Status
@@ -117,12 +116,6 @@ async def claim_sets(context: Context, deployment: Deployment) -> list[ReplicaSe
 
 
 # What wakes a deployment
-
-ORPHANS = "orphans"  #: the index of sets that nobody manages, by namespace
-
-
-def orphaned_in(set_: ReplicaSet) -> Iterable[str]:
-    return () if controller_of(set_) is not None else (set_.metadata.namespace,)
 
 
 def deployments_that_select(set_: ReplicaSet, context: Context) -> list[Key]:

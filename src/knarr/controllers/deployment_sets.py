@@ -6,13 +6,12 @@ last sized, so that a change of size can be told from a rollout and be shared in
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from msgspec import to_builtins
 from msgspec.structs import replace
 
 from knarr.kinds.types.apps_v1 import Deployment, ReplicaSet, ReplicaSetSpec
 from knarr.kinds.types.core_v1 import PodTemplateSpec
 from knarr.kinds.types.meta_v1 import LabelSelector, ObjectMeta
-from knarr.loop.revisions import controller_reference, revision_hash
+from knarr.loop.revisions import controller_reference, revision_hash, template_patch
 from knarr.meta.percent import share
 
 HASH = "pod-template-hash"
@@ -112,7 +111,7 @@ def split(deployment: Deployment, sets: Iterable[ReplicaSet]) -> tuple[ReplicaSe
 def new_set(deployment: Deployment, old: Sequence[ReplicaSet]) -> ReplicaSet:
     """The set to create for the deployment's template."""
     template, meta = deployment.spec.template, deployment.metadata
-    hash_ = revision_hash({"template": to_builtins(template)}, deployment.status.collisionCount)
+    hash_ = revision_hash(template_patch(template), deployment.status.collisionCount)
     labels = {**template.metadata.labels, HASH: hash_}
     selector = deployment.spec.selector or LabelSelector()
     spec = ReplicaSetSpec(

@@ -18,6 +18,14 @@ from knarr.meta.errors import Conflict, Invalid, NotFound
 T = TypeVar("T", bound=Type)
 
 
+ORPHANS = "orphans"  #: the index of objects that nobody manages, by namespace
+
+
+def orphaned_in(obj: Any) -> Iterable[str]:
+    """The namespace of an object that nobody manages."""
+    return () if controller_of(obj) is not None else (obj.metadata.namespace,)
+
+
 class Claim(Enum):
     """What an owner does about an object."""
 

@@ -15,10 +15,11 @@ from knarr.client.transport import TransportError
 from knarr.kinds.pod import available_in, is_active, is_available, is_ready, is_terminating
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.core_v1 import Pod, PodTemplateSpec
-from knarr.loop.claims import claim, controller_of
+from knarr.loop.claims import ORPHANS, claim, controller_of, orphaned_in
 from knarr.loop.deletion_order import deletion_order
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
+from knarr.loop.expected import carry_out_expected
 from knarr.loop.pod_templates import pod_of
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
 from knarr.loop.steps import Create, Delete, Note, Status, Step
@@ -27,7 +28,6 @@ from knarr.meta.errors import ApiError
 from knarr.meta.labels import Selector
 
 BURST = 500  #: pods that one pass creates or deletes at most
-ORPHANS = "orphans"  #: the index of pods that nobody manages, by namespace
 FAILURE = "ReplicaFailure"
 
 
@@ -74,10 +74,6 @@ def controller(kind: Replicated) -> Controller:
     )
 
 
-def orphaned_in(pod: Pod) -> Iterable[str]:
-    return () if controller_of(pod) is not None else (pod.metadata.namespace,)
-
-
 # What one pass does
 
 
@@ -114,7 +110,7 @@ async def sync(kind: Replicated, key: Key, context: Context, expectations: Expec
     steps = plan(owner, pods, kind.related(context, owner, pods), now) if trusted else []
     failure: Exception | None = None
     try:
-        await act(context, key, steps, expectations)
+        await carry_out_expected(context, key, steps, expectations)
     except (ApiError, TransportError) as error:
         failure = None if is_namespace_ending(error) else error
     await write_status(context, owner, status(kind, owner, pods, leaving, failure, now))
@@ -134,22 +130,6 @@ async def claim_pods(kind: Replicated, context: Context, owner: Any) -> tuple[li
     owned = await claim(context.api, owner, candidates, lambda pod: selector.matches(pod.metadata.labels))
     leaving = [pod for pod in mine if is_terminating(pod) and selector.matches(pod.metadata.labels)]
     return owned, leaving
-
-
-async def act(context: Context, key: Key, steps: Sequence[Step], expectations: Expectations) -> None:
-    """Carry out a plan; what fails is expected no longer."""
-    if not steps:
-        return
-    deletions = [step.obj.metadata.uid for step in steps if isinstance(step, Delete)]
-    expectations.expect(key, sum(isinstance(step, Create) for step in steps), deletions)
-
-    def undone(step: Step) -> None:
-        if isinstance(step, Create):
-            expectations.created(key)
-        elif isinstance(step, Delete):
-            expectations.deleted(key, step.obj.metadata.uid)
-
-    await carry_out(context.api, steps, context.recorder, together=True, undone=undone)
 
 
 # The status

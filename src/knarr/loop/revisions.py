@@ -117,13 +117,21 @@ def surplus(history: Sequence[ControllerRevision], live: Iterable[str], limit: i
     return idle[: max(len(idle) - limit, 0)]
 
 
-async def create_revision(api: Api, wanted: ControllerRevision, collisions: int) -> tuple[ControllerRevision, int]:
-    """Create a revision under a free name; give what is on the server, and the collisions counted until then."""
+async def create_revision(
+    api: Api, wanted: ControllerRevision, collisions: int, label: str = ""
+) -> tuple[ControllerRevision, int]:
+    """Create a revision under a free name, with the name's hash as `label`, if given.
+
+    Give what is on the server, and the collisions counted until then.
+    """
     prefix = wanted.metadata.ownerReferences[0].name
     while True:
-        name = revision_name(prefix, revision_hash(wanted.data or {}, collisions))
+        hash_ = revision_hash(wanted.data or {}, collisions)
+        name = revision_name(prefix, hash_)
+        labels = {**wanted.metadata.labels, label: hash_} if label else wanted.metadata.labels
+        named = replace(wanted, metadata=replace(wanted.metadata, name=name, labels=labels))
         try:
-            return await api.create(replace(wanted, metadata=replace(wanted.metadata, name=name))), collisions
+            return await api.create(named), collisions
         except AlreadyExists:
             found = await api.get(ControllerRevision, name, wanted.metadata.namespace)
             if found.data == wanted.data:

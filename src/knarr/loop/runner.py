@@ -63,14 +63,19 @@ def no_keys(obj: Any) -> Iterable[Key]:
     return ()
 
 
+def any_change(old: Any, new: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Source:
     """A collection to watch, and the keys that a change of one of its objects wakes: by the object alone, or `related`
-    by what else is known. Of a change, the keys of the old and of the new object are woken."""
+    by what else is known. Of a change, the keys of the old and of the new object are woken, if it `matters`."""
 
     type: type[Any]
     keys: Callable[[Any], Iterable[Key]] = no_keys
     related: Callable[[Any, Context], Iterable[Key]] | None = None
+    matters: Callable[[Any, Any], bool] = any_change
     namespace: str = ""
     labels: str = ""
     fields: str = ""
@@ -151,6 +156,8 @@ def _listener(
     def wake(old: Any, new: Any) -> None:
         if controller.observe is not None:
             controller.observe(old, new)
+        if old is not None and new is not None and not source.matters(old, new):
+            return
         woken: dict[Key, None] = {}
         for obj in (old, new):
             if obj is not None:
