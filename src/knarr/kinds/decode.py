@@ -1,11 +1,13 @@
 """Request bodies to Trees: JSON and YAML, with upstream's words for what is wrong with them.
 
 Nothing that comes in can hurt: nesting and aliases are bounded, and every failure is a BadRequest. Keys given twice
-are not lost: their paths come back beside the tree, for field validation to report. The registry's verbs call this.
+are not lost: complaints of them come back beside the tree, for field validation to report. The registry's verbs call
+this.
 """
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 import msgspec
@@ -15,11 +17,13 @@ from knarr.meta.errors import BadRequest
 
 MAX_DEPTH = 200  #: of nested objects and lists; no type of the API comes near it
 
+MOST_COMPLAINTS = 100  #: of one body, as upstream's decoder counts
+
 _GO_HEAD = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
 
 
 def decode_json(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
-    """The object in a JSON body, and the paths of fields that occur twice. `kind` is what the route expects."""
+    """The object in a JSON body, and complaints of fields that occur twice. `kind` is what the route expects."""
     try:
         value = msgspec.json.decode(body)
     except UnicodeDecodeError:
@@ -48,6 +52,27 @@ def decode_yaml(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
         wanted = f"json: cannot unmarshal {go_name(value)} into Go value of type {_GO_HEAD}"
         unrecognized(body, kind, f"json parse error: {wanted}")
     return value, duplicates
+
+
+def decode_apply(body: bytes) -> tuple[Tree, list[str]]:
+    """The object in an apply patch, YAML whatever it looks like; refused in the words that apply has."""
+    from knarr.kinds import yaml_text
+
+    try:
+        value, twice = yaml_text.load(body.decode(errors="replace"), MAX_DEPTH)
+    except yaml_text.Unreadable as error:
+        raise BadRequest(f"error decoding YAML: error converting YAML to JSON: {error}") from None
+    if not isinstance(value, dict):
+        detail = f"json: cannot unmarshal {go_name(value)} into Go value of type map[string]interface {{}}"
+        raise BadRequest(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {detail}")
+    return value, twice
+
+
+def warnings(complaints: Iterable[str]) -> Iterator[str]:
+    """Complaints as warnings: one for each line that YAML's parser complains of."""
+    for text in complaints:
+        head, *lines = text.split("\n")
+        yield from [line.strip() for line in lines] or [head]
 
 
 def unrecognized(body: bytes, kind: str, detail: str, what: str = "couldn't get version/kind; ") -> NoReturn:
@@ -104,29 +129,29 @@ def _go_syntax_error(body: bytes, error: Exception) -> str:
 
 
 def _duplicates(body: bytes, value: Any) -> list[str]:
-    """Paths of keys that an object of the text has twice.
+    """Complaints of keys that an object of the text has twice, at most MOST_COMPLAINTS of them.
 
     A repeated key is lost in decoding, and its quotes with it; so equal counts of quotes prove that there is none,
     unless quotes are hidden in escapes.
     """
     if b"\\u0022" not in body and msgspec.json.encode(value).count(b'"') == body.count(b'"'):
         return []
-    seen: list[str] = []
-    _paths(json.loads(body, object_pairs_hook=_Pairs), "", seen)
-    return seen
+    seen: dict[str, None] = {}
+    _paths(json.loads(body, object_pairs_hook=_Pairs, parse_int=str), "", seen)
+    return [f'duplicate field "{path}"' for path in seen]
 
 
 class _Pairs(list[tuple[str, Any]]):
     """An object's members as written."""
 
 
-def _paths(value: Any, path: str, seen: list[str]) -> None:
+def _paths(value: Any, path: str, seen: dict[str, None]) -> None:
     if isinstance(value, _Pairs):
         keys: set[str] = set()
         for key, item in value:
             at = f"{path}.{key}" if path else key
-            if key in keys and at not in seen:
-                seen.append(at)
+            if key in keys and len(seen) < MOST_COMPLAINTS:
+                seen[at] = None
             keys.add(key)
             _paths(item, at, seen)
     elif isinstance(value, list):

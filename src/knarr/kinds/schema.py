@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from knarr.kinds.decode import go_name
+from knarr.kinds.decode import MOST_COMPLAINTS, go_name
 from knarr.kinds.kind import Tree
 from knarr.kinds.scalars import SCALARS, Mismatch, integer
 from knarr.kinds.wire_shape import GO_NAMES, POINTER_STRUCTS, always_there, drops_zero
@@ -53,9 +53,9 @@ def normalise(tree: Tree, type: str) -> Findings:  # noqa: A002 (the interface's
 
 
 def strict(tree: Tree, type: str, unknown: Iterable[str], duplicates: Iterable[str] = ()) -> Undecodable:  # noqa: A002
-    """The refusal of strict field validation."""
-    found = [f'duplicate field "{path}"' for path in duplicates] + [f'unknown field "{path}"' for path in unknown]
-    return undecodable(tree, type, "strict decoding error: " + ", ".join(found))
+    """The refusal of strict field validation; `duplicates` are decoding's complaints of keys given twice."""
+    found = [*duplicates, *(f'unknown field "{path}"' for path in unknown)]
+    return undecodable(tree, type, "strict decoding error: " + ", ".join(found[:MOST_COMPLAINTS]))
 
 
 def undecodable(tree: Tree, type: str, detail: str) -> Undecodable:  # noqa: A002

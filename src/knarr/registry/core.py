@@ -36,7 +36,7 @@ class Options:
     field_manager: str = ""
     field_validation: str = ""  #: Ignore, Warn or Strict; "" is Warn
     user: str = ""
-    duplicates: list[str] = field(default_factory=list)  #: fields the body named twice, as decoding found them
+    duplicates: list[str] = field(default_factory=list)  #: decoding's complaints of fields the body named twice
     warnings: list[str] = field(default_factory=list)
     form: Kind | None = None  #: the view that the request's object is of, where it is not of the stored kind
     admit: Admit | None = None  #: (new, old): may change the new object or refuse it; the old one is None on a create

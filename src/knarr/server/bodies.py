@@ -1,11 +1,13 @@
 """Request bodies: their bytes as trees, refused in upstream's words when they are none."""
 
+import asyncio
 from typing import Annotated, Any
 
 import msgspec
 
 from knarr.client.transport import Request
 from knarr.kinds import decode, schema
+from knarr.kinds.decode import decode_apply
 from knarr.kinds.kind import Kind
 from knarr.kinds.table import KindTable
 from knarr.meta.errors import BadRequest
@@ -20,6 +22,7 @@ Tree = dict[str, Any]
 Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 META_KINDS = ("Status", "DeleteOptions", "WatchEvent")  #: known in every version
+LIGHT = 16 * 1024  #: bytes of a body that are read on the event loop whatever the encoding
 POLICIES = ("Foreground", "Background", "Orphan")
 
 
@@ -31,6 +34,22 @@ def read(request: Request, kind: str) -> tuple[Tree, list[str]]:
     if encoding == "yaml":
         return decode.decode_yaml(request.body, kind)
     return decode.decode_json(request.body, kind)
+
+
+async def load(request: Request, kind: str) -> tuple[Tree, list[str]]:
+    """As `read`, with what takes long read in a thread."""
+    if len(request.body) > LIGHT and negotiation.body_type(request.headers) != "json":
+        return await asyncio.to_thread(read, request, kind)
+    return read(request, kind)
+
+
+async def applied(request: Request, validation: str) -> tuple[Tree, list[str]]:
+    """The tree of an apply patch, and the complaints of keys it has twice, which Strict `validation` refuses."""
+    light = len(request.body) <= LIGHT
+    tree, twice = decode_apply(request.body) if light else await asyncio.to_thread(decode_apply, request.body)
+    if twice and validation == "Strict":
+        raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {twice[0]}")
+    return tree, twice
 
 
 def typed(request: Request, kind: str, type_: str) -> Tree:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from knarr.client.transport import Response
-from knarr.kinds.decode import decode_yaml
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import ApiError, Expired, NotAcceptable
 from knarr.registry import views
@@ -125,7 +124,7 @@ class Resources:
 
     async def create(self, call: Call, kind: Kind) -> Response:
         asked = queries.write_options(call.request.query, "CreateOptions")
-        tree, duplicates = bodies.read(call.request, kind.kind)
+        tree, duplicates = await bodies.load(call.request, kind.kind)
         bodies.check_kind(tree, kind, self._registry.kinds)
         options = self._options(call, kind, asked, "create", duplicates)
         tree = views.inward(kind, tree, options)
@@ -138,7 +137,7 @@ class Resources:
         target = call.target
         asked = queries.write_options(call.request.query, "UpdateOptions")
         body_kind = SCALE if target.subresource == "scale" else kind
-        tree, duplicates = bodies.read(call.request, body_kind.kind)
+        tree, duplicates = await bodies.load(call.request, body_kind.kind)
         bodies.check_kind(tree, body_kind, self._registry.kinds)
         options = self._options(call, kind, asked, "update", duplicates)
         if target.subresource == "scale":
@@ -173,7 +172,7 @@ class Resources:
         """Server-side apply: a configuration in YAML or JSON, on an object that need not exist."""
         target = call.target
         asked = queries.write_options(call.request.query, "PatchOptions", apply=True)
-        tree, duplicates = decode_yaml(call.request.body)
+        tree, duplicates = await bodies.applied(call.request, asked.field_validation)
         bodies.check_kind(tree, kind, self._registry.kinds)
         options = self._options(call, kind, asked, "update", duplicates)
         entry, made = await self._registry.apply(

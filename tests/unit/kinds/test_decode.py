@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knarr.kinds.decode import MAX_DEPTH, decode_json, decode_yaml
+from knarr.kinds.decode import MAX_DEPTH, MOST_COMPLAINTS, decode_apply, decode_json, decode_yaml, warnings
 from knarr.meta.errors import BadRequest
 
 UNRECOGNIZED = "the object provided is unrecognized (must be of type ConfigMap): "
@@ -38,6 +38,10 @@ YAML = {
         "a: &a {q: 1}\nb: *a\nc:\n  <<: *a\n  r: 2",
         {"a": {"q": 1}, "b": {"q": 1}, "c": {"q": 1, "r": 2}},
     ),
+    "said to be text": (
+        'a: !!str 12\nb: !!binary aGk=\nc: !!int "3"\nd: "<<"',
+        {"a": "12", "b": "hi", "c": 3, "d": "<<"},
+    ),
     "the first document counts": ("a: 1\n---\nb: 2", {"a": 1}),
     "tags of languages do nothing": ("a: !!python/object/apply:os.system [x]", {"a": ["x"]}),
 }
@@ -54,7 +58,12 @@ REFUSED_YAML = {
         r'APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" } (2d2031)',
     ),
     "a bomb": (BOMB, f"yaml: document contains excessive aliasing ({BOMB[:30].encode().hex()} ...)"),
-    "a snake that bites its tail": ("a: &x [*x]", "yaml: document contains excessive aliasing (613a202678205b2a785d)"),
+    "a snake that bites its tail": ("a: &x [*x]", "yaml: anchor 'x' value contains itself (613a202678205b2a785d)"),
+    "an anchor that nothing defines": ("a: *x", "yaml: unknown anchor 'x' referenced (613a202a78)"),
+    "a merge of what is no mapping": (
+        "<<: 5",
+        "yaml: map merge requires map or sequence of maps as the value (3c3c3a2035)",
+    ),
     "a well of brackets": ("[" * 5000, f"yaml: exceeded max depth ({'5b' * 30} ...)"),
 }
 
@@ -82,8 +91,32 @@ def test_fields_given_twice_are_named():
     body = '{"metadata":{"name":"x","name":"y"},"data":{"a":"1","a":"2"},"l":[{"b":1,"b":2}]}'
     tree, duplicates = decode_json(body.encode())
     assert tree["metadata"] == {"name": "y"}
-    assert duplicates == ["metadata.name", "data.a", "l[0].b"]
-    assert decode_yaml(b"a: 1\nb:\n  c: 1\n  c: 2\na: 3")[1] == ["b.c", "a"]
+    assert duplicates == [f'duplicate field "{path}"' for path in ("metadata.name", "data.a", "l[0].b")]
+    assert decode_yaml(b"a: 1\nb:\n  c: 1\n  c: 2\na: 3")[1] == [
+        'yaml: unmarshal errors:\n  line 4: key "c" already set in map\n  line 5: key "a" already set in map'
+    ]
+
+
+def test_an_apply_patch_is_refused_in_words_of_its_own():
+    with pytest.raises(BadRequest, match="error decoding YAML: error converting YAML to JSON: yaml: line 1: did not"):
+        decode_apply(b"a: [")
+    with pytest.raises(
+        BadRequest, match=r"error decoding YAML: error unmarshaling JSON: .* cannot unmarshal array into"
+    ):
+        decode_apply(b"[]")
+
+
+def test_each_line_of_yaml_is_a_warning():
+    _, twice = decode_yaml(b"a: 1\nb:\n  c: 1\n  c: 2\na: 3")
+    lines = ['line 4: key "c" already set in map', 'line 5: key "a" already set in map']
+    assert list(warnings(['duplicate field "x"', *twice])) == ['duplicate field "x"', *lines]
+
+
+def test_complaints_come_to_an_end():
+    keys = [f"k{n}" for n in range(300)]
+    assert len(decode_json(("{" + ",".join(f'"{key}":1' for key in keys * 2) + "}").encode())[1]) == MOST_COMPLAINTS
+    [said] = decode_yaml("".join(f"{key}: 1\n" for key in keys * 2).encode())[1]
+    assert said.count("already set in map") == MOST_COMPLAINTS
 
 
 def test_a_number_too_long_for_one_is_a_string():
@@ -91,7 +124,7 @@ def test_a_number_too_long_for_one_is_a_string():
 
 
 def test_quotes_in_escapes_hide_no_duplicate():
-    assert decode_json(rb'{"a":"\u0022\u0022","a":"x"}')[1] == ["a"]
+    assert decode_json(rb'{"a":"\u0022\u0022","a":"x"}')[1] == ['duplicate field "a"']
     assert decode_json(rb'{"a":"\"\"","b":"x"}')[1] == []
 
 

@@ -83,7 +83,7 @@ async def test_unknown_fields_are_refused_told_or_dropped(registry):
     strict = 'strict decoding error: duplicate field "data.a", unknown field "metadata.lables", unknown field "datta"'
     with pytest.raises(BadRequest, match=re.escape(strict)):
         await registry.create(
-            K.ConfigMap, "ns", body(), Options(field_validation="Strict", duplicates=["data.a"], dry_run=True)
+            K.ConfigMap, "ns", body(), Options(field_validation="Strict", duplicates=['duplicate field "data.a"'], dry_run=True)
         )
     for validation, warnings in (("Ignore", []), ("", ['unknown field "metadata.lables"', 'unknown field "datta"'])):
         options = Options(field_validation=validation, dry_run=True)
