@@ -2,7 +2,7 @@
 
     python tools/check_docs.py [--write]
 
-`docs/kinds.md` is generated from the kinds' table; `--write` writes it.
+`docs/kinds.md` and the table of `docs/old-versions.md` are generated from the kinds' tables; `--write` writes them.
 """
 
 import re
@@ -13,11 +13,16 @@ from pathlib import Path
 import click
 
 from knarr.app.cli import COMMANDS, root
+from knarr.kinds.old.table import OLD, WARNINGS
 from knarr.kinds.table import BUILTIN
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND_LINE = ROOT / "docs/command-line.md"
 KINDS = ROOT / "docs/kinds.md"
+OLD_VERSIONS = ROOT / "docs/old-versions.md"
+OLD_HEADER = """| version | kind | stored as | deprecated in | removed upstream in |
+|---|---|---|---|---|
+"""
 INTRODUCTION = """# Kinds
 
 Generated from `src/knarr/kinds/` by `python tools/check_docs.py --write`.
@@ -55,6 +60,8 @@ def flags(command: click.Command | None) -> Iterable[str]:
 def kinds_page() -> str:
     rows = []
     for kind in sorted(BUILTIN.all(), key=lambda k: (k.group, k.kind)):
+        if (kind.group, kind.version, kind.plural) in WARNINGS:
+            continue
         scope = "namespace" if kind.namespaced else "cluster"
         cells = (
             kind.kind,
@@ -73,6 +80,22 @@ def stale_kinds() -> Iterable[str]:
         yield "docs/kinds.md is stale: run python tools/check_docs.py --write"
 
 
+def old_versions_page() -> str:
+    """The page as it ought to be: its own text around the table."""
+    before, _, rest = OLD_VERSIONS.read_text().partition(OLD_HEADER)
+    after = rest.partition("\n\n")[2]
+    rows = [
+        f"| {old.api_version} | {old.kind.kind} | {old.kind.api_version} | 1.{old.deprecated} | 1.{old.removed} |\n"
+        for old in OLD
+    ]
+    return before + OLD_HEADER + "".join(rows) + "\n" + after
+
+
+def stale_old_versions() -> Iterable[str]:
+    if OLD_VERSIONS.read_text() != old_versions_page():
+        yield "docs/old-versions.md is stale: run python tools/check_docs.py --write"
+
+
 def broken_links() -> Iterable[str]:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
@@ -83,7 +106,8 @@ def broken_links() -> Iterable[str]:
 def main() -> None:
     if "--write" in sys.argv:
         KINDS.write_text(kinds_page())
-    problems = [*missing_flags(), *stale_kinds(), *broken_links()]
+        OLD_VERSIONS.write_text(old_versions_page())
+    problems = [*missing_flags(), *stale_kinds(), *stale_old_versions(), *broken_links()]
     print("\n".join(problems), end="\n" if problems else "")
     sys.exit(bool(problems))
 
