@@ -21,8 +21,10 @@ Job = dict[str, Any]
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE).search
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One connection: sends the next request when the last is answered, until there are no more."""
+
+    _buffer = memoryview(bytearray(256 * 1024))  # of all connections: nothing stays in it
 
     def __init__(self) -> None:
         self.answered: Callable[[float], None] = lambda latency: None
@@ -64,13 +66,16 @@ class Connection(asyncio.Protocol):
         self._sent_at = time.perf_counter()
         self._transport.write(request)
 
-    def data_received(self, data: bytes) -> None:
-        self.received += len(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, count: int) -> None:
+        self.received += count
         if self._left >= 0:
-            self._left -= len(data)
+            self._left -= count
         elif self._left == -2:
-            self._tail = (self._tail + data)[-5:]
-        elif not self._headed(data):
+            self._tail = (self._tail + bytes(self._buffer[max(0, count - 5) : count]))[-5:]
+        elif not self._headed(bytes(self._buffer[:count])):
             return
         if self._left == 0 or (self._left == -2 and self._tail == b"0\r\n\r\n"):
             self._left = -1

@@ -9,6 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  #: upstream's alphabet of generated suffixes: no vowels, no look-alikes
@@ -70,7 +71,12 @@ def suffix(length: int = 5) -> str:
 
 def timestamp(when: datetime | None = None) -> str:
     """A metav1.Time: RFC 3339, UTC, whole seconds."""
-    return (when or now()).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when is not None else _stamp(int(_clock.now()))
+
+
+@lru_cache(8)
+def _stamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def micro_timestamp(when: datetime | None = None) -> str:

@@ -15,6 +15,7 @@ from knarr.meta.errors import Cause, Conflict
 from knarr.registry import views
 from knarr.registry.core import Options
 from knarr.registry.fieldsets import Differences, Fields, Path, compare, decode, encode, root_shape, text
+from knarr.registry.first_fields import FirstFields
 
 QUIET = ("knarr", "kubelet")  #: how the cluster's own parts are named; see the module's docstring
 UNTRACKED = ("binding", "finalize")  #: subresources whose writes make nobody an owner
@@ -67,6 +68,8 @@ def record(
         return before
     if options.field_manager.startswith(QUIET) and not before and applied is None:
         return before
+    if old is None and applied is None and options.form is None and kind.custom is None:
+        return created(kind, new, options.field_manager, subresource)
     changes = Changes(kind, old, new, subresource)
     version = (options.form or kind).api_version
     changed = changes.seen(version)
@@ -78,6 +81,22 @@ def record(
     if applied:
         return [write(m) for m in ordered(after_apply(managers, me, changes, applied))]
     return [write(m) for m in ordered(after_update(managers, me, changes))]
+
+
+def created(kind: Kind, new: Tree, manager: str, subresource: str) -> list[Tree]:
+    """The managedFields of a new object that nobody applied."""
+
+    def fields() -> Tree:
+        return encode(Changes(kind, None, new, subresource).taken(kind.api_version))
+
+    found = _first.get((kind.type, subresource), new, fields)
+    if not found:
+        return []
+    me = Manager(manager, "Update", kind.api_version, subresource, clock.timestamp(), frozenset())
+    return [write(me) | {"fieldsV1": found}]
+
+
+_first = FirstFields()
 
 
 class Changes:

@@ -6,6 +6,7 @@ The larger answers are worked on in a thread: see `call.Unwritten`.
 import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -84,8 +85,11 @@ def form(
     which YAML has no form of.
     """
     header = headers.get("accept", "")
-    if not header:
-        return Form(pretty=pretty)
+    return _chosen(header, pretty, shapes, protobuf, watch) if header else Form(pretty=pretty)
+
+
+@lru_cache(256)
+def _chosen(header: str, pretty: bool, shapes: bool, protobuf: bool, watch: bool) -> Form:
     for clause in clauses(header):
         encoding = ENCODINGS.get(clause.type) or ("json" if clause.type in ANY else "")
         if not encoding or (encoding == "protobuf" and not protobuf) or not _streams(clause, encoding):

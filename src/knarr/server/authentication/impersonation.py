@@ -9,6 +9,7 @@ from knarr.server.authorization import Attributes, Authorizer, refusal
 from knarr.server.identity import ANONYMOUS, SERVICE_ACCOUNT_PREFIX, SERVICE_ACCOUNTS, UNAUTHENTICATED, authenticated
 
 USER, GROUP, UID = "impersonate-user", "impersonate-group", "impersonate-uid"
+PREFIX = "impersonate-"  #: of all of them
 EXTRA = "impersonate-extra-"
 AUTHENTICATION = "authentication.k8s.io"
 
@@ -27,6 +28,8 @@ async def acting(user: User, headers: Mapping[str, str], authorizer: Authorizer)
 
 def _wanted(headers: Mapping[str, str]) -> User | None:
     """The user that the headers describe; None without any. A client that wants less power must not keep its own."""
+    if PREFIX not in " ".join(headers):
+        return None
     name, uid = headers.get(USER, ""), headers.get(UID, "")
     groups = tuple(group.strip() for group in headers.get(GROUP, "").split(",") if group.strip())
     extra = {unquote(key.removeprefix(EXTRA)): (value,) for key, value in headers.items() if key.startswith(EXTRA)}
