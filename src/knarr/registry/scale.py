@@ -60,6 +60,8 @@ async def patch_scale(
     def change(scale: Tree) -> Tree:
         new = patched(SCALE, scale, form, msgspec.json.decode(saved))
         pipeline.read(SCALE, new, options)
+        if new["metadata"].get("resourceVersion") == scale["metadata"]["resourceVersion"]:
+            del new["metadata"]["resourceVersion"]  # the patch did not ask for another one
         return new
 
     return await _write(core, kind, namespace, name, change, options)

@@ -83,7 +83,10 @@ async def test_unknown_fields_are_refused_told_or_dropped(registry):
     strict = 'strict decoding error: duplicate field "data.a", unknown field "metadata.lables", unknown field "datta"'
     with pytest.raises(BadRequest, match=re.escape(strict)):
         await registry.create(
-            K.ConfigMap, "ns", body(), Options(field_validation="Strict", duplicates=['duplicate field "data.a"'], dry_run=True)
+            K.ConfigMap,
+            "ns",
+            body(),
+            Options(field_validation="Strict", duplicates=['duplicate field "data.a"'], dry_run=True),
         )
     for validation, warnings in (("Ignore", []), ("", ['unknown field "metadata.lables"', 'unknown field "datta"'])):
         options = Options(field_validation=validation, dry_run=True)
@@ -259,6 +262,18 @@ async def test_a_patch_tells_of_unknown_fields(registry):
     options = Options()
     await registry.patch(K.ConfigMap, "ns", "x", "merge", {"datta": 1}, options)
     assert options.warnings == ['unknown field "datta"']
+
+
+async def test_patches_of_a_scale_at_the_same_time_all_arrive(registry):
+    await registry.create(K.ReplicationController, "ns", a_controller())
+    await asyncio.gather(
+        *(
+            registry.patch_scale(K.ReplicationController, "ns", "x", "merge", {"spec": {"replicas": number}})
+            for number in range(2, 6)
+        )
+    )
+    controller = (await registry.get(K.ReplicationController, "ns", "x")).tree()
+    assert controller["metadata"]["generation"] == 5
 
 
 async def test_scale_is_read_and_written_as_a_scale(registry):
