@@ -16,7 +16,7 @@ from knarr.registry import views
 from knarr.registry.core import Core, Options
 from knarr.registry.create import create
 from knarr.registry.entry import Entry
-from knarr.registry.fieldsets import Fields, Path, Shape, children, named, root_shape
+from knarr.registry.fieldsets import Path, Shape, children, named, root_shape
 from knarr.registry.managed import Applied, Manager, owned, read
 from knarr.registry.modify import TRIES, modify
 
@@ -47,7 +47,7 @@ async def apply(
         wanted: Tree = msgspec.json.decode(saved)
         mine = views.shown(kind, old)
         new: Tree = merged(mine, wanted, shape)
-        prune(new, mine, options.field_manager, kind, subresource, applied.fields)
+        new = prune(new, mine, wanted, options.field_manager, kind, subresource)
         version = wanted.get("metadata", {}).get("resourceVersion", "")
         new["metadata"]["resourceVersion"] = version
         _normalise(kind, new)
@@ -107,15 +107,19 @@ def merged(old: Any, new: Any, shape: Shape) -> Any:
     ]
 
 
-def prune(new: Tree, old: Tree, manager: str, kind: Kind, subresource: str, fields: Fields) -> None:
-    """Take out what this manager named the last time and nobody names any more."""
+def prune(new: Tree, old: Tree, wanted: Tree, manager: str, kind: Kind, subresource: str) -> Tree:
+    """The tree without what this manager named the last time and nobody names any more; in that time's version."""
     me = Manager(manager, "Apply", kind.api_version, subresource, "", frozenset())
     managers = [read(entry) for entry in old["metadata"].get("managedFields") or []]
-    last = next((m.fields for m in managers if m.same(me)), frozenset())
+    last = next((m for m in managers if m.same(me)), me)
+    form = kind if last.version == kind.api_version else views.form(views.stored(kind), last.version)
+    fields = owned(named(views.moved(kind, form, copy.deepcopy(wanted)), root_shape(form)), form, subresource)
     kept = fields.union(*(m.fields for m in managers if not m.same(me)))
     needed = {path[:depth] for path in kept for depth in range(1, len(path) + 1)}
-    for path in sorted(last - needed):
-        _drop(new, path, root_shape(kind), needed)
+    found = views.moved(kind, form, new)
+    for path in sorted(last.fields - needed):
+        _drop(found, path, root_shape(form), needed)
+    return views.moved(form, kind, found)
 
 
 def _drop(tree: Any, path: Path, shape: Shape, needed: Set[Path], depth: int = 1) -> None:

@@ -79,6 +79,14 @@ def fields(kind: Kind, selector: str) -> str:
     return selector
 
 
+def moved(before: Kind, after: Kind, tree: Tree) -> Tree:
+    """A tree of one's own in one form in another of the same objects, with nobody's defaults."""
+    if before is after:
+        return tree
+    found = shown(after, before.view.inward(tree) if before.view else tree)
+    return found | {"apiVersion": after.api_version, "kind": after.kind}
+
+
 def copied(kind: Kind, tree: Tree) -> Tree:
     """A stored object's tree in the form of this kind, which is left to whoever has it."""
     return tree if kind.view is None else shown(kind, copy.deepcopy(tree))

@@ -8,6 +8,7 @@ from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import ApiError, Expired, NotAcceptable
 from knarr.registry import views
 from knarr.registry.core import Options
+from knarr.registry.delete import DeleteOptions
 from knarr.registry.entry import Entry
 from knarr.registry.list import Page
 from knarr.registry.patch import Form
@@ -189,8 +190,7 @@ class Resources:
     async def delete(self, call: Call, kind: Kind) -> Response:
         target = call.target
         wish = bodies.delete_options(call.request)
-        if kind.view is not None and kind.propagation == "orphan" and not wish.propagation and wish.orphan is None:
-            wish.propagation = "Orphan"
+        _as_of_old(wish, kind)
         options = self._options(call, kind, queries.WriteOptions(wish.dry_run), "delete", [])
         deleted = await self._registry.delete(
             stored(kind), target.namespace if kind.namespaced else "", target.name, wish, options
@@ -204,6 +204,7 @@ class Resources:
     async def delete_collection(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options([q for q in call.request.query if q[0] != "dryRun"])
         wish = bodies.delete_options(call.request)
+        _as_of_old(wish, kind)
         asked = self._options(call, kind, queries.WriteOptions(wish.dry_run), "delete", [])
         page = await self._registry.delete_collection(
             stored(kind),
@@ -265,6 +266,12 @@ class Resources:
         if form.shape == "PartialObjectMetadataList":
             raise NotAcceptable("you requested PartialObjectMetadataList, but the requested object is not a list")
         return call.answer(code, tables.partial(entry.raw, form.version), warnings)
+
+
+def _as_of_old(wish: DeleteOptions, kind: Kind) -> None:
+    """Give a delete that names no propagation the default of an old version, which the stored kind does not have."""
+    if kind.view is not None and kind.propagation == "orphan" and not wish.propagation and wish.orphan is None:
+        wish.propagation = "Orphan"
 
 
 def _fields(options: ListOptions, call: Call) -> str:

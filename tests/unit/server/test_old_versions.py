@@ -158,6 +158,17 @@ async def test_an_apply_in_the_old_form_owns_what_it_names(send):
     assert [m["apiVersion"] for m in moved["metadata"]["managedFields"]] == ["networking.k8s.io/v1"]
 
 
+async def test_an_apply_in_a_newer_version_takes_out_what_the_older_one_named(send):
+    rules = [{"host": "a.example"}]
+    await send(
+        "PATCH", f"{DOORS}/door", {**DOOR, "spec": {**DOOR["spec"], "rules": rules}}, APPLY, fieldManager="alice"
+    )
+    new = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "door"}}
+    path = "/apis/networking.k8s.io/v1/namespaces/default/ingresses/door"
+    moved = await send("PATCH", path, {**new, "spec": {"rules": rules}}, APPLY, fieldManager="alice")
+    assert (moved["apiVersion"], moved["spec"]) == ("networking.k8s.io/v1", {"rules": rules})
+
+
 async def test_unknown_fields_are_told_by_the_old_form(send):
     wrong = {**DOOR, "spec": {**DOOR["spec"], "defaultBackend": {}}}
     with pytest.raises(ApiError, match=r'Ingress in version "v1beta1".*unknown field "spec\.defaultBackend"'):
