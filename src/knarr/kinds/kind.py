@@ -51,6 +51,14 @@ def nothing(*trees: Tree) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A subresource that writes a part of the object: its own rules in place of the main resource's."""
+
+    prepare: Callable[[Tree, Tree], None]  #: (new, old): carry over what may not be changed
+    validate: UpdateRule
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """That a kind is another way to see the objects of `kind`. Both functions take a tree of one's own and give one."""
 
@@ -76,6 +84,8 @@ class Kind:
     verbs: tuple[str, ...] = ALL_VERBS
     #: subresources by name, with the verbs each takes: {"status": ("get", "patch", "update")}
     subresources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: the rules of those subresources that write a part of the object; those of "status" and "scale" stand below
+    parts: Mapping[str, Part] = field(default_factory=dict)
     scale: Scale | None = None
     #: whether metadata.generation counts changes of the spec
     generation: bool = False

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from knarr.kinds import pod_row, pod_rules
 from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.pod_parts import PARTS
 from knarr.kinds.pod_resources import qos_class, whole_defaults
 from knarr.kinds.podspec_defaults import requests_from_limits, spec_defaults
 from knarr.kinds.podspec_warnings import spec_warnings
@@ -156,6 +157,7 @@ KIND = Kind(
         "resize": ("get", "patch", "update"),
         "status": ("get", "patch", "update"),
     },
+    parts=PARTS,
     generation=True,
     defaults=defaults,
     prepare_create=prepare_create,

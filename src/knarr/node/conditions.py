@@ -8,7 +8,9 @@ from msgspec.structs import replace
 from knarr.kinds.types.core_v1 import Container, ContainerStatus, Pod, PodCondition, PodStatus
 from knarr.meta import clock
 
-OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+RESIZE = "PodResizePending"
+OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", RESIZE)
+UNSIZED = "the amounts of a running container are not changed here: the new ones count when it is started again"
 
 
 def conditions(pod: Pod, status: PodStatus, sandboxed: bool, now: float) -> list[PodCondition]:
@@ -22,6 +24,7 @@ def conditions(pod: Pod, status: PodStatus, sandboxed: bool, now: float) -> list
         pod_ready(pod, others, ready),
         replace(ready, type="ContainersReady"),
         PodCondition(type="PodScheduled", status="True"),
+        *resize(pod, status),
     ]
     when = clock.timestamp(datetime.fromtimestamp(now, UTC))
     return others + [
@@ -34,6 +37,16 @@ def conditions(pod: Pod, status: PodStatus, sandboxed: bool, now: float) -> list
         )
         for each in fresh
     ]
+
+
+def resize(pod: Pod, status: PodStatus) -> list[PodCondition]:
+    """That a container runs with other amounts than are now asked for, if one does."""
+    wanted = {each.name: each.resources for each in (*pod.spec.initContainers, *pod.spec.containers)}
+    pending = any(
+        each.state is not None and each.state.running is not None and each.resources != wanted.get(each.name)
+        for each in (*status.initContainerStatuses, *status.containerStatuses)
+    )
+    return [PodCondition(type=RESIZE, status="True", reason="Infeasible", message=UNSIZED)] if pending else []
 
 
 def truth(value: bool) -> str:

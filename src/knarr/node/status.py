@@ -103,6 +103,8 @@ def container_status(
         started = started and running
     else:
         ready = started and current.id in memory.ready
+    same = old is not None and old.containerID.endswith(current.id)
+    resources = old.resources if old is not None and same else container.resources  # those it was started with
     return ContainerStatus(
         name=container.name,
         image=current.image or container.image,
@@ -113,8 +115,8 @@ def container_status(
         lastState=last or (old.lastState if old and old.containerID.endswith(current.id) else None) or ContainerState(),
         ready=ready,
         started=started,
-        resources=container.resources,
-        allocatedResources=dict(container.resources.requests) if container.resources else {},
+        resources=resources,
+        allocatedResources=dict(resources.requests) if resources else {},
         volumeMounts=old.volumeMounts if old else [],
     )
 

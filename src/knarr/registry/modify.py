@@ -101,6 +101,9 @@ def _prepare(kind: Kind, new: Tree, before: Tree, subresource: str) -> None:
     if subresource == "status":
         _keep_all_but_status(new, before)
         kind.prepare_status(new, before)
+    elif (part := kind.parts.get(subresource)) is not None:
+        part.prepare(new, before)
+        pipeline.count_generation(kind, new, before)
     elif subresource in MAIN:
         kind.prepare_update(new, before)
         if is_service(kind):

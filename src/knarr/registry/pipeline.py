@@ -133,6 +133,8 @@ def validate_update(kind: Kind, tree: Tree, old: Entry, options: Options, subres
     errors = list(metadata_rules.validate_update(kind, new.metadata, before.metadata)) * 2
     if subresource == "status":
         errors += kind.validate_status(new, before)
+    elif (part := kind.parts.get(subresource)) is not None:
+        errors += part.validate(new, before)
     elif subresource in ("", "scale"):
         errors += kind.validate(new) if kind.validate_update is no_rules else kind.validate_update(new, before)
     check(kind, new.metadata.name, errors)
