@@ -32,7 +32,7 @@ def decode_json(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
         unrecognized(body, kind, f"json parse error: {_go_syntax_error(body, error)}")
     except RecursionError:
         unrecognized(body, kind, "json parse error: exceeded max depth")
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH:
+    if too_deep(body, value):
         unrecognized(body, kind, "json parse error: exceeded max depth")
     if not isinstance(value, dict):
         wanted = f"json: cannot unmarshal {go_name(value)} into Go value of type {_GO_HEAD}"
@@ -102,6 +102,11 @@ def _summary(body: bytes, most: int = 30) -> str:
     start = body[:most]
     shown = start.decode(errors="replace") if start.startswith(b"{") else start.hex()
     return shown + (" ..." if len(body) > most else "")
+
+
+def too_deep(body: bytes, value: Any) -> bool:
+    """Whether a text's value nests deeper than anything may."""
+    return body.count(b"{") + body.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH
 
 
 def depth(value: Any) -> int:

@@ -22,6 +22,7 @@ Tree = dict[str, Any]
 Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 META_KINDS = ("Status", "DeleteOptions", "WatchEvent")  #: known in every version
+JSON_PATCH = "application/json-patch+json"
 LIGHT = 16 * 1024  #: bytes of a body that are read on the event loop whatever the encoding
 POLICIES = ("Foreground", "Background", "Orphan")
 
@@ -81,9 +82,17 @@ def check_kind(tree: Tree, expected: Kind, table: KindTable) -> None:
 def patch(request: Request) -> Any:
     """The document of a JSON, merge or strategic merge patch."""
     try:
-        return msgspec.json.decode(request.body)
-    except msgspec.DecodeError as error:
+        found = msgspec.json.decode(request.body)
+        if decode.too_deep(request.body, found):
+            raise RecursionError
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"error decoding patch: {error}") from None
+    except RecursionError:
+        raise BadRequest("error decoding patch: exceeded max depth") from None
+    if not isinstance(found, dict) and negotiation.media_type(request.headers) != JSON_PATCH:
+        wanted = "Go value of type map[string]interface {}"
+        raise BadRequest(f"error decoding patch: json: cannot unmarshal {decode.go_name(found)} into {wanted}")
+    return found
 
 
 class _Preconditions(msgspec.Struct):
