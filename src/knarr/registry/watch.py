@@ -5,8 +5,9 @@ shown as it last was, with the revision of its end. The bytes of an object are s
 """
 
 import asyncio
+import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,19 +27,22 @@ BOOKMARK_EVERY = 60.0  #: seconds
 INITIAL_END = "k8s.io/initial-events-end"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WatchItem:
-    """One event. `entry` is None for a bookmark."""
+    """One event, shared by all watches that show it. `entry` is None for a bookmark."""
 
     type: Type
     raw: bytes  #: the object
     revision: int
     entry: Entry | None = None
+    _line: bytes = b""
 
     @property
     def line(self) -> bytes:
-        """The event as it goes over the wire in JSON."""
-        return b'{"type":"%b","object":%b}\n' % (self.type.encode(), self.raw)
+        """The event as it goes over the wire in JSON, put together for the first who asks."""
+        if not self._line:
+            self._line = b'{"type":"%b","object":%b}\n' % (self.type.encode(), self.raw)
+        return self._line
 
 
 class Watch:
@@ -52,11 +56,14 @@ class Watch:
         self.bucket: Bucket | None = selection.bucket
         self._core, self.resource, self._selection = core, resource, selection
         self._queue: deque[WatchItem] = deque()
-        self._wake = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None  # who waits for the next item
         self._ended = False
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + timeout if timeout else None
-        self._bookmark_at = loop.time() + BOOKMARK_EVERY if bookmarks else None
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        self._deadline = now + timeout if timeout else math.inf
+        self._bookmark_at = now + BOOKMARK_EVERY if bookmarks else math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._set_timer()
         core.watches.add(self)
         resource.listen(self)
 
@@ -70,9 +77,11 @@ class Watch:
 
     def offer(self, change: Change) -> None:
         """Queue what a change means for this selection."""
-        for item in shown(change, self._selection):
-            self._queue.append(item)
-            self._wake.set()
+        item = shown(change, self._selection)
+        if item is None:
+            return
+        self._queue.append(item)
+        self._wake()
         if len(self._queue) > QUEUED:
             self.close()
 
@@ -81,14 +90,15 @@ class Watch:
         self._ended = True
         self._core.watches.discard(self)
         self.resource.forget(self)
-        self._wake.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake()
 
     async def batch(self) -> list[WatchItem]:
         """The items that have come up, at least one; an empty list when the watch has ended."""
         while not self._queue and not self._ended:
-            self._wake.clear()
-            if not await self._woken():
-                self._tick()
+            self._reader = self._loop.create_future()
+            await self._reader
         items = list(self._queue)
         self._queue.clear()
         return items
@@ -101,22 +111,26 @@ class Watch:
         finally:
             self.close()
 
-    async def _woken(self) -> bool:
-        """Wait for something to come; False when a bookmark or the end is due first."""
-        due = min((at for at in (self._deadline, self._bookmark_at) if at is not None), default=None)
-        try:
-            async with asyncio.timeout_at(due):
-                return await self._wake.wait()
-        except TimeoutError:
-            return False
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _set_timer(self) -> None:
+        """Wait for the next bookmark or the end; one timer serves the whole watch."""
+        due = min(self._deadline, self._bookmark_at)
+        if due < math.inf:
+            self._timer = self._loop.call_at(due, self._tick)
 
     def _tick(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._bookmark_at is not None:
+        now = self._loop.time()
+        if self._bookmark_at < math.inf:
             self._queue.append(self._bookmark({}))
             self._bookmark_at = now + BOOKMARK_EVERY
-        if self._deadline is not None and now >= self._deadline:
+        if now >= self._deadline:
             self.close()
+        else:
+            self._set_timer()
+            self._wake()
 
     def _bookmark(self, annotations: dict[str, str]) -> WatchItem:
         kind, revision = self.resource.kind, self._core.revision
@@ -127,15 +141,38 @@ class Watch:
         return WatchItem("BOOKMARK", msgspec.json.encode(tree), revision)
 
 
-def shown(change: Change, selection: Selection) -> Iterator[WatchItem]:
-    """How a selection sees a change: as one item, or not at all."""
+def shown(change: Change, selection: Selection) -> WatchItem | None:
+    """How a selection sees a change; None when it does not. All who see it alike get the same item."""
     new = change.new if change.new is not None and selection.takes(change.new) else None
     old = change.old if change.old is not None and selection.takes(change.old) else None
     if new is not None:
-        yield WatchItem("MODIFIED" if old else "ADDED", new.raw, change.revision, new)
-    elif old is not None:
-        last = old.at(change.revision)
-        yield WatchItem("DELETED", last.raw, change.revision, last)
+        return _latest.item(change, "MODIFIED" if old else "ADDED")
+    return _latest.item(change, "DELETED") if old is not None else None
+
+
+class _Latest:
+    """The items of the change that is being told to the watches; with the next one they are forgotten."""
+
+    def __init__(self) -> None:
+        self._change: Change | None = None
+        self._items: dict[Type, WatchItem] = {}
+
+    def item(self, change: Change, type_: Type) -> WatchItem:
+        if change is not self._change:
+            self._change, self._items = change, {}
+        found = self._items.get(type_)
+        if found is None:
+            found = self._items[type_] = _made(change, type_)
+        return found
+
+
+_latest = _Latest()
+
+
+def _made(change: Change, type_: Type) -> WatchItem:
+    entry = change.old.at(change.revision) if type_ == "DELETED" and change.old is not None else change.new
+    assert entry is not None
+    return WatchItem(type_, entry.raw, change.revision, entry)
 
 
 def watch(
