@@ -42,7 +42,7 @@ def _text(dumper: Any, value: str) -> Any:
     style = None
     if "\n" in value:
         style = "|"
-    elif _plain_word(value):
+    elif not isinstance(_resolved(value), str):
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
@@ -51,7 +51,20 @@ _Dumper.add_representer(str, _text)
 
 
 def dump(value: Any) -> bytes:
-    """A JSON value as a YAML document, its keys sorted."""
+    """A JSON value as a YAML document, its keys sorted.
+
+    A list's items are written one after the other: the writer is C, and lets no other thread run until it returns.
+    """
+    items = value.get("items") if isinstance(value, dict) else None
+    if not isinstance(items, list) or not items:
+        return _dump(value)
+    before = {key: item for key, item in value.items() if key < "items"}
+    after = {key: item for key, item in value.items() if key > "items"}
+    parts = [_dump(before) if before else b"", b"items:\n", *(_dump([item]) for item in items)]
+    return b"".join([*parts, _dump(after) if after else b""])
+
+
+def _dump(value: Any) -> bytes:
     text: bytes = yaml.dump(
         value,
         Dumper=_Dumper,
@@ -182,11 +195,6 @@ def scalar(event: Any) -> Any:
         except ValueError:
             raise Unreadable("yaml: !!binary value contains invalid base64 data") from None
     return _resolved(text) if event.tag in RESOLVED else text
-
-
-def _plain_word(text: str) -> bool:
-    """Whether a plain scalar that PyYAML takes for a string is none in upstream's eyes: y, n, 1e3."""
-    return text in ("y", "Y", "n", "N") or _FLOAT.fullmatch(text) is not None
 
 
 def _resolved(text: str) -> Any:

@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from knarr.kinds import yaml_text
 from knarr.kinds.decode import MAX_DEPTH, MOST_COMPLAINTS, decode_apply, decode_json, decode_yaml, warnings
 from knarr.meta.errors import BadRequest
 
@@ -138,6 +139,14 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.text(max_size=4), VALUES, max_size=4))
 def test_json_comes_back_as_it_was(tree):
     assert decode_json(json.dumps(tree).encode()) == (tree, [])
+
+
+@given(st.dictionaries(st.sampled_from(["items", "kind", "apiVersion", "y"]) | st.text(max_size=4), VALUES, max_size=4))
+@example(
+    {"items": [{"a": "y"}, {"b": ["1e3", "0o7", "a\nb\n", " x", "# c", "<<"]}, []], "kind": "L", "apiVersion": "v1"}
+)
+def test_what_is_written_as_yaml_comes_back_as_it_was(tree):
+    assert yaml_text.load(yaml_text.dump(tree).decode(), MAX_DEPTH) == (tree, [])
 
 
 @given(st.binary(max_size=60))
