@@ -13,6 +13,7 @@ from knarr.server.admission.limit_bounds import LimitBounds
 from knarr.server.admission.limit_defaults import LimitDefaults
 from knarr.server.admission.namespace_lifecycle import NamespaceLifecycle
 from knarr.server.admission.node_restriction import NodeRestriction
+from knarr.server.admission.pod_security import PodSecurity
 from knarr.server.admission.priority import Priority
 from knarr.server.admission.quota import Charge, ResourceQuotas
 from knarr.server.admission.service_account import ServiceAccounts
@@ -46,5 +47,5 @@ def default_plugins(charge: Charge, versions: Versions) -> Plugins:
             DefaultIngressClass(),
             MutatingWebhooks(versions),
         ),
-        (LimitBounds(), ValidatingWebhooks(versions), ResourceQuotas(charge)),
+        (LimitBounds(), PodSecurity(), ValidatingWebhooks(versions), ResourceQuotas(charge)),
     )
