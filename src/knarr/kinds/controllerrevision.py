@@ -18,6 +18,7 @@ def validate(revision: ControllerRevision) -> Iterable[FieldError]:
 
 
 def validate_update(new: ControllerRevision, old: ControllerRevision) -> Iterable[FieldError]:
+    yield from validate(new)
     if new.data != old.data:
         yield field.wrong("data", new.data, "field is immutable")
 

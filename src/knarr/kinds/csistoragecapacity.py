@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import rules
+from knarr.kinds import cells, rules
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind
 from knarr.kinds.types.storage_v1 import CSIStorageCapacity
 from knarr.meta import field
@@ -25,7 +25,7 @@ def validate_update(new: CSIStorageCapacity, old: CSIStorageCapacity) -> Iterato
 
 
 def row(capacity: CSIStorageCapacity, now: datetime) -> Sequence[object]:
-    return capacity.metadata.name, capacity.metadata.creationTimestamp
+    return capacity.metadata.name, capacity.storageClassName, capacity.capacity or cells.UNSET
 
 
 KIND = Kind(
@@ -37,6 +37,6 @@ KIND = Kind(
     singular="csistoragecapacity",
     validate=validate,
     validate_update=validate_update,
-    columns=(NAME_COLUMN, Column("Created At", "date")),
+    columns=(NAME_COLUMN, Column("StorageClassName"), Column("Capacity")),
     row=row,
 )

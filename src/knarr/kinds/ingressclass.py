@@ -6,11 +6,12 @@ from datetime import datetime
 from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.trees import fill, part
-from knarr.kinds.types.networking_v1 import IngressClass
-from knarr.meta import field
-from knarr.meta.field import FieldError
+from knarr.kinds.types.networking_v1 import IngressClass, IngressClassParametersReference
+from knarr.meta import field, names
+from knarr.meta.field import FieldError, at
 
 LONGEST_CONTROLLER = 250
+SCOPES = ("Cluster", "Namespace")
 
 
 def defaults(tree: Tree) -> None:
@@ -30,6 +31,27 @@ def validate(class_: IngressClass) -> Iterator[FieldError]:
         yield field.wrong("spec.controller", controller, message)
     else:
         yield from rules.dns_subdomain(controller.partition("/")[0], "spec.controller")
+    if spec is not None and spec.parameters is not None:
+        yield from parameter_rules(spec.parameters, "spec.parameters")
+
+
+def parameter_rules(given: IngressClassParametersReference, path: str) -> Iterator[FieldError]:
+    if given.apiGroup:
+        yield from rules.dns_subdomain(given.apiGroup, at(path, "apiGroup"))
+    for key in ("kind", "name"):
+        if value := getattr(given, key):
+            yield from rules.wrong(at(path, key), value, names.path_segment_errors(value))
+        else:
+            yield field.required(at(path, key), f"{key} is required")
+    yield from rules.required_one_of(given.scope, SCOPES, at(path, "scope"))
+    where = at(path, "namespace")
+    if given.scope == "Namespace":
+        if not given.namespace:
+            yield field.required(where, "`parameters.scope` is set to 'Namespace'")
+        else:
+            yield from rules.dns_label(given.namespace, where)
+    elif given.scope == "Cluster" and given.namespace:
+        yield field.forbidden(where, "`parameters.scope` is set to 'Cluster'")
 
 
 def validate_update(new: IngressClass, old: IngressClass) -> Iterator[FieldError]:

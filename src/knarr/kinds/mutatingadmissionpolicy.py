@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import policies
+from knarr.kinds import policies, rules
+from knarr.kinds.admission_rules import REINVOCATION_POLICIES
 from knarr.kinds.kind import Kind
 from knarr.kinds.types.admissionregistration_v1 import MutatingAdmissionPolicy
 from knarr.meta import field
@@ -14,8 +15,8 @@ def validate(policy: MutatingAdmissionPolicy) -> Iterator[FieldError]:
     yield from policies.policy_rules(policy)
     if not policy.spec.mutations:
         yield field.required("spec.mutations", "mutations must contain at least one item")
-    if policy.spec.reinvocationPolicy not in ("IfNeeded", "Never"):
-        yield field.unsupported("spec.reinvocationPolicy", policy.spec.reinvocationPolicy, ["IfNeeded", "Never"])
+    again = policy.spec.reinvocationPolicy
+    yield from rules.required_one_of(again, REINVOCATION_POLICIES, "spec.reinvocationPolicy")
 
 
 def row(policy: MutatingAdmissionPolicy, now: datetime) -> Sequence[object]:

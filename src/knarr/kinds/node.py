@@ -92,8 +92,12 @@ def taints(given: Sequence[Taint], path: str) -> Iterator[FieldError]:
             yield field.wrong(at(where, "value"), taint.value, ";".join(faults))
         yield from rules.required_one_of(taint.effect, EFFECTS, at(where, "effect"))
         if (taint.key, taint.effect) in seen:
-            shown = {"Key": taint.key, "Value": taint.value, "Effect": taint.effect}
-            shown["TimeAdded"] = taint.timeAdded
+            shown = {
+                "Key": taint.key,
+                "Value": taint.value,
+                "Effect": taint.effect,
+                "TimeAdded": taint.timeAdded or None,
+            }
             error = field.duplicate(where, shown)
             detail = ": taints must be unique by key and effect pair"
             yield FieldError(error.reason, error.path, error.message + detail)

@@ -3,18 +3,22 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import cells
+from knarr.kinds import admission_rules, cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Tree
 from knarr.kinds.trees import child, fill, items
 from knarr.kinds.types.admissionregistration_v1 import (
     MutatingAdmissionPolicy,
     MutatingAdmissionPolicyBinding,
     ParamKind,
+    ParamRef,
     ValidatingAdmissionPolicy,
     ValidatingAdmissionPolicyBinding,
 )
-from knarr.meta import field
-from knarr.meta.field import FieldError
+from knarr.meta import field, names
+from knarr.meta.field import FieldError, at
+from knarr.meta.label_rules import validate_selector
+
+EXCLUSIVE = "name and selector are mutually exclusive"
 
 Policy = MutatingAdmissionPolicy | ValidatingAdmissionPolicy
 Binding = MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding
@@ -44,24 +48,70 @@ def binding_defaults(tree: Tree) -> None:
 
 
 def policy_rules(policy: Policy) -> Iterator[FieldError]:
-    match = policy.spec.matchConstraints
-    if match is None:
+    """The rules of both kinds of policies; what they do is each kind's own."""
+    spec = policy.spec
+    yield from admission_rules.chosen("spec", [("failurePolicy", spec.failurePolicy, admission_rules.FAILURE_POLICIES)])
+    if spec.paramKind is not None:
+        yield from parameter_kind(spec.paramKind, "spec.paramKind")
+    if spec.matchConstraints is None:
         yield field.required("spec.matchConstraints")
-    elif not match.resourceRules:
-        yield field.required("spec.matchConstraints.resourceRules")
-    kind = policy.spec.paramKind
-    if kind is not None:
-        for name in ("apiVersion", "kind"):
-            if not getattr(kind, name):
-                yield field.required(f"spec.paramKind.{name}")
+    else:
+        yield from admission_rules.match_resources(spec.matchConstraints, "spec.matchConstraints")
+        if not spec.matchConstraints.resourceRules:
+            yield field.required("spec.matchConstraints.resourceRules")
+    yield from admission_rules.conditions(spec.matchConditions, "spec.matchConditions")
+    for index, variable in enumerate(spec.variables):
+        for key in ("name", "expression"):
+            if not getattr(variable, key).strip():
+                yield field.required(at("spec", "variables", index, key), f"{key} is not specified")
+
+
+def parameter_kind(kind: ParamKind, path: str) -> Iterator[FieldError]:
+    where = at(path, "apiVersion")
+    group, _, version = kind.apiVersion.rpartition("/")
+    if not kind.apiVersion:
+        yield field.required(where)
+    elif "/" in group:
+        yield field.wrong(where, kind.apiVersion, f"unexpected GroupVersion string: {kind.apiVersion}")
+    else:
+        if group and (complaints := names.subdomain_errors(group)):
+            yield field.wrong(where, group, ",".join(complaints))
+        if not version:
+            yield field.wrong(where, kind.apiVersion, "version must be specified")
+        elif complaints := names.label_1035_errors(version):
+            yield field.wrong(where, version, ",".join(complaints))
+    if not kind.kind:
+        yield field.required(at(path, "kind"))
+    elif complaints := names.label_1035_errors(kind.kind.lower()):
+        message = f"may have mixed case, but should otherwise match: {','.join(complaints)}"
+        yield field.wrong(at(path, "kind"), kind.kind, message)
 
 
 def binding_rules(binding: Binding) -> Iterator[FieldError]:
-    if not binding.spec.policyName:
+    spec = binding.spec
+    if not spec.policyName:
         yield field.required("spec.policyName")
-    reference = binding.spec.paramRef
-    if reference is not None and bool(reference.name) is (reference.selector is not None):
-        yield field.required("spec.paramRef.name", "one of name or selector must be specified")
+    else:
+        yield from rules.dns_subdomain(spec.policyName, "spec.policyName")
+    if spec.paramRef is not None:
+        yield from parameters(spec.paramRef, "spec.paramRef")
+    if spec.matchResources is not None:
+        yield from admission_rules.match_resources(spec.matchResources, "spec.matchResources")
+
+
+def parameters(given: ParamRef, path: str) -> Iterator[FieldError]:
+    both = bool(given.name) and given.selector is not None
+    if given.name:
+        yield from rules.wrong(at(path, "name"), given.name, names.path_segment_errors(given.name))
+    if both:
+        yield field.forbidden(at(path, "name"), EXCLUSIVE)
+    yield from validate_selector(given.selector, at(path, "selector"))
+    if both:
+        yield field.forbidden(at(path, "selector"), EXCLUSIVE)
+    if not given.name and given.selector is None:
+        yield field.required(path, "one of name or selector must be specified")
+    where = at(path, "parameterNotFoundAction")
+    yield from rules.required_one_of(given.parameterNotFoundAction, ("Allow", "Deny"), where)
 
 
 def not_evaluated(policy: Policy | Binding) -> Iterator[str]:

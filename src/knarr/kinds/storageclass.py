@@ -1,14 +1,16 @@
 """StorageClass: which provisioner makes volumes, and when they are bound."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.trees import fill
+from knarr.kinds.types.core_v1 import TopologySelectorTerm
 from knarr.kinds.types.storage_v1 import StorageClass
+from knarr.kinds.volumeattributesclass import parameters
 from knarr.meta import field
-from knarr.meta.field import FieldError
+from knarr.meta.field import FieldError, at
 
 DEFAULT_ANNOTATIONS = (
     "storageclass.kubernetes.io/is-default-class",
@@ -38,18 +40,38 @@ def validate(class_: StorageClass) -> Iterable[FieldError]:
         yield field.required("provisioner")
     else:
         yield from rules.qualified_name(class_.provisioner.lower(), "provisioner")
-    for key in class_.parameters:
-        if not key:
-            yield field.wrong("parameters", key, "field can not be empty.")
-    yield from rules.one_of(class_.reclaimPolicy, RECLAIM_POLICIES, "reclaimPolicy")
+    yield from parameters(class_.parameters, "parameters")
+    if class_.reclaimPolicy:
+        yield from rules.one_of(class_.reclaimPolicy, RECLAIM_POLICIES, "reclaimPolicy")
     yield from rules.required_one_of(class_.volumeBindingMode, BINDING_MODES, "volumeBindingMode")
+    for index, term in enumerate(class_.allowedTopologies):
+        yield from topology(term, at("allowedTopologies", index))
+        if term in class_.allowedTopologies[:index]:
+            yield field.duplicate(at("allowedTopologies", index, "matchLabelExpressions"), "")
+
+
+def topology(term: TopologySelectorTerm, path: str) -> Iterator[FieldError]:
+    keys: set[str] = set()
+    for index, requirement in enumerate(term.matchLabelExpressions):
+        where = at(path, "matchLabelExpressions", index)
+        if not requirement.values:
+            yield field.required(at(where, "values"))
+        for number, value in enumerate(requirement.values):
+            if value in requirement.values[:number]:
+                yield field.duplicate(at(where, "values", number), value)
+        yield from rules.qualified_name(requirement.key, at(where, "key"))
+        if requirement.key in keys:
+            yield field.duplicate(at(where, "key"), requirement.key)
+        keys.add(requirement.key)
 
 
 def validate_update(new: StorageClass, old: StorageClass) -> Iterable[FieldError]:
     if new.parameters != old.parameters:
         yield field.forbidden("parameters", "updates to parameters are forbidden.")
-    for key in ("provisioner", "reclaimPolicy", "volumeBindingMode"):
-        yield from rules.unchanged(getattr(new, key), getattr(old, key), key)
+    for key in ("provisioner", "reclaimPolicy"):
+        if getattr(new, key) != getattr(old, key):
+            yield field.forbidden(key, f"updates to {key} are forbidden.")
+    yield from rules.unchanged(new.volumeBindingMode, old.volumeBindingMode, "volumeBindingMode")
 
 
 COLUMNS = (

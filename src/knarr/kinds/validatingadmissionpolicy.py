@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.kinds import policies
+from knarr.kinds import policies, rules
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.trees import keep_spec, keep_status
-from knarr.kinds.types.admissionregistration_v1 import ValidatingAdmissionPolicy
+from knarr.kinds.types.admissionregistration_v1 import ValidatingAdmissionPolicy, Validation
 from knarr.meta import field
-from knarr.meta.field import FieldError
+from knarr.meta.field import FieldError, at
+
+MOST_ANNOTATIONS = 20
+REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
 
 
 def prepare_create(tree: Tree) -> None:
@@ -17,10 +20,36 @@ def prepare_create(tree: Tree) -> None:
 
 def validate(policy: ValidatingAdmissionPolicy) -> Iterator[FieldError]:
     yield from policies.policy_rules(policy)
-    if not policy.spec.validations and not policy.spec.auditAnnotations:
-        message = "validations or auditAnnotations must be specified"
-        yield field.required("spec.validations", f"{message}, or both")
-        yield field.required("spec.auditAnnotations", f"{message}, or both")
+    spec = policy.spec
+    if not spec.validations and not spec.auditAnnotations:
+        for key in ("validations", "auditAnnotations"):
+            yield field.required(at("spec", key), "validations or auditAnnotations must contain at least one item")
+    for index, validation in enumerate(spec.validations):
+        yield from judgement(validation, at("spec", "validations", index))
+    if len(spec.auditAnnotations) > MOST_ANNOTATIONS:
+        message = f"must not have more than {MOST_ANNOTATIONS} auditAnnotations"
+        yield field.wrong("spec.auditAnnotations", spec.auditAnnotations, message)
+    keys = [annotation.key for annotation in spec.auditAnnotations]
+    for index, annotation in enumerate(spec.auditAnnotations):
+        where = at("spec", "auditAnnotations", index)
+        if not annotation.valueExpression.strip():
+            yield field.required(at(where, "valueExpression"), "valueExpression is not specified")
+        if annotation.key in keys[:index]:
+            yield field.duplicate(at(where, "key"), annotation.key)
+
+
+def judgement(given: Validation, path: str) -> Iterator[FieldError]:
+    if not given.expression.strip():
+        yield field.required(at(path, "expression"), "expression is not specified")
+    if given.messageExpression and not given.messageExpression.strip():
+        yield field.wrong(at(path, "messageExpression"), given.messageExpression, "must be non-empty if specified")
+    message = given.message.strip()
+    if given.message and not message:
+        yield field.wrong(at(path, "message"), given.message, "message must be non-empty if specified")
+    elif "\n" in message or "\r" in message:
+        yield field.wrong(at(path, "message"), given.message, "message must not contain line breaks")
+    if given.reason:
+        yield from rules.one_of(given.reason, REASONS, at(path, "reason"))
 
 
 def row(policy: ValidatingAdmissionPolicy, now: datetime) -> Sequence[object]:

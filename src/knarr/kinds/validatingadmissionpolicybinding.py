@@ -8,13 +8,23 @@ from knarr.kinds.types.admissionregistration_v1 import ValidatingAdmissionPolicy
 from knarr.meta import field
 from knarr.meta.field import FieldError
 
+DENIED_AND_WARNED = (
+    "must not contain both Deny and Warn (repeating the same validation failure information in the API response and "
+    "headers serves no purpose)"
+)
+
 
 def validate(binding: ValidatingAdmissionPolicyBinding) -> Iterator[FieldError]:
     yield from policies.binding_rules(binding)
-    if not binding.spec.validationActions:
-        yield field.required("spec.validationActions", "at least one validation action is required")
-    for index, action in enumerate(binding.spec.validationActions):
-        yield from rules.one_of(action, ("Audit", "Deny", "Warn"), field.at("spec", "validationActions", index))
+    actions, path = binding.spec.validationActions, "spec.validationActions"
+    for index, action in enumerate(actions):
+        yield from rules.one_of(action, ("Audit", "Deny", "Warn"), field.at(path, index))
+        if action in actions[:index]:
+            yield field.duplicate(field.at(path, index), action)
+    if {"Deny", "Warn"} <= set(actions):
+        yield field.wrong(path, actions, DENIED_AND_WARNED)
+    if not actions:
+        yield field.required(path, "at least one validation action is required")
 
 
 KIND = Kind(

@@ -1,6 +1,6 @@
 """VolumeAttributesClass: what a driver may be asked to change about a volume that exists."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from knarr.kinds import cells, rules
@@ -18,14 +18,20 @@ def validate(class_: VolumeAttributesClass) -> Iterator[FieldError]:
         yield field.required("driverName")
     else:
         yield from rules.qualified_name(class_.driverName.lower(), "driverName")
+    yield from parameters(class_.parameters, "parameters")
     if not class_.parameters:
-        yield field.required("parameters", "must contain at least one attribute")
-    if len(class_.parameters) > MOST_PARAMETERS:
-        yield field.too_long("parameters", MOST_PARAMETERS)
-    if "" in class_.parameters:
-        yield field.wrong("parameters", "", "field can not be empty.")
-    if sum(len(key.encode()) + len(value.encode()) for key, value in class_.parameters.items()) > LONGEST:
-        yield field.too_long("parameters", LONGEST)
+        yield field.required("parameters", "must contain at least one key/value pair")
+
+
+def parameters(given: Mapping[str, str], path: str) -> Iterator[FieldError]:
+    """What a class may tell its driver; also of a StorageClass."""
+    if len(given) > MOST_PARAMETERS:
+        yield field.too_long(path, MOST_PARAMETERS)
+        return
+    if "" in given:
+        yield field.wrong(path, "", "field can not be empty.")
+    if sum(len(key.encode()) + len(value.encode()) for key, value in given.items()) > LONGEST:
+        yield field.too_long(path, LONGEST)
 
 
 def validate_update(new: VolumeAttributesClass, old: VolumeAttributesClass) -> Iterator[FieldError]:

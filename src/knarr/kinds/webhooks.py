@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from knarr.kinds import cells, rules
+from knarr.kinds import admission_rules, cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Tree
 from knarr.kinds.trees import child, fill, items
 from knarr.kinds.types.admissionregistration_v1 import (
@@ -19,7 +19,7 @@ from knarr.meta.label_rules import validate_selector
 
 COLUMNS = (NAME_COLUMN, Column("Webhooks", "integer"), AGE_COLUMN)
 SIDE_EFFECTS = ("None", "NoneOnDryRun")
-OPERATIONS = ("*", "CREATE", "UPDATE", "DELETE", "CONNECT")
+REVIEW_VERSIONS = ("v1", "v1beta1")
 URL_FORM = "; desired format: https://host[/path]"
 
 Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration
@@ -40,35 +40,51 @@ def validate(configuration: Configuration) -> Iterator[FieldError]:
     hooks: Sequence[MutatingWebhook | ValidatingWebhook] = configuration.webhooks
     for index, hook in enumerate(hooks):
         path = at("webhooks", index)
+        yield from hook_rules(hook, path)
+        yield from review_versions(hook.admissionReviewVersions, at(path, "admissionReviewVersions"))
         if hook.name in seen:
             yield field.duplicate(at(path, "name"), hook.name)
         seen.add(hook.name)
-        yield from hook_rules(hook, path)
 
 
 def hook_rules(hook: MutatingWebhook | ValidatingWebhook, path: str) -> Iterator[FieldError]:
     yield from names.domain_errors(hook.name, at(path, "name"))
-    if not hook.admissionReviewVersions:
-        message = "must specify one of v1, v1beta1"
-        yield field.required(at(path, "admissionReviewVersions"), message)
     for index, rule in enumerate(hook.rules):
-        where = at(path, "rules", index)
-        for number, operation in enumerate(rule.operations):
-            yield from rules.one_of(operation, OPERATIONS, at(where, "operations", number))
-        yield from rules.needed(where, apiGroups=rule.apiGroups, apiVersions=rule.apiVersions)
-        yield from rules.needed(where, resources=rule.resources, operations=rule.operations)
-    if hook.failurePolicy:
-        yield from rules.one_of(hook.failurePolicy, ("Ignore", "Fail"), at(path, "failurePolicy"))
-    if hook.matchPolicy:
-        yield from rules.one_of(hook.matchPolicy, ("Exact", "Equivalent"), at(path, "matchPolicy"))
-    yield from rules.required_one_of(hook.sideEffects, SIDE_EFFECTS, at(path, "sideEffects"))
+        yield from admission_rules.requests(rule, at(path, "rules", index))
+    policies = [
+        ("failurePolicy", hook.failurePolicy, admission_rules.FAILURE_POLICIES),
+        ("matchPolicy", hook.matchPolicy, admission_rules.MATCH_POLICIES),
+    ]
+    yield from admission_rules.chosen(path, policies)
+    if not hook.sideEffects:
+        yield field.required(at(path, "sideEffects"), f"must specify one of {', '.join(SIDE_EFFECTS)}")
+    else:
+        yield from rules.one_of(hook.sideEffects, SIDE_EFFECTS, at(path, "sideEffects"))
     seconds = hook.timeoutSeconds
     if seconds is not None and not 1 <= seconds <= 30:
         message = "the timeout value must be between 1 and 30 seconds"
         yield field.wrong(at(path, "timeoutSeconds"), seconds, message)
     yield from validate_selector(hook.namespaceSelector, at(path, "namespaceSelector"))
     yield from validate_selector(hook.objectSelector, at(path, "objectSelector"))
+    if isinstance(hook, MutatingWebhook):
+        again = ("reinvocationPolicy", hook.reinvocationPolicy, admission_rules.REINVOCATION_POLICIES)
+        yield from admission_rules.chosen(path, [again])
     yield from client_rules(hook, at(path, "clientConfig"))
+    yield from admission_rules.conditions(hook.matchConditions, at(path, "matchConditions"))
+
+
+def review_versions(given: Sequence[str], path: str) -> Iterator[FieldError]:
+    """The versions of AdmissionReview that a hook reads; one of them is the server's."""
+    if not given:
+        yield field.required(path, f"must specify one of {', '.join(REVIEW_VERSIONS)}")
+        return
+    for index, version in enumerate(given):
+        if version in given[:index]:
+            yield field.wrong(at(path, index), version, "duplicate version")
+        else:
+            yield from rules.wrong(at(path, index), version, names.label_1035_errors(version))
+    if not set(given) & set(REVIEW_VERSIONS):
+        yield field.wrong(path, given, f"must include at least one of {', '.join(REVIEW_VERSIONS)}")
 
 
 def client_rules(hook: MutatingWebhook | ValidatingWebhook, path: str) -> Iterator[FieldError]:

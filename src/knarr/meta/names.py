@@ -232,15 +232,14 @@ def cidr_errors(value: str) -> list[str]:
 
 
 def domain_errors(value: str, path: str) -> list[FieldError]:
-    """A fully qualified domain name of at least two segments."""
+    """A fully qualified name: a domain of at least three segments."""
     if not value:
         return [required(path)]
-    name = value.removesuffix(".")
-    if complaints := subdomain_errors(name):
+    if complaints := subdomain_errors(value):
         return [wrong(path, value, ",".join(complaints))]
-    if "." not in name:
-        return [wrong(path, value, "should be a domain with at least two segments separated by dots")]
-    return [wrong(path, label, complaint) for label in name.split(".") for complaint in label_errors(label)]
+    if value.count(".") < 2:
+        return [wrong(path, value, "should be a domain with at least three segments separated by dots")]
+    return []
 
 
 RULES: dict[str, Callable[[str], list[str]]] = {

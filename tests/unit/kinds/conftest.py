@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from knarr.kinds import metadata, schema
-from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.kind import Kind, Tree, no_rules
 from knarr.kinds.table import BUILTIN
 
 Findings = list[str]
@@ -49,7 +49,8 @@ def updated() -> Callable[[Tree, Tree], tuple[Tree, Findings]]:
         kind.prepare_update(new, old)
         obj: Any = msgspec.convert(new, kind.type)
         was: Any = msgspec.convert(old, kind.type)
-        errors = (*metadata.validate_update(kind, obj.metadata, was.metadata), *kind.validate_update(obj, was))
+        found = kind.validate(obj) if kind.validate_update is no_rules else kind.validate_update(obj, was)
+        errors = (*metadata.validate_update(kind, obj.metadata, was.metadata), *found)
         return new, [str(e) for e in errors]
 
     return update

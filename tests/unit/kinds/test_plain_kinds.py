@@ -88,7 +88,7 @@ COMPLAINTS = {
     ),
     "a class of attributes has some": (
         bare("VolumeAttributesClass", "storage", driverName="d.example"),
-        ["parameters: Required value: must contain at least one attribute"],
+        ["parameters: Required value: must contain at least one key/value pair"],
     ),
     "a range of services is there": (cidrs(), ["spec.cidrs: Required value: at least one CIDR required"]),
     "ranges of services are of two families": (
