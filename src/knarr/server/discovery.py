@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from knarr.kinds.kind import Kind
+from knarr.kinds.old.scale import OWN as OWN_SCALES
 from knarr.kinds.table import KindTable
 from knarr.server import component_statuses, negotiation
 from knarr.server.virtual import VIRTUAL
@@ -221,8 +222,8 @@ def _entries(resource: Resource) -> Iterable[Tree]:
     yield main
     for name, verbs in resource.subresources:
         entry: Tree = {"name": f"{resource.name}/{name}", "singularName": "", "namespaced": resource.namespaced}
-        if foreign := FOREIGN.get(name):
-            entry |= {"group": foreign[0], "version": foreign[1]}
+        if other := foreign(resource, name):
+            entry |= {"group": other[0], "version": other[1]}
         yield entry | {"kind": subresource_kind(resource, name), "verbs": sorted(verbs)}
 
 
@@ -240,7 +241,11 @@ def _aggregated(resource: Resource) -> Tree:
         out["categories"] = list(resource.categories)
     subresources = []
     for name, verbs in resource.subresources:
-        group, version, kind = FOREIGN.get(name) or (resource.group, resource.version, subresource_kind(resource, name))
+        group, version, kind = foreign(resource, name) or (
+            resource.group,
+            resource.version,
+            subresource_kind(resource, name),
+        )
         subresources.append(
             {
                 "subresource": name,
@@ -253,10 +258,18 @@ def _aggregated(resource: Resource) -> Tree:
     return out
 
 
+def foreign(resource: Resource, name: str) -> tuple[str, str, str] | None:
+    """The group, version and kind of a subresource's objects, where they are not its resource's."""
+    own = name == "scale" and f"{resource.group}/{resource.version}" in OWN_SCALES
+    return None if own else FOREIGN.get(name)
+
+
 def subresource_kind(resource: Resource, name: str) -> str:
     """The kind of a subresource's objects."""
-    if foreign := FOREIGN.get(name):
-        return foreign[2]
+    if name in FOREIGN:
+        return FOREIGN[name][2]
+    if name == "rollback":
+        return "DeploymentRollback"
     if name == "binding":
         return "Binding"
     return f"{resource.kind}{OPTIONS[name]}" if name in OPTIONS else resource.kind

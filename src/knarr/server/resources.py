@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from knarr.client.transport import Response
 from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.old.scale import form_of
 from knarr.meta.errors import ApiError, Expired, NotAcceptable
 from knarr.registry import views
 from knarr.registry.core import Options
@@ -15,7 +16,7 @@ from knarr.registry.patch import Form
 from knarr.registry.registry import Registry
 from knarr.registry.scale import SCALE
 from knarr.registry.views import stored
-from knarr.server import bodies, component_statuses, negotiation, queries, status, tables, watches
+from knarr.server import bodies, component_statuses, negotiation, queries, rollbacks, status, tables, watches
 from knarr.server.admission import Admission, State, admit
 from knarr.server.admission.chain import Plugins
 from knarr.server.call import Call, deprecations, warning_headers
@@ -70,7 +71,7 @@ class Resources:
             return self._show(call, kind, 200, component_statuses.entry(target.name))
         if target.subresource == "scale":
             scale = await self._registry.get_scale(stored(kind), target.namespace, target.name)
-            return self._show(call, SCALE, 200, scale)
+            return self._show(call, form_of(SCALE, kind), 200, scale)
         return self._show(call, kind, 200, await self._registry.get(stored(kind), target.namespace, target.name))
 
     async def list_all(self, call: Call, kind: Kind) -> Response:
@@ -124,6 +125,8 @@ class Resources:
         return response
 
     async def create(self, call: Call, kind: Kind) -> Response:
+        if call.target.subresource == "rollback":
+            return await self.roll_back(call, kind)
         asked = queries.write_options(call.request.query, "CreateOptions")
         tree, duplicates = await bodies.load(call.request, kind.kind)
         bodies.check_kind(tree, kind, self._registry.kinds)
@@ -134,16 +137,27 @@ class Resources:
         )
         return self._show(call, kind, 201, entry, options.warnings)
 
+    async def roll_back(self, call: Call, kind: Kind) -> Response:
+        """The `/rollback` of an old Deployment."""
+        target = call.target
+        asked = queries.write_options(call.request.query, "CreateOptions")
+        wanted = bodies.typed(call.request, "DeploymentRollback", f"{kind.group}_{kind.version}.DeploymentRollback")
+        options = self._options(call, kind, asked, "update", [])
+        answer = await rollbacks.roll_back(self._registry, stored(kind), target.namespace, target.name, wanted, options)
+        return call.answer(200, answer, options.warnings)
+
     async def update(self, call: Call, kind: Kind) -> Response:
         target = call.target
         asked = queries.write_options(call.request.query, "UpdateOptions")
-        body_kind = SCALE if target.subresource == "scale" else kind
+        body_kind = form_of(SCALE, kind) if target.subresource == "scale" else kind
         tree, duplicates = await bodies.load(call.request, body_kind.kind)
         bodies.check_kind(tree, body_kind, self._registry.kinds)
         options = self._options(call, kind, asked, "update", duplicates)
         if target.subresource == "scale":
+            tree = views.inward(body_kind, tree, options)
+            options.form = kind if kind.view else None
             scale = await self._registry.update_scale(stored(kind), target.namespace, target.name, tree, options)
-            return self._show(call, SCALE, 200, scale, options.warnings)
+            return self._show(call, body_kind, 200, scale, options.warnings)
         tree = views.inward(kind, tree, options)
         entry = await self._registry.update(
             stored(kind), target.namespace, target.name, tree, options, subresource=target.subresource
@@ -163,7 +177,7 @@ class Resources:
         namespace, body = target.namespace if kind.namespaced else "", bodies.patch(call.request)
         if target.subresource == "scale":
             scale = await self._registry.patch_scale(stored(kind), namespace, target.name, how, body, options)
-            return self._show(call, SCALE, 200, scale, options.warnings)
+            return self._show(call, form_of(SCALE, kind), 200, scale, options.warnings)
         entry = await self._registry.patch(
             kind, namespace, target.name, how, body, options, subresource=target.subresource
         )

@@ -241,6 +241,8 @@ def test_every_old_type_has_a_schema_with_the_numbers_of_its_fields(old):
             if "_v1beta" in inner and inner not in seen:
                 seen.add(inner)
                 waiting.append(inner)
+            if field in ("apiVersion", "kind"):
+                continue
             like = schema.types().get(schema.types()[name]["like"], {"fields": {}})["fields"].get(field)
             assert "number" in spec or (like is not None and "number" not in like), (name, field)
 

@@ -121,6 +121,40 @@ async def test_status_and_scale_through_the_old_form(send):
     assert (await send("GET", f"{NEW}/deployments/web"))["spec"]["replicas"] == 4
 
 
+async def test_an_old_scale_has_its_selector_as_a_map(send):
+    await send("POST", f"{OLD}/deployments", WEB)
+    scale = await send("GET", f"{OLD}/deployments/web/scale")
+    assert (scale["apiVersion"], scale["kind"]) == ("extensions/v1beta1", "Scale")
+    assert scale["status"] == {"replicas": 0, "selector": {"app": "web"}, "targetSelector": "app=web"}
+    scale["spec"]["replicas"] = 5
+    again = await send("PUT", f"{OLD}/deployments/web/scale", scale)
+    assert (again["apiVersion"], again["spec"]) == ("extensions/v1beta1", {"replicas": 5})
+    newest = await send("GET", f"{NEW}/deployments/web/scale")
+    assert (newest["apiVersion"], newest["status"]["selector"]) == ("autoscaling/v1", "app=web")
+    found = (await send("GET", "/apis/extensions/v1beta1"))["resources"]
+    entry = next(r for r in found if r["name"] == "deployments/scale")
+    assert (entry["kind"], entry.get("version", "")) == ("Scale", "")
+
+
+async def test_a_rollback_is_asked_for_and_kept(send):
+    await send("POST", f"{OLD}/deployments", WEB)
+    asked = {
+        "kind": "DeploymentRollback",
+        "apiVersion": "extensions/v1beta1",
+        "name": "web",
+        "rollbackTo": {"revision": 2},
+        "updatedAnnotations": {"kubernetes.io/change-cause": "undo"},
+    }
+    answer = await send("POST", f"{OLD}/deployments/web/rollback", asked)
+    assert (answer["status"], answer["message"]) == ("Success", 'rollback request for deployment "web" succeeded')
+    kept = (await send("GET", f"{NEW}/deployments/web"))["metadata"]["annotations"]
+    assert kept == {"deprecated.deployment.rollback.to": "2", "kubernetes.io/change-cause": "undo"}
+    with pytest.raises(ApiError, match="name in URL does not match name in DeploymentRollback object"):
+        await send("POST", f"{OLD}/deployments/web/rollback", {**asked, "name": "other"})
+    with pytest.raises(NotFound):
+        await send("POST", f"{NEW}/deployments/web/rollback", asked)
+
+
 async def test_a_manager_has_the_fields_of_its_own_version(send):
     await send("POST", DOORS, DOOR)
     path = "/apis/networking.k8s.io/v1/namespaces/default/ingresses/door"

@@ -26,6 +26,7 @@ class Form:
     inward: Callable[[Tree], Tree] = same
     outward: Callable[[Tree], Tree] = same
     orphans: bool = False  #: a delete that names no propagation leaves the dependents
+    subresources: tuple[tuple[str, tuple[str, ...]], ...] = ()  #: those that the stored version lacks, with their verbs
 
 
 ALIKE = Form()
@@ -86,6 +87,7 @@ class Old:
             categories=kind.categories if named else (),
             defaults=form.defaults or kind.defaults,
             prepare_create=nothing,
+            subresources={**kind.subresources, **dict(form.subresources)},
             propagation="orphan" if form.orphans else kind.propagation,
             view=View(kind, form.inward, form.outward),
         )

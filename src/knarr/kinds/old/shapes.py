@@ -24,6 +24,7 @@ class Shape:
     like: str
     fields: Mapping[str, Entry] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    whole: bool = False  #: an object of its own, with a kind
 
 
 def selecting(like: str, **fields: Entry) -> Shape:
@@ -31,15 +32,34 @@ def selecting(like: str, **fields: Entry) -> Shape:
     return Shape(like, {"selector": SELECTOR, **fields})
 
 
+def scaling(module: str) -> dict[str, Shape]:
+    status = {"selector": {"type": "{}str", "map": "atomic"}, "targetSelector": {"type": "str", "number": 3}}
+    return {
+        f"{module}.Scale": Shape("autoscaling_v1.Scale", {"status": {"type": f"{module}.ScaleStatus"}}, whole=True),
+        f"{module}.ScaleStatus": Shape("autoscaling_v1.ScaleStatus", status),
+    }
+
+
 def deploying(module: str) -> dict[str, Shape]:
     rollback = {"type": f"{module}.RollbackConfig", "number": 8}
+    asked: dict[str, Entry] = {
+        "apiVersion": {"type": "str"},
+        "kind": {"type": "str"},
+        "name": {"type": "str", "required": True, "number": 1},
+        "updatedAnnotations": {"type": "{}str", "number": 2},
+        "rollbackTo": {"type": f"{module}.RollbackConfig", "required": True, "number": 3},
+    }
     return {
+        f"{module}.DeploymentRollback": Shape("", asked, whole=True),
         f"{module}.DeploymentSpec": selecting("apps_v1.DeploymentSpec", rollbackTo=rollback),
         f"{module}.RollbackConfig": Shape("", {"revision": {"type": "int", "format": "int64", "number": 1}}),
     }
 
 
 SHAPES: dict[str, Shape] = {
+    **scaling("apps_v1beta1"),
+    **scaling("apps_v1beta2"),
+    **scaling("extensions_v1beta1"),
     **deploying("apps_v1beta1"),
     **deploying("extensions_v1beta1"),
     "apps_v1beta1.StatefulSetSpec": selecting("apps_v1.StatefulSetSpec"),
@@ -104,7 +124,9 @@ def entry_of(name: str, shape: Shape, types: Mapping[str, Entry]) -> Entry:
     changed = {key: numbered(value, base["fields"].get(key, {})) for key, value in shape.fields.items()}
     fields = dict(sorted({**kept, **changed}.items()))
     rest = {key: value for key, value in base.items() if key not in ("fields", "gvk")}
-    return {**rest, "definition": f"io.k8s.api.{group}.{version}.{short}", "fields": fields, "like": shape.like}
+    own = {"gvk": [{"group": group, "kind": short, "version": version}]} if shape.whole else {}
+    definition = f"io.k8s.api.{group}.{version}.{short}"
+    return {**rest, **own, "definition": definition, "fields": fields, "like": shape.like}
 
 
 def numbered(value: Entry, before: Entry) -> Entry:

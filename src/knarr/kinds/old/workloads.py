@@ -115,7 +115,7 @@ def with_note(tree: Tree, name: str, value: str | None) -> Tree:
 
 
 def deploying(defaults: Callable[[Tree], None]) -> Form:
-    return Form(defaults, rollback_inward, rollback_outward, orphans=True)
+    return Form(defaults, rollback_inward, rollback_outward, orphans=True, subresources=(("rollback", ("create",)),))
 
 
 EXTENSIONS_DEPLOYMENT = deploying(extensions_deployment)
