@@ -19,6 +19,7 @@ TRUE = {"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"}
 FALSE = {"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"}
 NULL = {"", "~", "null", "Null", "NULL"}
 RESOLVED = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null")}
+TEXT = "tag:yaml.org,2002:str"
 NO_FOLD = 1 << 30  #: columns after which a long line is broken
 
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -39,15 +40,13 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 
 def _text(dumper: Any, value: str) -> Any:
+    """Text: in a block when it has lines, in double quotes when it would read as something else."""
     style = None
     if "\n" in value:
         style = "|"
-    elif not isinstance(_resolved(value), str):
+    elif not isinstance(_resolved(value), str) or dumper.resolve(yaml.ScalarNode, value, (True, False)) != TEXT:
         style = '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
+    return dumper.represent_scalar(TEXT, value, style=style)
 
 
 def dump(value: Any) -> bytes:
