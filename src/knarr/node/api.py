@@ -89,6 +89,9 @@ class KubeletApi:
         if first == "portForward" and len(rest) in (2, 3):
             worker = self._worker(rest[0], rest[1])
             return await self._streaming.forward(request, worker.uid)
+        if first == "dial" and len(rest) == 2:
+            worker = self._worker(rest[0], rest[1])
+            return await self._streaming.tunnel(request, worker.uid, worker.sandbox.ip if worker.sandbox else "")
         return Answer(404, b"404 page not found")
 
     # ------------------------------------------------------------------ pods

@@ -4,6 +4,7 @@ The upgrade is answered before the command is started, as clients open their str
 start is told on the error stream.
 """
 
+import asyncio
 import contextlib
 
 from knarr.node.http_server import Answer, Request, Upgraded, switch
@@ -13,8 +14,22 @@ from knarr.node.streams.link import SocketLink, TunnelLink, WebSocket
 from knarr.node.streams.remote import SOCKET_PROTOCOLS, SPDY_PROTOCOLS, Remote, Wanted, chosen, version
 from knarr.node.streams.spdy_streams import Streams
 
+TUNNEL = "tcp"  #: what a connection changes to that carries the bytes of another
+CHUNK = 64 * 1024
 PROTOCOL_HEADER = "X-Stream-Protocol-Version"
 SOCKET_HEADER = "sec-websocket-protocol"
+
+
+async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry one direction; its end closes the far side, whose reader then ends the other direction."""
+    try:
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        return  # one end is gone; what is left is to close the other
+    finally:
+        writer.close()
 
 
 def offers(request: Request, header: str) -> list[str]:
@@ -96,6 +111,23 @@ class Streaming:
             return refusal(offered)
         socket = await open_socket(request, protocol if offered else "")
         return await websocket_remote.connect(socket, streams, protocol)
+
+    async def tunnel(self, request: Request, uid: str, ip: str) -> Answer:
+        """A connection to a port of a pod, byte for byte, for the API server. An Answer when there is none."""
+        port = request.parameter("port")
+        if request.upgrade != TUNNEL:
+            return Answer(400, b"Upgrade request required")
+        if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+            return Answer(400, f"port {port!r}: must be between 1 and 65535, inclusive".encode())
+        try:
+            reader, writer = await self._runtime.dial(uid, int(port), ip or "127.0.0.1")
+        except (RuntimeFailure, OSError) as error:
+            return Answer(502, str(error).encode())
+        await switch(request, TUNNEL, {})
+        async with asyncio.TaskGroup() as both:
+            both.create_task(carry(request.reader, writer))
+            both.create_task(carry(reader, request.writer))
+        raise Upgraded
 
     async def forward(self, request: Request, uid: str) -> Answer:
         """Port-forward. An Answer only when the connection was not upgraded."""

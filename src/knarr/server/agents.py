@@ -5,15 +5,16 @@ The API server shows its own client certificate and checks the agent's against t
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from knarr.client.transport import Request, Response
-from knarr.kinds.types.core_v1 import Node
-from knarr.meta.errors import InternalError
+from knarr.kinds.types.core_v1 import Node, Pod
+from knarr.meta.errors import InternalError, ServiceUnavailable
 from knarr.server.admission import State
-from knarr.server.hijack import CHUNK, Hijack, pump
+from knarr.server.exchange import exchange, head
+from knarr.server.hijack import CHUNK, Ends, Hijack, pump
 from knarr.server.status import not_found
 
 ADDRESSES = ("InternalIP", "Hostname", "ExternalIP")
@@ -22,6 +23,7 @@ PORT = 10250
 UPGRADE_HEADERS = ("connection", "upgrade", "x-stream-protocol-version", "origin")
 HEAD_LIMIT = 64 * 1024
 CONNECT_SECONDS = 10.0
+TUNNEL = "tcp"  #: the protocol of a connection to a pod's port, carried by its agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +58,44 @@ class Agents:
         return Place(host, (endpoint.Port if endpoint else 0) or PORT)
 
     async def stream(self, place: Place, path: str, query: Mapping[str, str]) -> Response:
-        """GET from an agent; the body comes as a stream."""
-        reader, writer = await self._dial(place)
+        """GET from an agent; the body of a success comes as a stream, that of a failure whole."""
+        request = Request("GET", path, list(query.items()))
         try:
-            return await self._get(reader, writer, place, path, query)
+            answer = await exchange(request, lambda: self.dial(place), place.text, quote(path))
+        except ServiceUnavailable as error:
+            raise InternalError(f"the node's agent hung up: {error.message}") from None
+        answer.headers = {key: answer.headers[key] for key in ("content-type",) if key in answer.headers}
+        if answer.status != 200 and answer.stream is not None:
+            answer.body, answer.stream = b"".join([piece async for piece in answer.stream]), None
+        return answer
+
+    async def dial_pod(self, pod: Pod, port: int, *, secure: bool) -> Ends:
+        """A connection to a port of a pod, through its node's agent; InternalError when nobody listens."""
+        place = await self.place(pod.spec.nodeName)
+        meta = pod.metadata
+        request = Request("GET", "", [("port", str(port))], {"upgrade": TUNNEL})
+        reader, writer = await self.dial(place)
+        try:
+            writer.write(head(request, place.text, f"/dial/{quote(meta.namespace)}/{quote(meta.name)}"))
+            answer = await reader.readuntil(b"\r\n\r\n")
+            if not answer.startswith(b"HTTP/1.1 101 "):
+                raise InternalError((await reader.read(CHUNK)).decode(errors="replace").strip())
+            if secure:
+                await writer.start_tls(unchecked(), server_hostname=meta.name)
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError) as error:
+            writer.close()
+            raise InternalError(f"the node's agent hung up: {error}") from None
         except BaseException:
             writer.close()
             raise
-
-    async def _get(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        place: Place,
-        path: str,
-        query: Mapping[str, str],
-    ) -> Response:
-        target = quote(path) + ("?" + urlencode(query) if query else "")
-        writer.write(f"GET {target} HTTP/1.1\r\nHost: {place.text}\r\nConnection: close\r\n\r\n".encode())
-        await writer.drain()
-        status, headers = await _head(reader)
-        body = _body(reader, writer, headers)
-        kind = {"content-type": headers["content-type"]} if "content-type" in headers else {}
-        if status == 200:
-            return Response(200, kind, stream=body)
-        return Response(status, kind, b"".join([piece async for piece in body]))
+        return reader, writer
 
     def upgrade(self, request: Request, place: Place, path: str, query: list[tuple[str, str]]) -> Hijack:
         """Hand the client's connection to an agent: what the agent answers goes to the client byte for byte."""
 
         async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
-                other = await self._dial(place)
+                other = await self.dial(place)
             except InternalError as error:
                 writer.write(_refusal(error.message))
                 await writer.drain()
@@ -100,7 +108,8 @@ class Agents:
 
         return Hijack(101, run=run)
 
-    async def _dial(self, place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def dial(self, place: Place) -> Ends:
+        """A connection to an agent; InternalError when it can not be had."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await asyncio.open_connection(
@@ -130,39 +139,17 @@ def _refusal(message: str) -> bytes:
     return head.encode() + b"Connection: close\r\n\r\n" + body
 
 
-async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
-    """Read an answer's status and headers."""
+async def connect(host: str, port: int, *, secure: bool) -> Ends:
+    """A connection to an address of the cluster; ServiceUnavailable when nobody listens."""
     try:
-        text = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as error:
-        raise InternalError(f"the node's agent hung up: {error}") from None
-    first, *lines = text.split("\r\n")
-    headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon:
-            headers[name.strip().lower()] = value.strip()
-    return int(first.split(" ", 2)[1]), headers
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await asyncio.open_connection(host, port, ssl=unchecked() if secure else None, limit=HEAD_LIMIT)
+    except (OSError, TimeoutError) as error:
+        raise ServiceUnavailable(f"error trying to reach service: dial tcp {host}:{port}: {error}") from None
 
 
-async def _body(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, headers: Mapping[str, str]
-) -> AsyncIterator[bytes]:
-    """The pieces of a body, as they come."""
-    try:
-        if headers.get("transfer-encoding", "").lower() == "chunked":
-            while size := int((await reader.readline()).split(b";")[0].strip() or b"0", 16):
-                yield await reader.readexactly(size)
-                await reader.readline()
-        elif "content-length" in headers:
-            left = int(headers["content-length"])
-            while left > 0 and (piece := await reader.read(min(left, CHUNK))):
-                left -= len(piece)
-                yield piece
-        else:
-            while piece := await reader.read(CHUNK):
-                yield piece
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return  # the agent is gone: the log ends here
-    finally:
-        writer.close()
+def unchecked() -> ssl.SSLContext:
+    """TLS to what runs in the cluster: whose certificate it shows nobody here can know."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context

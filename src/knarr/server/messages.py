@@ -38,8 +38,8 @@ def head(response: Response, keep: bool, modern: bool, length: int | None) -> by
     """An answer's head. `length` None stands for a stream; a `modern` client speaks HTTP/1.1."""
     lines = _LINES.get(response.status) or f"HTTP/1.1 {response.status} \r\n"
     for key, value in response.headers.items():
-        if key == "warning":
-            lines += "".join(f"warning: {text}\r\n" for text in value.split("\n"))
+        if key in ("warning", "set-cookie"):
+            lines += "".join(f"{key}: {text}\r\n" for text in value.split("\n"))
         elif "\n" in value or "\r" in value:
             raise ValueError(f"the header {key} may not hold a line's end")
         else:

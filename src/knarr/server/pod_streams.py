@@ -7,10 +7,7 @@ from knarr.kinds.types.core_v1 import Pod
 from knarr.meta.errors import BadRequest
 from knarr.meta.field import FieldError, forbidden, invalid, wrong
 from knarr.server.agents import Agents
-from knarr.server.paths import Target
-from knarr.server.proxies import split
 from knarr.server.queries import Query, flag, number, one
-from knarr.server.status import no_such_method
 
 LOG_FLAGS = ("follow", "previous", "timestamps")
 LOG_NUMBERS = {"tailLines": 0, "sinceSeconds": 1, "limitBytes": 1}  #: and the least value of each
@@ -35,13 +32,6 @@ class PodStreams:
         query = [("command", value) for key, value in request.query if key == "command" and subresource == "exec"]
         query += [(theirs, "1") for ours, theirs in STREAMS.items() if _asked(request.query, ours, subresource)]
         return await self._connect(request, pod, f"/{subresource}/{_place(pod)}/{container}", query)
-
-    async def agent(self, request: Request, target: Target) -> Response:
-        """Carry a GET to a node's agent: nodes/proxy."""
-        if request.method != "GET" or self._agents is None:
-            raise no_such_method()
-        place = await self._agents.place(split(target.name)[1])
-        return await self._agents.stream(place, target.rest or "/", dict(request.query))
 
     async def _log(self, request: Request, pod: Pod) -> Response:
         query = log_query(request.query, pod)

@@ -1,49 +1,74 @@
-"""pods/proxy, services/proxy and nodes/proxy: a request carried on to what runs in the cluster."""
+"""pods/proxy, services/proxy and nodes/proxy: a request carried on to what runs in the cluster, WebSockets too.
 
-from collections.abc import AsyncIterator
-from typing import Any
+Keeps true: a pod is reached through its node's agent, so no packet of the server's ever goes where a status says that a
+pod is; only addresses that somebody wrote into an Endpoints by hand are dialed from here. A redirect of what answers
+leads the client back through the proxy.
+"""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from knarr.client.transport import Request, Response
 from knarr.kinds.rules import address_of
-from knarr.kinds.types.core_v1 import Endpoints, Pod, Service
+from knarr.kinds.types.core_v1 import EndpointAddress, Endpoints, Pod, Service
 from knarr.meta import clock
-from knarr.meta.errors import BadRequest, ServiceUnavailable
+from knarr.meta.errors import BadRequest, InternalError, ServiceUnavailable
 from knarr.server.admission import State
+from knarr.server.agents import Agents, connect
+from knarr.server.exchange import exchange
+from knarr.server.hijack import Ends
 from knarr.server.paths import Target
-from knarr.server.status import not_found
+from knarr.server.status import no_such_method, not_found
 
-HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
-) | {"upgrade", "host", "authorization", "content-length", "accept-encoding"}
+PROXIED = {"pods": 8, "services": 8, "nodes": 6}  #: parts of a path up to its "proxy", the empty first one included
+SAFE = "/%:@!$&'()*+,;=~"  #: what stays as it is in a path, escapes included
 
 
 class Proxies:
-    """Answers the proxy subresources of pods and services."""
+    """Answers the proxy subresources. Without `agents` nothing that runs on a node can be reached."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, agents: Agents | None) -> None:
+        self._state, self._agents = state, agents
 
     async def answer(self, request: Request, target: Target) -> Response:
         scheme, name, port = split(target.name)
-        if target.resource == "pods":
-            address, port = await self._pod(target.namespace, name, port)
-        else:
-            address, port = await self._service(target.namespace, name, port)
-        return await _forward(request, url(scheme, address, port, target.rest or "/"))
+        rest = rest_of(request.path, PROXIED[target.resource])
+        if not rest and "upgrade" not in request.headers:
+            return Response(301, {"location": f"{request.path}/"})
+        if target.resource == "nodes":
+            return await self._node(request, name, rest or "/")
+        reach = self._pod if target.resource == "pods" else self._service
+        host, dial = await reach(target.namespace, name, port, scheme)
+        prefix = request.path.removesuffix(rest)
+        forwarded = (("X-Forwarded-Uri", prefix + rest), ("X-Forwarded-Host", request.headers.get("host", "")))
+        answer = await exchange(request, dial, host, rest or "/", forwarded)
+        if location := answer.headers.get("location"):
+            answer.headers["location"] = redirected(location, host, prefix)
+        return answer
 
-    async def _pod(self, namespace: str, name: str, port: str) -> tuple[str, str]:
+    async def _node(self, request: Request, name: str, path: str) -> Response:
+        if self._agents is None:
+            raise no_such_method()
+        agents, place = self._agents, await self._agents.place(name)
+        return await exchange(request, lambda: agents.dial(place), place.text, path)
+
+    async def _pod(
+        self, namespace: str, name: str, port: str, scheme: str
+    ) -> tuple[str, Callable[[], Awaitable[Ends]]]:
         pod = await self._state.get(Pod, namespace, name)
         if pod is None:
             raise not_found("pods", name)
         if not proxyable(pod.status.podIP):
             raise BadRequest("address not allowed")
         ports = [p for container in pod.spec.containers for p in container.ports]
-        if not port:
-            return pod.status.podIP, str(ports[0].containerPort) if ports else "80"
-        named = next((p.containerPort for p in ports if p.name == port), None)
-        return pod.status.podIP, str(named or port)
+        named = next((p.containerPort for p in ports if port and p.name == port), None)
+        first = ports[0].containerPort if ports else 80
+        number = port_of(str(named or port or first))
+        return host_of(pod.status.podIP, number), self._dialer(pod, number, scheme)
 
-    async def _service(self, namespace: str, name: str, port: str) -> tuple[str, str]:
+    async def _service(
+        self, namespace: str, name: str, port: str, scheme: str
+    ) -> tuple[str, Callable[[], Awaitable[Ends]]]:
         service = await self._state.get(Service, namespace, name)
         if service is None:
             raise not_found("services", name)
@@ -52,7 +77,7 @@ class Proxies:
         if wanted is None:
             raise ServiceUnavailable(f'no service port "{port}" found for service "{name}"')
         choices = [
-            (address.ip, str(found.port))
+            (address, found.port)
             for subset in (endpoints.subsets if endpoints else [])
             for found in subset.ports
             for address in subset.addresses
@@ -60,7 +85,31 @@ class Proxies:
         ]
         if not choices:
             raise ServiceUnavailable(f'no endpoints available for service "{name}"')
-        return clock.rng().choice(choices)
+        address, number = clock.rng().choice(choices)
+        return host_of(address.ip, number), await self._endpoint(address, number, scheme)
+
+    async def _endpoint(self, address: EndpointAddress, port: int, scheme: str) -> Callable[[], Awaitable[Ends]]:
+        """How an address of a service is reached: as the pod it stands for, or by itself."""
+        about = address.targetRef
+        pod = await self._state.get(Pod, about.namespace, about.name) if about and about.kind == "Pod" else None
+        if pod is not None and address.ip in [pod.status.podIP, *(ip.ip for ip in pod.status.podIPs)]:
+            return self._dialer(pod, port, scheme)
+        if not proxyable(address.ip):
+            raise BadRequest("address not allowed")
+        return lambda: connect(address.ip, port, secure=scheme == "https")
+
+    def _dialer(self, pod: Pod, port: int, scheme: str) -> Callable[[], Awaitable[Ends]]:
+        agents = self._agents
+
+        async def dial() -> Ends:
+            if agents is None or not pod.spec.nodeName:
+                raise ServiceUnavailable(f"error trying to reach service: pod {pod.metadata.name} has no node")
+            try:
+                return await agents.dial_pod(pod, port, secure=scheme == "https")
+            except InternalError as error:
+                raise ServiceUnavailable(f"error trying to reach service: {error.message}") from None
+
+        return dial
 
 
 def split(text: str) -> tuple[str, str, str]:
@@ -78,47 +127,32 @@ def split(text: str) -> tuple[str, str, str]:
     return scheme or "http", name, port
 
 
-def url(scheme: str, address: str, port: str, path: str) -> str:
-    """Where a request goes. The port comes from the client, and what is no number might name another host."""
-    if not (port.isascii() and port.isdecimal() and int(port) < 1 << 16):
-        raise ServiceUnavailable(f"error trying to reach service: dial tcp: lookup tcp/{port}: unknown port")
-    host = f"[{address}]" if ":" in address else address
-    return f"{scheme}://{host}:{port}{path}"
+def rest_of(path: str, leading: int) -> str:
+    """What follows the proxy in a path, still percent-encoded; "" when not even a slash does."""
+    parts = path.split("/")[leading:]
+    return "/" + quote("/".join(parts), safe=SAFE) if parts else ""
+
+
+def port_of(text: str) -> int:
+    """A port. It comes from the client, and what is no number might name another host."""
+    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 16):
+        raise ServiceUnavailable(f"error trying to reach service: dial tcp: lookup tcp/{text}: unknown port")
+    return int(text)
+
+
+def host_of(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def redirected(location: str, host: str, prefix: str) -> str:
+    """Where a redirect of what answers leads the client: through the proxy, unless it leads elsewhere."""
+    parts = urlsplit(location)
+    if parts.netloc not in ("", host) or not (parts.path.startswith("/") or parts.netloc):
+        return location
+    return urlunsplit(("", "", prefix.rstrip("/") + "/" + parts.path.lstrip("/"), parts.query, parts.fragment))
 
 
 def proxyable(text: str) -> bool:
     """Whether requests may be carried to an address: a pod's status must not lead to the server's own machine."""
     address = address_of(text)
     return address is not None and not (address.is_loopback or address.is_link_local or address.is_multicast)
-
-
-async def _forward(request: Request, url: str) -> Response:
-    """Carry the request on; the answer's body comes as a stream."""
-    import aiohttp
-
-    headers = {key: value for key, value in request.headers.items() if key not in HOP_BY_HOP}
-    session = aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None, connect=10))
-    try:
-        answer = await session.request(
-            request.method,
-            url,
-            params=request.query,
-            headers=headers,
-            data=request.body or None,
-            allow_redirects=False,
-            ssl=False,
-        )
-    except (aiohttp.ClientError, TimeoutError) as error:
-        await session.close()
-        raise ServiceUnavailable(f"error trying to reach service: {error}") from None
-    kept = {k.lower(): v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
-    return Response(answer.status, kept, stream=_pieces(session, answer))
-
-
-async def _pieces(session: Any, answer: Any) -> AsyncIterator[bytes]:
-    try:
-        async for piece in answer.content.iter_any():
-            yield piece
-    finally:
-        answer.close()
-        await session.close()

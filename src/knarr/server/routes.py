@@ -15,7 +15,7 @@ from knarr.server.call import Call, warning
 from knarr.server.paths import Target
 from knarr.server.pod_streams import PodStreams
 from knarr.server.protobuf import shapes
-from knarr.server.proxies import Proxies
+from knarr.server.proxies import PROXIED, Proxies
 from knarr.server.queries import write_options
 from knarr.server.resources import Resources
 from knarr.server.reviews import Reviews
@@ -36,11 +36,12 @@ class Routes:
         reviews: Reviews,
         state: RegistryState,
         streams: PodStreams,
+        proxies: Proxies,
         tokens: ServiceAccountTokens | None,
     ) -> None:
         self._registry, self._resources, self._reviews = registry, resources, reviews
         self._state, self._streams, self._tokens = state, streams, tokens
-        self._proxies = Proxies(state)
+        self._proxies = proxies
         self._actions: dict[tuple[str, str, str], Callable[[Call], Awaitable[Response]]] = {
             ("pods", "binding", "create"): self._bind,
             ("pods", "eviction", "create"): self._evict,
@@ -67,10 +68,8 @@ class Routes:
         if not target.group and target.subresource:
             if target.resource == "pods" and target.subresource in STREAMS:
                 return await self._streams.answer(call.request, self._pod(call), target.subresource)
-            if target.resource in ("pods", "services") and target.subresource == "proxy":
+            if target.resource in PROXIED and target.subresource == "proxy":
                 return await self._proxies.answer(call.request, target)
-            if (target.resource, target.subresource) == ("nodes", "proxy"):
-                return await self._streams.agent(call.request, target)
             action = self._actions.get((target.resource, target.subresource, target.verb))
             if action is not None:
                 return await action(call)

@@ -25,6 +25,7 @@ from knarr.server.handler import Handler
 from knarr.server.health import Check
 from knarr.server.openapi.documents import OpenApi
 from knarr.server.pod_streams import PodStreams
+from knarr.server.proxies import Proxies
 from knarr.server.resources import Resources
 from knarr.server.reviews import Reviews
 from knarr.server.routes import Routes
@@ -61,11 +62,12 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     rbac = Rbac(state)
     authorizer = Chain((Masters(), BuiltIn(), NodeAgents(), rbac))
     reviews = Reviews(authenticator, authorizer, rbac, service_accounts)
-    streams = PodStreams(Agents(state, settings.agents) if settings.agents is not None else None)
+    agents = Agents(state, settings.agents) if settings.agents is not None else None
+    streams, proxies = PodStreams(agents), Proxies(state, agents)
     plugins = default_plugins(charging(registry), lambda kind: versions(registry, kind))
     plugins = replace(plugins, validating=(NoEscalation(authorizer, rbac), *plugins.validating))
     resources = Resources(registry, plugins, state)
-    routes = Routes(registry, resources, reviews, state, streams, service_accounts)
+    routes = Routes(registry, resources, reviews, state, streams, proxies, service_accounts)
     discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)
     return Handler(authenticator, authorizer, routes, discovery, openapi, settings.checks, settings.address)
 

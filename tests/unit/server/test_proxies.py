@@ -3,7 +3,7 @@
 import pytest
 
 from knarr.meta.errors import BadRequest, ServiceUnavailable
-from knarr.server.proxies import proxyable, split, url
+from knarr.server.proxies import PROXIED, host_of, port_of, proxyable, redirected, rest_of, split
 
 NAMES = {
     "a name alone": ("web", ("http", "web", "")),
@@ -18,9 +18,20 @@ UNNAMED = {
     "nothing": "",
     "another scheme": "ftp:web:21",
 }
-ADDRESSES = {
-    "IPv4": (("http", "10.244.0.7", "80", "/a?b"), "http://10.244.0.7:80/a?b"),
-    "IPv6": (("https", "fd00::7", "443", "/"), "https://[fd00::7]:443/"),
+RESTS = {
+    "nothing": ("/api/v1/namespaces/a/pods/b/proxy", ""),
+    "a slash": ("/api/v1/namespaces/a/pods/b/proxy/", "/"),
+    "a path": ("/api/v1/namespaces/a/pods/b/proxy/x/y", "/x/y"),
+    "a directory": ("/api/v1/namespaces/a/pods/b/proxy/x/", "/x/"),
+    "escapes": ("/api/v1/namespaces/a/pods/b/proxy/a%2Fb%20c", "/a%2Fb%20c"),
+    "a line's end": ("/api/v1/namespaces/a/pods/b/proxy/x\r\nHost: y", "/x%0D%0AHost:%20y"),
+}
+PREFIX = "/api/v1/namespaces/a/pods/b/proxy"
+REDIRECTS = {
+    "a path": ("/login?to=x#y", f"{PREFIX}/login?to=x#y"),
+    "the same host": ("http://10.244.0.7:80/login", f"{PREFIX}/login"),
+    "another host": ("https://example.com/login", "https://example.com/login"),
+    "a relative path": ("login", "login"),
 }
 ELSEWHERE = {
     "a port that makes the address a user's name": "80@example.com",
@@ -42,15 +53,24 @@ def test_what_names_nothing_is_refused(name):
         split(name)
 
 
-@pytest.mark.parametrize(("parts", "wanted"), ADDRESSES.values(), ids=ADDRESSES)
-def test_url(parts, wanted):
-    assert url(*parts) == wanted
+@pytest.mark.parametrize(("path", "rest"), RESTS.values(), ids=RESTS)
+def test_what_follows_the_proxy_goes_on_as_it_came(path, rest):
+    assert rest_of(path, PROXIED["pods"]) == rest
+
+
+@pytest.mark.parametrize(("location", "wanted"), REDIRECTS.values(), ids=REDIRECTS)
+def test_a_redirect_leads_back_through_the_proxy(location, wanted):
+    assert redirected(location, host_of("10.244.0.7", 80), PREFIX) == wanted
+
+
+def test_an_address_of_ipv6_stands_in_brackets():
+    assert host_of("fd00::7", 443) == "[fd00::7]:443"
 
 
 @pytest.mark.parametrize("port", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_a_port_can_not_lead_elsewhere(port):
     with pytest.raises(ServiceUnavailable, match="unknown port"):
-        url("http", "10.244.0.7", port, "/")
+        port_of(port)
 
 
 REACHED = {

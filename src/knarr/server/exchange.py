@@ -1,0 +1,141 @@
+"""One HTTP/1.1 exchange over a connection that was dialed for it: the request out, the answer in as it comes, or the
+tunnel that it becomes. The proxies and what asks the nodes' agents call it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from urllib.parse import urlencode
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from knarr.client.transport import Request, Response
+from knarr.meta.errors import ServiceUnavailable
+from knarr.server.hijack import CHUNK, Ends, Hijack, pump
+from knarr.server.messages import head as answer_head
+
+HOP_BY_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
+) | {"upgrade", "content-length"}
+OURS = frozenset(("host", "authorization", "accept-encoding", "expect"))  #: not for what is behind the server
+HEAD_MOST = 64 * 1024
+LINES = ("warning", "set-cookie")  #: headers that may come several times, a line each
+
+Dial = Callable[[], Awaitable[Ends]]
+
+
+class Answer:
+    """What the parser makes of the answer's bytes."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.pieces: list[bytes] = []
+        self.complete = self.ended = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
+        if key in self.headers:
+            text = f"{self.headers[key]}{chr(10) if key in LINES else ', '}{text}"
+        self.headers[key] = text
+
+    def on_headers_complete(self) -> None:
+        self.complete = True
+
+    def on_body(self, body: bytes) -> None:
+        self.pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        self.ended = True
+
+    def take(self) -> list[bytes]:
+        pieces, self.pieces = self.pieces, []
+        return pieces
+
+
+async def exchange(
+    request: Request, dial: Dial, host: str, target: str, more: Iterable[tuple[str, str]] = ()
+) -> Response:
+    """Send a client's request on as `target` and give what answers; raise ServiceUnavailable when nothing does.
+
+    An answer that changes the protocol becomes a Hijack, which carries the client's connection on byte for byte.
+    """
+    ends = await dial()
+    try:
+        return await _exchange(request, ends, head(request, host, target, more))
+    except BaseException:
+        ends[1].close()
+        raise
+
+
+async def _exchange(request: Request, ends: Ends, start: bytes) -> Response:
+    reader, writer = ends
+    answer = Answer()
+    parser = HttpResponseParser(answer)
+    writer.write(start + request.body)
+    size = 0
+    try:
+        await writer.drain()
+        while not answer.complete:
+            data = await reader.read(CHUNK)
+            size += len(data)
+            if not data or size > HEAD_MOST + CHUNK:
+                raise ServiceUnavailable("error trying to reach service: " + ("EOF" if not data else "header too long"))
+            parser.feed_data(data)
+    except HttpParserUpgrade as upgrade:
+        return _tunnel(ends, Response(101, answer.headers), data[upgrade.args[0] :])
+    except (HttpParserError, OSError) as error:
+        raise ServiceUnavailable(f"error trying to reach service: {error}") from None
+    kept = {key: value for key, value in answer.headers.items() if key not in HOP_BY_HOP}
+    if request.method == "HEAD" or answer.ended:
+        writer.close()
+        return Response(parser.get_status_code(), kept, b"".join(answer.take()))
+    return Response(parser.get_status_code(), kept, stream=_body(ends, parser, answer))
+
+
+async def _body(ends: Ends, parser: HttpResponseParser, answer: Answer) -> AsyncIterator[bytes]:
+    """The pieces of the body, as they come; raise ServiceUnavailable when it breaks off."""
+    reader, writer = ends
+    until_closed = "content-length" not in answer.headers and "chunked" not in answer.headers.get(
+        "transfer-encoding", ""
+    )
+    try:
+        while True:
+            for piece in answer.take():
+                yield piece
+            if answer.ended:
+                return
+            data = await reader.read(CHUNK)
+            if not data:
+                if until_closed:
+                    return
+                raise ServiceUnavailable("the answer broke off")
+            parser.feed_data(data)
+    except (HttpParserError, OSError) as error:
+        raise ServiceUnavailable(f"the answer broke off: {error}") from None
+    finally:
+        writer.close()
+
+
+def _tunnel(ends: Ends, answer: Response, early: bytes) -> Hijack:
+    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(answer_head(answer, True, True, 0).replace(b"content-length: 0\r\n", b"") + early)
+            await pump((reader, writer), ends)
+        finally:
+            ends[1].close()
+
+    return Hijack(101, run=run)
+
+
+def head(request: Request, host: str, target: str, more: Iterable[tuple[str, str]] = ()) -> bytes:
+    """The head of the request that goes on; an Upgrade stays one, every other connection is for one request."""
+    upgrade = "upgrade" in request.headers
+    query = f"?{urlencode(request.query)}" if request.query else ""
+    fields = [("Host", host), ("Connection", "Upgrade" if upgrade else "close")]
+    if upgrade:
+        fields.append(("Upgrade", request.headers["upgrade"]))
+    if request.body or request.method in ("POST", "PUT", "PATCH"):
+        fields.append(("Content-Length", str(len(request.body))))
+    fields += [(key, value) for key, value in request.headers.items() if key not in HOP_BY_HOP | OURS]
+    lines = [f"{request.method} {target}{query} HTTP/1.1", *(f"{key}: {value}" for key, value in (*fields, *more))]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ServiceUnavailable("a header may not hold a line's end")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", errors="replace")

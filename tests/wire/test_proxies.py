@@ -1,0 +1,164 @@
+"""Requests carried on to pods and services by way of their node's agent, and to the agents themselves."""
+
+import asyncio
+import ssl
+
+import aiohttp
+import pytest
+
+from tests.wire.conftest import ADMIN
+
+POD = """
+metadata: {name: web-0}
+spec: {nodeName: node-1, containers: [{name: web, image: img, ports: [{name: http, containerPort: 8080}]}]}
+"""
+NODE = """
+metadata: {{name: node-1}}
+status:
+  addresses: [{{type: InternalIP, address: 127.0.0.1}}]
+  daemonEndpoints: {{kubeletEndpoint: {{Port: {port}}}}}
+"""
+SERVICE = "{metadata: {name: web}, spec: {ports: [{name: main, port: 80}]}}"
+ENDPOINTS = """
+metadata: {name: web}
+subsets:
+- addresses: [{ip: 10.244.0.7, targetRef: {kind: Pod, namespace: default, name: web-0}}]
+  ports: [{name: main, port: 8080}]
+"""
+PODS = "/api/v1/namespaces/default/pods"
+SERVICES = "/api/v1/namespaces/default/services"
+
+
+class Agent:
+    """An agent that connects whoever asks with a small web server; `seen` are the heads that the server was sent."""
+
+    def __init__(self, pki):
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=pki.ca)
+        self.context.load_cert_chain(pki.node("node-1").certificate, pki.node("node-1").key)
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.dialed, self.seen = [], []
+
+    async def serve(self, reader, writer):
+        first = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[0]
+        if "/dial/" in first:
+            self.dialed.append(first)
+            if "port=81" in first:
+                body = b"dial tcp 10.244.0.7:81: connect: connection refused"
+                writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            else:
+                writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+                await self.answer(reader, writer)
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagent")
+        writer.close()
+
+    async def answer(self, reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.seen.append(head)
+        length = next((int(line[15:]) for line in head.lower().splitlines() if line.startswith("content-length:")), 0)
+        body = await reader.readexactly(length)
+        if "upgrade: websocket" in head.lower():
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello ")
+            while data := await reader.read(65536):
+                writer.write(data)
+        elif "/moved" in head:
+            writer.write(
+                b"HTTP/1.1 302 Found\r\nLocation: http://10.244.0.7:8080/there?a=b\r\nContent-Length: 0\r\n\r\n"
+            )
+        elif "/cut" in head:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        else:
+            text = b"you said " + body
+            cookies = b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+            writer.write(b"HTTP/1.1 200 OK\r\n%bTransfer-Encoding: chunked\r\n\r\n" % cookies)
+            writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(text), text))
+        await writer.drain()
+
+
+@pytest.fixture
+async def agent(server):
+    agent = Agent(server.pki)
+    listening = await asyncio.start_server(agent.serve, "127.0.0.1", 0, ssl=agent.context)
+    await server.create("/api/v1/nodes", NODE.format(port=listening.sockets[0].getsockname()[1]))
+    await server.create(PODS, POD)
+    async with client(server) as session:
+        status = {"status": {"phase": "Running", "podIP": "10.244.0.7", "podIPs": [{"ip": "10.244.0.7"}]}}
+        headers = {"content-type": "application/merge-patch+json"}
+        async with session.patch(f"{PODS}/web-0/status", json=status, headers=headers) as answer:
+            assert answer.status == 200
+    await server.create(SERVICES, SERVICE)
+    await server.create("/api/v1/namespaces/default/endpoints", ENDPOINTS)
+    yield agent
+    listening.close()
+
+
+def client(server):
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    return aiohttp.ClientSession(server.url, connector=aiohttp.TCPConnector(ssl=server.trust()), headers=headers)
+
+
+@pytest.mark.parametrize("path", [f"{PODS}/web-0/proxy/x%20y/?q=1", f"{PODS}/web-0:http/proxy/x%20y/?q=1"])
+async def test_a_request_reaches_a_pod_as_it_was_sent(server, agent, path):
+    from yarl import URL
+
+    async with client(server) as session, session.post(URL(path, encoded=True), data=b"this") as answer:
+        assert (answer.status, await answer.text()) == (200, "you said this")
+        assert answer.headers.getall("set-cookie") == ["a=1", "b=2"]
+    assert agent.dialed == ["GET /dial/default/web-0?port=8080 HTTP/1.1"]
+    lines = agent.seen[0].lower().splitlines()
+    assert lines[0] == "post /x%20y/?q=1 http/1.1"
+    assert "host: 10.244.0.7:8080" in lines
+    assert not any(line.startswith("authorization") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["web", "web:main", "web:80", "http:web:main"])
+async def test_a_service_leads_to_one_of_its_pods(server, agent, name):
+    async with client(server) as session, session.get(f"{SERVICES}/{name}/proxy/") as answer:
+        assert (answer.status, await answer.text()) == (200, "you said ")
+    assert agent.dialed == ["GET /dial/default/web-0?port=8080 HTTP/1.1"]
+
+
+async def test_a_redirect_leads_back_through_the_proxy(server, agent):
+    path = f"{PODS}/web-0/proxy/moved"
+    async with client(server) as session, session.get(path, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["location"]) == (302, f"{PODS}/web-0/proxy/there?a=b")
+
+
+async def test_a_proxy_without_a_path_leads_to_its_root(server, agent):
+    async with client(server) as session, session.get(f"{PODS}/web-0/proxy", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["location"]) == (301, f"{PODS}/web-0/proxy/")
+
+
+async def test_a_websocket_is_carried_byte_for_byte(server, agent):
+    reader, writer = await server.dial()
+    head = (
+        f"GET {PODS}/web-0/proxy/ws HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    writer.write(head.encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert b"upgrade: websocket" in head.lower()
+    sent = b"\x00\xff" * 100_000
+    writer.write(sent)
+    assert await reader.readexactly(len(sent) + 6) == b"hello " + sent
+    writer.close()
+    assert "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==" in agent.seen[0]
+
+
+async def test_a_port_that_nobody_listens_on_is_an_error_that_says_so(server, agent):
+    async with client(server) as session, session.get(f"{PODS}/web-0:81/proxy/") as answer:
+        message = (await answer.json())["message"]
+        assert answer.status == 503
+    assert message == "error trying to reach service: dial tcp 10.244.0.7:81: connect: connection refused"
+
+
+async def test_an_answer_that_breaks_off_does_not_look_whole(server, agent):
+    async with client(server) as session, session.get(f"{PODS}/web-0/proxy/cut") as answer:
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()
+
+
+async def test_a_node_proxy_reaches_the_agent_itself(server, agent):
+    async with client(server) as session, session.get("/api/v1/nodes/node-1/proxy/stats/summary") as answer:
+        assert (answer.status, await answer.text()) == (200, "agent")
