@@ -49,6 +49,9 @@ def _text(dumper: Any, value: str) -> Any:
     return dumper.represent_scalar(TEXT, value, style=style)
 
 
+_Dumper.add_representer(str, _text)
+
+
 def dump(value: Any) -> bytes:
     """A JSON value as a YAML document, its keys sorted.
 
