@@ -118,6 +118,14 @@ async def test_a_service_leads_to_one_of_its_pods(server, agent, name):
     assert agent.dialed == ["GET /dial/default/web-0?port=8080 HTTP/1.1"]
 
 
+async def test_a_service_whose_only_port_has_no_name_leads_there_too(server, agent):
+    await server.create(SERVICES, "{metadata: {name: bare}, spec: {ports: [{port: 80}]}}")
+    bare = ENDPOINTS.replace("name: web}\nsubsets", "name: bare}\nsubsets").replace("name: main, ", "")
+    await server.create("/api/v1/namespaces/default/endpoints", bare)
+    async with client(server) as session, session.get(f"{SERVICES}/bare/proxy/") as answer:
+        assert (answer.status, await answer.text()) == (200, "you said ")
+
+
 async def test_a_redirect_leads_back_through_the_proxy(server, agent):
     path = f"{PODS}/web-0/proxy/moved"
     async with client(server) as session, session.get(path, allow_redirects=False) as answer:

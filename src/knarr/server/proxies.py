@@ -81,7 +81,7 @@ class Proxies:
             for subset in (endpoints.subsets if endpoints else [])
             for found in subset.ports
             for address in subset.addresses
-            if found.name == wanted.name
+            if (found.name or "") == wanted.name
         ]
         if not choices:
             raise ServiceUnavailable(f'no endpoints available for service "{name}"')
