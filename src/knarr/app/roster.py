@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from knarr.app.pki import Pki
 from knarr.controllers import (
+    apiservice,
     clusterrole_aggregation,
     daemonset,
     deployment,
@@ -24,6 +25,7 @@ from knarr.controllers import (
     taint_eviction,
     volume_protection,
 )
+from knarr.kinds.table import BUILTIN
 from knarr.loop.runner import Controller
 
 
@@ -49,4 +51,5 @@ def controllers(pki: Pki) -> Sequence[Controller]:
         pod_gc.controller(),
         clusterrole_aggregation.CONTROLLER,
         resourcequota.controller(),
+        apiservice.controller((kind.group, kind.version) for kind in BUILTIN.all()),
     )

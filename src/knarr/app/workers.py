@@ -6,7 +6,7 @@
 import asyncio
 from pathlib import Path
 
-from knarr.app import agents, bootstrap_roles, control, roster
+from knarr.app import agents, bootstrap_later, bootstrap_roles, control, roster
 from knarr.app.config import Cluster
 from knarr.app.pki import Pki
 from knarr.client.api import Api
@@ -42,6 +42,10 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
             tasks.create_task(again_when_failed("dns", lambda: answer_names(cluster, informers)), name="dns")
             tasks.create_task(again_when_failed("service proxy", proxy.run), name="proxy")
         tasks.create_task(again_when_failed("roles", lambda: bootstrap_roles.ensure(api)), name="roles")
+        authority, services = pki.ca.read_text(), cluster.network.services
+        tasks.create_task(
+            again_when_failed("first objects", lambda: bootstrap_later.ensure(api, authority, services)), name="objects"
+        )
 
 
 async def answer_names(cluster: Cluster, informers: Informers) -> None:
