@@ -131,6 +131,54 @@ DEFAULTS = {
             ],
         },
     ),
+    "an autoscaling/v2beta1 metric has its number beside its name": (
+        (
+            "autoscaling/v2beta1",
+            "HorizontalPodAutoscaler",
+            {
+                "maxReplicas": 2,
+                "scaleTargetRef": {"name": "x"},
+                "metrics": [
+                    {"type": "Resource", "resource": {"name": "cpu", "targetAverageUtilization": 50}},
+                    {"type": "Pods", "pods": {"metricName": "hits", "targetAverageValue": "10"}},
+                    {"type": "External", "external": {"metricName": "queue", "targetValue": "30"}},
+                    {
+                        "type": "Object",
+                        "object": {
+                            "target": {"kind": "Ingress", "name": "i"},
+                            "metricName": "rps",
+                            "targetValue": "2k",
+                        },
+                    },
+                ],
+            },
+        ),
+        {
+            "minReplicas": 1,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}},
+                },
+                {
+                    "type": "Pods",
+                    "pods": {"metric": {"name": "hits"}, "target": {"type": "AverageValue", "averageValue": "10"}},
+                },
+                {
+                    "type": "External",
+                    "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "30"}},
+                },
+                {
+                    "type": "Object",
+                    "object": {
+                        "describedObject": {"kind": "Ingress", "name": "i"},
+                        "metric": {"name": "rps"},
+                        "target": {"type": "Value", "value": "2k"},
+                    },
+                },
+            ],
+        },
+    ),
     "an empty selector of a policy/v1beta1 budget selects no pod": (
         ("policy/v1beta1", "PodDisruptionBudget", {"selector": {}}),
         {
@@ -207,7 +255,29 @@ daemonsets = st.fixed_dictionaries(
 budgets = st.fixed_dictionaries(
     {}, optional={"selector": st.one_of(st.just({}), selectors), "minAvailable": st.one_of(counts, st.just("50%"))}
 )
+values = st.integers(1, 99).map(str)
+metrics = st.one_of(
+    st.one_of(
+        st.fixed_dictionaries({"name": names, "targetAverageUtilization": counts}),
+        st.fixed_dictionaries({"name": names, "targetAverageValue": values}),
+    ).map(lambda found: {"type": "Resource", "resource": found}),
+    st.fixed_dictionaries({"metricName": names, "targetAverageValue": values}, optional={"selector": selectors}).map(
+        lambda found: {"type": "Pods", "pods": found}
+    ),
+    st.fixed_dictionaries(
+        {"metricName": names, "target": st.fixed_dictionaries({"kind": names, "name": names}), "targetValue": values},
+        optional={"selector": selectors},
+    ).map(lambda found: {"type": "Object", "object": found}),
+    st.fixed_dictionaries({"metricName": names, "targetValue": values}, optional={"metricSelector": selectors}).map(
+        lambda found: {"type": "External", "external": found}
+    ),
+)
+autoscalers = st.fixed_dictionaries(
+    {"maxReplicas": counts, "scaleTargetRef": st.fixed_dictionaries({"kind": names, "name": names})},
+    optional={"minReplicas": counts, "metrics": st.lists(metrics, min_size=1, max_size=2)},
+)
 SPECS = st.one_of(
+    st.tuples(st.just("autoscaling/v2beta1"), st.just("HorizontalPodAutoscaler"), autoscalers),
     st.tuples(st.sampled_from(["extensions/v1beta1", "networking.k8s.io/v1beta1"]), st.just("Ingress"), ingresses),
     st.tuples(st.sampled_from(["extensions/v1beta1", "apps/v1beta1"]), st.just("Deployment"), deployments),
     st.tuples(st.just("extensions/v1beta1"), st.just("DaemonSet"), daemonsets),
@@ -238,7 +308,7 @@ def test_every_old_type_has_a_schema_with_the_numbers_of_its_fields(old):
         name = waiting.pop()
         for field, spec in schema.types()[name]["fields"].items():
             inner = spec["type"].lstrip("[]{}")
-            if "_v1beta" in inner and inner not in seen:
+            if "beta" in inner and inner not in seen:
                 seen.add(inner)
                 waiting.append(inner)
             if field in ("apiVersion", "kind"):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from knarr.kinds.old.autoscaler import READINGS, SOURCES
 from knarr.kinds.old.table import OLD
 from knarr.kinds.schema import type_name
 
@@ -33,11 +34,44 @@ def selecting(like: str, **fields: Entry) -> Shape:
 
 
 def scaling(module: str) -> dict[str, Shape]:
-    status = {"selector": {"type": "{}str", "map": "atomic"}, "targetSelector": {"type": "str", "number": 3}}
+    status: dict[str, Entry] = {
+        "selector": {"type": "{}str", "map": "atomic"},
+        "targetSelector": {"type": "str", "number": 3},
+    }
     return {
         f"{module}.Scale": Shape("autoscaling_v1.Scale", {"status": {"type": f"{module}.ScaleStatus"}}, whole=True),
         f"{module}.ScaleStatus": Shape("autoscaling_v1.ScaleStatus", status),
     }
+
+
+def autoscaling(module: str = "autoscaling_v2beta1") -> dict[str, Shape]:
+    """The metrics of an autoscaler, whose fields have their numbers by their order."""
+    newest, found = "autoscaling_v2", {}
+    for suffix, sources in (("Source", SOURCES), ("Status", READINGS)):
+        owner, entries = f"Metric{'Spec' if suffix == 'Source' else suffix}", {}
+        for source, names in sources.items():
+            type_ = f"{source[0].upper()}{source[1:]}Metric{suffix}"
+            entries[source] = {"type": f"{module}.{type_}"}
+            fields = {name: {**value_of(name), "number": number} for number, name in enumerate(names, 1)}
+            found[f"{module}.{type_}"] = Shape("", fields)
+        found[f"{module}.{owner}"] = Shape(f"{newest}.{owner}", entries)
+    for part, key, owner in (("Spec", "metrics", "MetricSpec"), ("Status", "currentMetrics", "MetricStatus")):
+        listed = {"type": f"[]{module}.{owner}", "list": "atomic"}
+        without = ("behavior",) if part == "Spec" else ()
+        like = f"HorizontalPodAutoscaler{part}"
+        found[f"{module}.{like}"] = Shape(f"{newest}.{like}", {key: listed}, without)
+    return found
+
+
+def value_of(name: str) -> Entry:
+    """The type of an autoscaler's number, by the name of its field."""
+    if name.endswith("Utilization"):
+        return {"type": "int", "format": "int32"}
+    if name.endswith("Value"):
+        return {"type": "Quantity"}
+    if name == "target":
+        return {"type": "autoscaling_v2.CrossVersionObjectReference", "required": True}
+    return {"type": "meta_v1.LabelSelector"} if name.endswith("elector") else {"type": "str", "required": True}
 
 
 def deploying(module: str) -> dict[str, Shape]:
@@ -57,6 +91,7 @@ def deploying(module: str) -> dict[str, Shape]:
 
 
 SHAPES: dict[str, Shape] = {
+    **autoscaling(),
     **scaling("apps_v1beta1"),
     **scaling("apps_v1beta2"),
     **scaling("extensions_v1beta1"),
@@ -109,6 +144,8 @@ def added(types: Mapping[str, Entry]) -> dict[str, Entry]:
         like = type_name(old.kind.type)
         spec = SPECS.get(old.schema, f"{old.schema}Spec")
         fields = {"spec": {**types[like]["fields"]["spec"], "type": spec}} if spec in SHAPES else {}
+        if (status := f"{old.schema}Status") in SHAPES:
+            fields["status"] = {**types[like]["fields"]["status"], "type": status}
         entry = entry_of(old.schema, Shape(like, fields), types)
         entry["fields"]["apiVersion"] = {**entry["fields"]["apiVersion"], "enum": [old.api_version]}
         entry["gvk"] = [{"group": old.group, "kind": old.kind.kind, "version": old.version}]

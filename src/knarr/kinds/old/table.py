@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from functools import cache
 
 from knarr.kinds import (
+    apiservice,
     clusterrole,
     clusterrolebinding,
     controllerrevision,
     cronjob,
     csidriver,
     csinode,
+    csistoragecapacity,
     daemonset,
     deployment,
     horizontalpodautoscaler,
@@ -32,6 +34,7 @@ from knarr.kinds import (
 )
 from knarr.kinds.kind import Kind
 from knarr.kinds.old import workloads
+from knarr.kinds.old.autoscaler import AUTOSCALER
 from knarr.kinds.old.form import Old
 from knarr.kinds.old.ingress import INGRESS
 from knarr.kinds.old.poddisruptionbudget import BUDGET
@@ -39,6 +42,7 @@ from knarr.kinds.old.poddisruptionbudget import BUDGET
 RBAC, NETWORKING, STORAGE = "rbac.authorization.k8s.io", "networking.k8s.io", "storage.k8s.io"
 
 OLD = (
+    Old(apiservice.KIND, "apiregistration.k8s.io", "v1beta1", 19, 22),
     Old(controllerrevision.KIND, "apps", "v1beta2", 9, 16),
     Old(daemonset.KIND, "apps", "v1beta2", 9, 16, workloads.ORPHANING),
     Old(deployment.KIND, "apps", "v1beta2", 9, 16, workloads.ORPHANING),
@@ -53,6 +57,7 @@ OLD = (
     Old(networkpolicy.KIND, "extensions", "v1beta1", 9, 16),
     Old(replicaset.KIND, "extensions", "v1beta1", 8, 16, workloads.EXTENSIONS_REPLICASET),
     Old(horizontalpodautoscaler.KIND, "autoscaling", "v2beta2", 23, 26),
+    Old(horizontalpodautoscaler.KIND, "autoscaling", "v2beta1", 22, 25, AUTOSCALER),
     Old(cronjob.KIND, "batch", "v1beta1", 21, 25, workloads.ORPHANING),
     Old(lease.KIND, "coordination.k8s.io", "v1beta1", 19, 22),
     Old(ingress.KIND, NETWORKING, "v1beta1", 19, 22, INGRESS),
@@ -65,6 +70,7 @@ OLD = (
     Old(rolebinding.KIND, RBAC, "v1beta1", 17, 22),
     Old(priorityclass.KIND, "scheduling.k8s.io", "v1beta1", 14, 22),
     Old(csidriver.KIND, STORAGE, "v1beta1", 19, 22),
+    Old(csistoragecapacity.KIND, STORAGE, "v1beta1", 24, 27),
     Old(csinode.KIND, STORAGE, "v1beta1", 17, 22),
     Old(storageclass.KIND, STORAGE, "v1beta1", 19, 22),
     Old(volumeattachment.KIND, STORAGE, "v1beta1", 19, 22),
