@@ -117,6 +117,19 @@ def test_a_list_has_its_metadata_and_its_items():
     assert (listed.resourceVersion, getattr(listed, "continue"), listed.remainingItemCount) == ("7", "c", 3)
 
 
+def test_an_item_is_written_once_for_all_lists(monkeypatch):
+    written = []
+
+    def count(tree):
+        written.append(tree)
+        return b""
+
+    monkeypatch.setattr(answers, "_writer", lambda version, kind: None if kind.endswith("List") else count)
+    for _ in range(2):
+        answers.encode(b'{"kind":"ConfigMapList","apiVersion":"v1","items":[{"metadata":{"name":"once"}}]}')
+    assert written == [{"metadata": {"name": "once"}}]
+
+
 @pytest.mark.parametrize("version", ["v1", "v1beta1"])
 def test_a_list_of_metadata_has_the_numbers_of_its_version(version):
     item = {"metadata": {"name": "a"}}

@@ -14,6 +14,7 @@ from knarr.server.protobuf.shapes import MAGIC, kinds
 from knarr.server.protobuf.write import Write, chunk, writer
 
 PARTIAL = "PartialObjectMetadata"
+KEPT, KEPT_BYTES = 4096, 8 * 1024  #: items of lists that are kept as messages, and the largest in bytes of JSON
 META = ("meta.k8s.io/v1", "meta.k8s.io/v1beta1")
 
 
@@ -47,8 +48,18 @@ def encode(raw: bytes) -> bytes:
     return envelope(
         version,
         head.kind,
-        b"".join([chunk(own, metadata), *(chunk(items, one(_tree.decode(item))) for item in found.items or ())]),
+        b"".join([chunk(own, metadata), *(chunk(items, _item(one, bytes(item))) for item in found.items or ())]),
     )
+
+
+def _item(write: Write, raw: bytes) -> bytes:
+    """An item of a list as a message; small ones are kept, since lists mostly hold what the last one held."""
+    return _kept(write, raw) if len(raw) <= KEPT_BYTES else write(_tree.decode(raw))
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(write: Write, raw: bytes) -> bytes:
+    return write(_tree.decode(raw))
 
 
 def envelope(version: str, kind: str, raw: bytes) -> bytes:
