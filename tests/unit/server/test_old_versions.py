@@ -254,7 +254,7 @@ async def test_permission_is_by_the_group_that_is_asked(cluster, send):
 async def test_discovery_prefers_the_newest_and_shares_the_storage(send):
     groups = {group["name"]: group for group in (await send("GET", "/apis"))["groups"]}
     assert [v["version"] for v in groups["apps"]["versions"]] == ["v1", "v1beta2", "v1beta1"]
-    assert [v["version"] for v in groups["autoscaling"]["versions"]] == ["v2", "v1", "v2beta2"]
+    assert [v["version"] for v in groups["autoscaling"]["versions"]] == ["v2", "v1", "v2beta2", "v2beta1"]
     names = list(groups)
     assert names.index("apps") < names.index("networking.k8s.io") < names.index("extensions")
     hashes = {}
