@@ -182,3 +182,93 @@ async def test_a_large_answer_is_written_while_others_are_served(cluster, accept
     assert (threads, answer.headers["content-encoding"]) == ([accept], "gzip")
     await ask(cluster, f"{CONFIGS}/none", accept)
     assert len(threads) == 1
+
+
+PODS = "/api/v1/namespaces/default/pods"
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "p"},
+    "spec": {"containers": [{"name": "c", "image": "i"}], "serviceAccountName": "default"},
+}
+REVIEW = {
+    "apiVersion": "authorization.k8s.io/v1",
+    "kind": "SubjectAccessReview",
+    "spec": {
+        "user": "u",
+        "extra": {"k": ["a", "b"]},
+        "resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "default"},
+    },
+}
+SCALE = {
+    "apiVersion": "autoscaling/v1",
+    "kind": "Scale",
+    "metadata": {"name": "d", "namespace": "default"},
+    "spec": {"replicas": 3},
+}
+DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "d"},
+    "spec": {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
+    },
+}
+BINDING = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}
+EVICTION = {
+    "apiVersion": "policy/v1",
+    "kind": "Eviction",
+    "metadata": {"name": "p"},
+    "deleteOptions": {"gracePeriodSeconds": 0, "preconditions": {"uid": "wrong"}},
+}
+EPHEMERAL = {"spec": {"ephemeralContainers": [{"name": "e", "image": "i", "targetContainerName": "c"}]}}
+WRITES = {
+    "a review": ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", REVIEW, 201, "SubjectAccessReview"),
+    "a scale": ("PUT", "/apis/apps/v1/namespaces/default/deployments/d/scale", SCALE, 200, "Scale"),
+    "a binding": ("POST", f"{PODS}/p/binding", BINDING, 201, "Status"),
+    "an eviction": ("POST", f"{PODS}/p/eviction", EVICTION, 409, "Status"),
+    "options of a delete": (
+        "DELETE",
+        f"{PODS}/p",
+        {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "wrong"}},
+        409,
+        "Status",
+    ),
+    "a status": ("PUT", f"{PODS}/p/status", {"status": {"phase": "Running", "message": "m"}}, 200, "Pod"),
+    "an ephemeral container": ("PUT", f"{PODS}/p/ephemeralcontainers", EPHEMERAL, 200, "Pod"),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "tree", "code", "kind"), WRITES.values(), ids=WRITES)
+async def test_bodies_of_subresources_in_protobuf(cluster, method, path, tree, code, kind):
+    for where, made in ((PODS, POD), ("/apis/apps/v1/namespaces/default/deployments", DEPLOYMENT)):
+        assert (await ask(cluster, where, method="POST", body=msgspec.json.encode(made))).status == 201
+    if kind == "Pod":
+        now = msgspec.json.decode((await ask(cluster, f"{PODS}/p")).body)
+        tree = {**now, **{key: {**now[key], **value} for key, value in tree.items()}}
+    body = answers.encode(msgspec.json.encode(tree))
+    answer = await ask(cluster, path, PROTOBUF, method=method, body=body, content=PROTOBUF)
+    found = read.read(answer.body, kind)
+    assert (answer.status, found["kind"]) == (code, kind), found
+    if kind == "SubjectAccessReview":
+        assert found["spec"]["extra"] == REVIEW["spec"]["extra"]
+    elif kind == "Scale":
+        assert found["spec"]["replicas"] == 3
+    elif path.endswith("ephemeralcontainers"):
+        assert found["spec"]["ephemeralContainers"][0]["targetContainerName"] == "c"
+    elif path.endswith("status"):
+        assert found["status"]["message"] == "m"
+
+
+async def test_a_patch_is_no_protobuf(cluster):
+    await config(cluster)
+    answer = await ask(cluster, f"{CONFIGS}/x", method="PATCH", body=b"k8s\0", content=PROTOBUF)
+    assert answer.status == 415
+
+
+async def test_a_kind_without_numbers_does_not_come_in_protobuf(cluster):
+    body = answers.envelope("resource.k8s.io/v1", "DeviceClass", b"")
+    path = "/apis/resource.k8s.io/v1/deviceclasses"
+    answer = await ask(cluster, path, method="POST", body=body, content=PROTOBUF)
+    assert (answer.status, msgspec.json.decode(answer.body)["reason"]) == (415, "UnsupportedMediaType")
