@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("footprint",)
+NAMES = ("api", "footprint")
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The cluster that is measured: a fresh one of knarr's own, or that of a kubeconfig; and the load client's process."""
 
+import copy
 import json
 import os
 import shutil
@@ -9,10 +10,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.load import context as tls
 from knarr.app import config, lookup, processes
 from knarr.client import kubeconfig
 
@@ -49,8 +52,11 @@ class Target:
         client.stdin.write(json.dumps(self._cluster) + "\n")
         return client
 
-    def run(self, job: Figures) -> Figures:
-        """Have the client do a job; its figures, and the server's seconds of CPU when that is known."""
+    def run(self, job: Figures, *, lenient: bool = False) -> Figures:
+        """Have the client do a job; its figures, and the server's seconds of CPU when that is known.
+
+        A request that fails ends the benchmark; not so when it is `lenient`.
+        """
         assert self._client.stdin is not None
         assert self._client.stdout is not None
         before = self.cpu()
@@ -62,14 +68,30 @@ class Target:
         figures: Figures = json.loads(line)
         if self.pid:
             figures["server_cpu"] = self.cpu() - before
-        if figures["failures"]:
+        if figures["failures"] and not lenient:
             raise SystemExit(f"{figures['failures']} requests failed, the first with\n{figures['failure']}")
         return figures
+
+    def another(self) -> "Target":
+        """The same cluster with a client process of its own, for what is done meanwhile."""
+        made = copy.copy(self)
+        made._client = made._start()
+        return made
 
     def one(self, method: str, path: str, body: Any = None) -> Figures:
         """A single request on a connection of its own."""
         shape = {"method": method, "path": path, "body": json.dumps(body) if body is not None else ""}
         return self.run({"connections": 1, "count": 1, "requests": [shape]})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request says of who sends it, when no certificate does."""
+        token = self._cluster["token"]
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def connection(self) -> HTTPSConnection:
+        """A connection of this process, for what wants to see the answers."""
+        return HTTPSConnection(self._cluster["address"], self._cluster["port"], context=tls(self._cluster), timeout=300)
 
     def cpu(self) -> float:
         """Seconds of CPU that the server has used, all its threads together."""
