@@ -24,6 +24,7 @@ from knarr.server.routes import Routes
 from knarr.server.version import version
 
 PATHS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
+UNFORMED = ("attach", "exec", "log", "portforward", "proxy")  #: subresources that are streams of somebody else's bytes
 log = logging.getLogger("knarr.server")
 
 
@@ -78,13 +79,19 @@ class Handler:
         await self._allow(user, target)
         if not target.resource:
             return await self._path(request)
-        form = negotiation.form(
+        form = self._form(request, target)
+        return await self._routes.answer(Call(request, target, user, form))
+
+    def _form(self, request: Request, target: Target) -> Form:
+        """The form of the answer; what a pod or an agent says goes through as it is, whatever the client takes."""
+        if target.subresource in UNFORMED:
+            return Form()
+        return negotiation.form(
             request.headers,
             pretty=queries.pretty(request.query),
             protobuf=self._routes.has_protobuf(target),
             watch=target.verb == "watch",
         )
-        return await self._routes.answer(Call(request, target, user, form))
 
     async def _allow(self, user: User, target: Target) -> None:
         asked = authorization.attributes(user, target)

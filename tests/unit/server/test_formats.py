@@ -261,6 +261,11 @@ async def test_bodies_of_subresources_in_protobuf(cluster, method, path, tree, c
         assert found["status"]["message"] == "m"
 
 
+@pytest.mark.parametrize("path", [f"{PODS}/none/log", "/api/v1/namespaces/default/services/none/proxy/"])
+async def test_streams_take_any_accept_header(cluster, path):
+    assert (await ask(cluster, path, "text/plain")).status == 404
+
+
 async def test_a_patch_is_no_protobuf(cluster):
     await config(cluster)
     answer = await ask(cluster, f"{CONFIGS}/x", method="PATCH", body=b"k8s\0", content=PROTOBUF)
