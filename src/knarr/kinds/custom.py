@@ -24,6 +24,18 @@ from knarr.kinds.types.base import Type
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.meta.field import FieldError
 
+#: what is so wrong that expressions are not asked
+BLOCKING = (
+    "FieldValueNotSupported",
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+)
+UNASKED = (
+    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing "
+    "errors to complete validation"
+)
 VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 SUBRESOURCE = ("get", "patch", "update")
 
@@ -87,9 +99,11 @@ class CustomType:
         """What an object breaks of the schema, and when that is kept, of its expressions."""
         before: Any = custom_validation.NEW if old is None else old.content
         found = custom_validation.errors(new.content, self.schema, before)
-        if found or self.expressions is None:
+        if self.expressions is None:
             return found
-        return list(self.expressions(new.content, old.content if old is not None else None))
+        if any(error.reason in BLOCKING for error in found):
+            return [*found, FieldError("FieldValueInvalid", "<nil>", UNASKED)]
+        return [*found, *self.expressions(new.content, old.content if old is not None else None)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +114,26 @@ class Served:
     kinds: tuple[Kind, ...]
 
 
-#: compiles the expressions of a schema; None when it has none
-Compile = Callable[[Schema], Callable[[Tree, Tree | None], Iterable[FieldError]] | None]
+def expressions(schema: Schema) -> Callable[[Tree, Tree | None], Iterable[FieldError]] | None:
+    """The compiled rules of a schema; None when it has none."""
+    if b'"x-kubernetes-validations"' not in msgspec.json.encode(schema):
+        return None
+    from knarr.kinds.custom_expressions import Expressions  # CEL: only where there are expressions
+
+    return Expressions(schema)
 
 
-def served(definition: Tree, compiled: Compile = lambda schema: None) -> Served:
+def served(definition: Tree) -> Served:
     """The kinds of a definition that is established."""
     spec = definition["spec"]
     storage = next(version for version in spec["versions"] if version.get("storage"))
-    stored = kind_of(definition, storage, compiled)
+    stored = kind_of(definition, storage)
     others = [v for v in spec["versions"] if v.get("served") and v is not storage]
-    views = [_view(kind_of(definition, version, compiled), stored) for version in others]
+    views = [_view(kind_of(definition, version), stored) for version in others]
     return Served(stored, (*((stored,) if storage.get("served") else ()), *views))
 
 
-def kind_of(definition: Tree, version: Tree, compiled: Compile = lambda schema: None) -> Kind:
+def kind_of(definition: Tree, version: Tree) -> Kind:
     """One version as a Kind."""
     spec = definition["spec"]
     names = (definition.get("status") or {}).get("acceptedNames") or spec["names"]
@@ -128,7 +147,7 @@ def kind_of(definition: Tree, version: Tree, compiled: Compile = lambda schema: 
         "status" in subresources,
         spec.get("conversion") or {},
         bool(definition["metadata"].get("deletionTimestamp")),
-        compiled(schema),
+        expressions(schema),
     )
     selectable = [entry["jsonPath"] for entry in items(version, "selectableFields")]
     columns = list(items(version, "additionalPrinterColumns"))

@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-import msgspec
-
-from knarr.kinds import custom_names, rules, structural
+from knarr.kinds import custom_names, custom_versions, rules
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Tree
-from knarr.kinds.trees import child, fill, fill_zero, items, keep_spec, keep_status
-from knarr.kinds.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionVersion
+from knarr.kinds.trees import carry, child, fill, fill_zero, items, keep_spec
+from knarr.kinds.types.apiextensions_v1 import (
+    CustomResourceConversion,
+    CustomResourceDefinition,
+    CustomResourceDefinitionNames,
+)
 from knarr.meta import field, names
 from knarr.meta.field import FieldError, at
 
 SCOPES = ("Cluster", "Namespaced")
+STRATEGIES = ("None", "Webhook")
 
 
 def defaults(tree: Tree) -> None:
@@ -43,35 +46,107 @@ def validate(definition: CustomResourceDefinition) -> Iterator[FieldError]:
         if "." not in spec.group:
             yield field.wrong("spec.group", spec.group, "should be a domain with at least one dot")
     yield from rules.required_one_of(spec.scope, SCOPES, "spec.scope")
+    if len({version.name for version in spec.versions}) != len(spec.versions):
+        yield field.wrong("spec.versions", spec.versions, "must contain unique version names")
     if sum(version.storage for version in spec.versions) != 1:
         message = "must have exactly one version marked as storage version"
         yield field.wrong("spec.versions", spec.versions, message)
-    yield from version_rules(spec.versions)
+    if spec.preserveUnknownFields:
+        yield field.wrong("spec.preserveUnknownFields", True, "must be false")
+    yield from custom_versions.rules_of(spec.versions)
     yield from rules.needed("spec.names", plural=spec.names.plural, singular=spec.names.singular)
     yield from rules.needed("spec.names", kind=spec.names.kind, listKind=spec.names.listKind)
-    if not definition.status.storedVersions:
-        yield field.wrong("status.storedVersions", None, "must have at least one stored version")
+    yield from name_rules(spec.names, "spec.names")
+    if spec.conversion is not None:
+        yield from conversion_rules(spec.conversion, "spec.conversion")
+    yield from protection(definition)
+    yield from status_rules(definition)
 
 
-def version_rules(versions: Sequence[CustomResourceDefinitionVersion]) -> Iterator[FieldError]:
-    """Names and schemas; a schema that all versions share is told of once, where upstream keeps it."""
-    schemas = [msgspec.to_builtins(v.schema.openAPIV3Schema) if v.schema is not None else None for v in versions]
-    shared = bool(schemas) and all(schema == schemas[0] for schema in schemas)
-    for index, (version, schema) in enumerate(zip(versions, schemas, strict=True)):
-        path = at("spec", "versions", index)
-        yield from rules.wrong(at(path, "name"), version.name, names.label_1035_errors(version.name))
-        if schema is None:
-            yield field.required(at(path, "schema", "openAPIV3Schema"))
-        elif not shared:
-            yield from structural.root_rules(schema, at(path, "schema", "openAPIV3Schema"))
-        elif index == 0:
-            yield from structural.root_rules(schema, "spec.validation.openAPIV3Schema")
+def name_rules(given: CustomResourceDefinitionNames, path: str) -> Iterator[FieldError]:
+    for key in ("plural", "singular"):
+        if name := getattr(given, key):
+            yield from rules.wrong(at(path, key), name, names.label_1035_errors(name))
+    for key in ("kind", "listKind"):
+        if name := getattr(given, key):
+            for why in names.label_1035_errors(name.lower()):
+                yield field.wrong(at(path, key), name, f"may have mixed case, but should otherwise match: {why}")
+    for key in ("shortNames", "categories"):
+        for index, name in enumerate(getattr(given, key)):
+            yield from rules.wrong(at(path, key, index), name, names.label_1035_errors(name))
+    if given.kind and given.kind == given.listKind:
+        yield field.wrong(at(path, "listKind"), given.listKind, "kind and listKind may not be the same")
+
+
+def conversion_rules(given: CustomResourceConversion, path: str) -> Iterator[FieldError]:
+    yield from rules.required_one_of(given.strategy, STRATEGIES, at(path, "strategy"))
+    config = given.webhook.clientConfig if given.webhook is not None else None
+    if given.strategy != "Webhook":
+        if given.webhook is not None:
+            yield field.forbidden(at(path, "webhook"), "should not be set when strategy is not set to Webhook")
+        return
+    if config is None:
+        yield field.required(at(path, "webhookClientConfig"), "required when strategy is set to Webhook")
+    elif bool(config.url) == (config.service is not None):
+        yield field.required(at(path, "webhookClientConfig"), "exactly one of url or service is required")
+    versions = given.webhook.conversionReviewVersions if given.webhook is not None else []
+    if not versions:
+        yield field.required(at(path, "conversionReviewVersions"), "must specify one or more values")
+    elif "v1" not in versions and "v1beta1" not in versions:
+        why = "must include at least one of v1, v1beta1"
+        yield field.wrong(at(path, "conversionReviewVersions"), versions, why)
+
+
+def protection(definition: CustomResourceDefinition) -> Iterator[FieldError]:
+    """The community's groups are only for what it has approved."""
+    verdict = custom_names.conformance(definition.spec.group, definition.metadata.annotations)
+    path = field.at_key("metadata.annotations", custom_names.APPROVED)
+    if verdict is not None and verdict["reason"] == "MissingAnnotation":
+        yield field.required(path, verdict["message"])
+    elif verdict is not None and verdict["reason"] == "InvalidAnnotation":
+        yield field.wrong(path, definition.metadata.annotations[custom_names.APPROVED], verdict["message"])
+
+
+def status_rules(definition: CustomResourceDefinition) -> Iterator[FieldError]:
+    stored, path = definition.status.storedVersions, "status.storedVersions"
+    if not stored:
+        yield field.wrong(path, None, "must have at least one stored version")
+        return
+    served = [version.name for version in definition.spec.versions]
+    for index, name in enumerate(stored):
+        if name not in served:
+            why = f"missing from spec.versions; {name} was previously a storage version, and must remain in "
+            why += f"spec.versions until a storage migration ensures no data remains persisted in {name} and removes "
+            why += f"{name} from status.storedVersions"
+            yield field.wrong(at(path, index), name, why)
+    storage = next((version.name for version in definition.spec.versions if version.storage), None)
+    if storage is not None and storage not in stored:
+        yield field.wrong(path, stored, f"must have the storage version {storage}")
 
 
 def validate_update(new: CustomResourceDefinition, old: CustomResourceDefinition) -> Iterator[FieldError]:
     yield from validate(new)
-    for name in ("group", "scope"):
-        yield from rules.unchanged(getattr(new.spec, name), getattr(old.spec, name), at("spec", name))
+    if any(found.type == "Established" and found.status == "True" for found in old.status.conditions):
+        yield from rules.unchanged(new.spec.scope, old.spec.scope, "spec.scope")
+        yield from rules.unchanged(new.spec.names.kind, old.spec.names.kind, "spec.names.kind")
+    yield from rules.unchanged(new.spec.group, old.spec.group, "spec.group")
+    yield from rules.unchanged(new.spec.names.plural, old.spec.names.plural, "spec.names.plural")
+
+
+def validate_status(new: CustomResourceDefinition, old: CustomResourceDefinition) -> Iterator[FieldError]:
+    yield from status_rules(new)
+
+
+def keep_status(new: Tree, old: Tree) -> None:
+    """The status stays, but for the storage version's name, which is noted as soon as objects may be stored so."""
+    carry(new, old, "status")
+    status = new.setdefault("status", {})
+    stored = list(status.get("storedVersions") or ())
+    for version in items(child(new, "spec"), "versions"):
+        if version.get("storage") and version.get("name") not in stored:
+            stored.append(version["name"])
+    if stored:
+        new["status"] = status | {"storedVersions": stored}
 
 
 def row(definition: CustomResourceDefinition, now: datetime) -> Sequence[object]:
@@ -97,6 +172,7 @@ KIND = Kind(
     prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
+    validate_status=validate_status,
     columns=(NAME_COLUMN, Column("Created At", "date")),
     row=row,
 )

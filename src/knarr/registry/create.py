@@ -46,7 +46,7 @@ async def _write(core: Core, kind: Kind, namespace: str, tree: Tree, options: Op
     kind.prepare_create(tree)
     if is_service(kind):
         services.complete(tree, None)
-    pipeline.validate_create(kind, tree, options)
+    await pipeline.apart(kind, pipeline.validate_create, tree, options)
     name: str = tree["metadata"]["name"]
     resource = core.resource(kind)
     if resource.get(namespace, name) is not None:

@@ -48,7 +48,7 @@ async def modify(
         await pipeline.admit(kind, new, before, options)
         _prepare(kind, new, before, subresource)
         pipeline.set_managers(new, fields)
-        pipeline.validate_update(kind, new, old, options, subresource)
+        await pipeline.apart(kind, pipeline.validate_update, new, old, options, subresource)
         await pipeline.approve(new, before, options)
         try:
             return await _write(core, kind, new, old, before, options)

@@ -1,6 +1,7 @@
 """The way of an object into the store: read, default, admit, prepare, validate, encode. Shared by all writing verbs."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -119,6 +120,14 @@ def check(kind: Kind, name: str, errors: Iterable[FieldError]) -> None:
     """Refuse an object that breaks a rule."""
     if found := list(errors):
         raise invalid(kind.kind, kind.group, name, found)
+
+
+async def apart(kind: Kind, check: Callable[..., None], *arguments: Any) -> None:
+    """Run a check of an object; in a thread where expressions take part, which may take their time."""
+    if kind.custom is not None and kind.custom.expressions is not None:
+        await asyncio.to_thread(check, kind, *arguments)
+    else:
+        check(kind, *arguments)
 
 
 def validate_create(kind: Kind, tree: Tree, options: Options) -> None:

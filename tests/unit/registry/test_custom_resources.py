@@ -54,8 +54,8 @@ def a_foo(name="x", **spec):
 
 async def until(condition):
     async with asyncio.timeout(5):
-        while not (found := condition()):
-            await asyncio.sleep(0)  # noqa: ASYNC110 (anything may make it true)
+        while not (found := condition()):  # noqa: ASYNC110
+            await asyncio.sleep(0)
     return found
 
 
@@ -186,3 +186,39 @@ async def test_a_changed_schema_holds_for_what_was_stored(registry, foos, defini
     patch = {"spec": {"versions": [version]}}
     await registry.patch(definitions, "", "foos.example.com", "merge", patch)
     await until(lambda: registry.find(foos, "ns", "x").tree()["spec"] == {"m": 7})
+
+
+RULED = {
+    "type": "object",
+    "properties": {
+        "spec": {
+            "type": "object",
+            "x-kubernetes-validations": [
+                {"rule": "self.min <= self.max", "messageExpression": "'min ' + string(self.min) + ' is above max'"},
+                {"rule": "self.title == oldSelf.title", "message": "the title is fixed", "fieldPath": ".title"},
+            ],
+            "properties": {"min": {"type": "integer"}, "max": {"type": "integer"}, "title": {"type": "string"}},
+        }
+    },
+}
+
+
+async def test_expressions_are_asked_of_new_and_changed_objects(registry, definitions):
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": RULED}}
+    await registry.create(definitions, "", a_definition(versions=[version]))
+    foos = await until(lambda: registry.kinds.by_resource("example.com", "v1", "foos"))
+    with pytest.raises(Invalid) as refused:
+        await registry.create(foos, "ns", a_foo(min=3, max=2, title="a"))
+    assert 'spec: Invalid value: "object": min 3 is above max' in refused.value.message
+    await registry.create(foos, "ns", a_foo(min=1, max=2, title="a"))
+    with pytest.raises(Invalid) as refused:
+        await registry.patch(foos, "ns", "x", "merge", {"spec": {"title": "b"}})
+    assert 'spec.title: Invalid value: "object": the title is fixed' in refused.value.message
+
+
+async def test_expressions_that_cannot_be_compiled_are_refused_with_their_definition(registry, definitions):
+    schema = {"type": "object", "x-kubernetes-validations": [{"rule": "self.nope > 1"}]}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    with pytest.raises(Invalid) as refused:
+        await registry.create(definitions, "", a_definition(versions=[version]))
+    assert "undefined field 'nope'\n | self.nope > 1\n | ....^" in refused.value.message

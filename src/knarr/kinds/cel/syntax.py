@@ -1,0 +1,391 @@
+"""CEL text to a tree of expressions. Macros (`has`, `all`, `map`, ...) become nodes of their own.
+
+Grammar: https://github.com/google/cel-spec/blob/master/doc/langdef.md, with the optional syntax `a.?b`, `a[?k]`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+DEEPEST = 250  #: nested expressions
+LONGEST = 100_000  #: characters
+
+
+class Malformed(Exception):
+    """The text cannot be compiled; `at` is an offset into it."""
+
+    def __init__(self, at: int, why: str) -> None:
+        super().__init__(why)
+        self.at, self.why = at, why
+
+    def text(self, source: str) -> str:
+        """The complaint with the place shown, as cel-go prints it."""
+        before = source[: self.at]
+        line, column = before.count("\n") + 1, self.at - (before.rfind("\n") + 1)
+        shown = source.split("\n")[line - 1] if source else ""
+        return f"ERROR: <input>:{line}:{column + 1}: {self.why}\n | {shown}\n | {'.' * column}^"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(Node):
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Node):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Node):
+    of: Node
+    field: str
+    test: bool = False  #: has(a.b)
+    optional: bool = False  #: a.?b
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    """A function or operator; of a method, the target is the first argument."""
+
+    function: str
+    args: tuple[Node, ...]
+    method: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf(Node):
+    items: tuple[Node, ...]
+    optional: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf(Node):
+    entries: tuple[tuple[Node, Node, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Macro(Node):
+    """A loop over a list or map: all, exists, exists_one, map, filter, ...; optMap and optFlatMap; cel.bind."""
+
+    name: str
+    of: Node
+    variables: tuple[str, ...]
+    args: tuple[Node, ...]
+
+
+class Uint(int):
+    """An unsigned integer."""
+
+    __slots__ = ()
+
+
+#: macros by name: the numbers of arguments that they take, and how many of those name variables
+MACROS: dict[str, dict[int, int]] = {
+    "all": {2: 1, 3: 2},
+    "exists": {2: 1, 3: 2},
+    "exists_one": {2: 1},
+    "existsOne": {2: 1, 3: 2},
+    "map": {2: 1, 3: 1},
+    "filter": {2: 1},
+    "transformList": {3: 2, 4: 2},
+    "transformMap": {3: 2, 4: 2},
+    "optMap": {2: 1},
+    "optFlatMap": {2: 1},
+}
+RESERVED = frozenset(
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
+)
+BINARY = ("||", "&&", ("==", "!=", "<=", ">=", "<", ">", "in"), ("+", "-"), ("*", "/", "%"))
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|//[^\n]*)
+    |(?P<float>\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\.\d+(?:[eE][+-]?\d+)?)
+    |(?P<int>0[xX][0-9a-fA-F]+[uU]?|\d+[uU]?)
+    |(?P<string>[rRbB]{0,2}(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
+    |(?P<name>[_a-zA-Z][_a-zA-Z0-9]*)
+    |(?P<quoted>`[a-zA-Z0-9_.\-/ ]+`)
+    |(?P<op>\.\?|\[\?|&&|\|\||==|!=|<=|>=|[-+*/%<>!?:.,()\[\]{}])""",
+    re.VERBOSE | re.DOTALL,
+)
+_RAW = re.compile(r"([rRbB]{0,2})(\"\"\"|'''|\"|')(.*)\2", re.DOTALL)
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|X[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.DOTALL)
+_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    kind: str
+    text: str
+    at: int
+
+
+def parse(source: str) -> Node:
+    """The expression of a text; raises Malformed."""
+    if len(source) > LONGEST:
+        raise Malformed(0, f"expression code point size exceeds limit: size: {len(source)}, limit {LONGEST}")
+    return _Parser(source).whole()
+
+
+def tokens(source: str) -> list[Token]:
+    found, at = [], 0
+    while at < len(source):
+        match = _TOKEN.match(source, at)
+        if match is None:
+            raise Malformed(at, f"Syntax error: token recognition error at: '{source[at]}'")
+        kind = match.lastgroup or ""
+        if kind != "space":
+            found.append(Token(kind, match[0], at))
+        at = match.end()
+    return [*found, Token("end", "<EOF>", len(source))]
+
+
+class _Parser:
+    def __init__(self, source: str) -> None:
+        self._tokens = tokens(source)
+        self._at = 0
+        self._depth = 0
+
+    @property
+    def _next(self) -> Token:
+        return self._tokens[self._at]
+
+    def _take(self) -> Token:
+        token = self._next
+        self._at += 1
+        return token
+
+    def _is(self, *texts: str) -> bool:
+        token = self._next
+        return token.text in texts and token.kind in ("op", "name")
+
+    def _expect(self, text: str) -> Token:
+        if not self._is(text):
+            self._fail(f"missing '{text}' at")
+        return self._take()
+
+    def _fail(self, why: str = "mismatched input") -> NoReturn:
+        raise Malformed(self._next.at, f"Syntax error: {why} '{self._next.text}'")
+
+    def whole(self) -> Node:
+        found = self.expression()
+        if self._next.kind != "end":
+            self._fail()
+        return found
+
+    def expression(self) -> Node:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise Malformed(self._next.at, f"expression recursion limit exceeded: {DEEPEST}")
+        found = self._binary(0)
+        if self._is("?"):
+            mark = self._take()
+            yes = self._binary(0)
+            self._expect(":")
+            found = Call(mark.at, "_?_:_", (found, yes, self.expression()))
+        self._depth -= 1
+        return found
+
+    def _binary(self, level: int) -> Node:
+        if level == len(BINARY):
+            return self._unary()
+        found = self._binary(level + 1)
+        operators = BINARY[level]
+        while self._is(*((operators,) if isinstance(operators, str) else operators)):
+            mark = self._take()
+            name = "@in" if mark.text == "in" else f"_{mark.text}_"
+            found = Call(mark.at, name, (found, self._binary(level + 1)))
+        return found
+
+    def _unary(self) -> Node:
+        if self._is("!", "-"):
+            mark = self._take()
+            if mark.text == "-" and self._next.kind in ("int", "float"):
+                return self._member(self._number(self._take(), "-"))
+            self._depth += 1
+            if self._depth > DEEPEST:
+                raise Malformed(mark.at, f"expression recursion limit exceeded: {DEEPEST}")
+            inner = self._unary()
+            self._depth -= 1
+            return Call(mark.at, f"{mark.text}_", (inner,))
+        return self._member(self._primary())
+
+    def _member(self, found: Node) -> Node:
+        while self._is(".", ".?", "[", "[?"):
+            mark = self._take()
+            if mark.text in ("[", "[?"):
+                index = self.expression()
+                self._expect("]")
+                found = Call(mark.at, "_[_]" if mark.text == "[" else "_[?_]", (found, index))
+                continue
+            name = self._take()
+            if name.kind not in ("name", "quoted"):
+                self._at -= 1
+                self._fail()
+            field = name.text.strip("`")
+            if mark.text == "." and self._is("("):
+                found = self._method(found, field, name)
+            else:
+                found = Select(mark.at, found, field, optional=mark.text == ".?")
+        return found
+
+    def _method(self, target: Node, name: str, token: Token) -> Node:
+        opened = self._take()
+        args = self._arguments(")")
+        if isinstance(target, Name) and (target.name, name, len(args)) == ("cel", "bind", 3):
+            return Macro(opened.at, "bind", args[1], (_variable(args[0]),), (args[2],))
+        if name in MACROS and len(args) in MACROS[name]:
+            count = MACROS[name][len(args)]
+            names = tuple(_variable(arg) for arg in args[:count])
+            return Macro(opened.at, name, target, names, tuple(args[count:]))
+        return Call(opened.at, name, (target, *args), method=True)
+
+    def _arguments(self, end: str) -> list[Node]:
+        found: list[Node] = []
+        while not self._is(end):
+            found.append(self.expression())
+            if not self._is(","):
+                break
+            self._take()
+        self._expect(end)
+        return found
+
+    def _primary(self) -> Node:
+        token = self._take()
+        if token.kind in ("int", "float"):
+            return self._number(token)
+        if token.kind == "string":
+            return Literal(token.at, text_of(token))
+        if token.kind == "name":
+            return self._named(token)
+        if token.kind == "op":
+            if token.text == "(":
+                found = self.expression()
+                self._expect(")")
+                return found
+            if token.text == "[":
+                return self._list(token)
+            if token.text == "[?":
+                self._at -= 1
+                return self._list(self._take(), first=True)
+            if token.text == "{":
+                return self._map(token)
+            if token.text == "." and self._next.kind == "name":
+                return self._named(self._take())
+        raise Malformed(token.at, f"Syntax error: mismatched input '{token.text}'")
+
+    def _named(self, token: Token) -> Node:
+        if token.text in ("true", "false", "null"):
+            return Literal(token.at, {"true": True, "false": False, "null": None}[token.text])
+        if token.text in RESERVED or token.text == "in":
+            raise Malformed(token.at, f"reserved identifier: {token.text}")
+        if not self._is("("):
+            return Name(token.at, token.text)
+        opened = self._take()
+        args = self._arguments(")")
+        if token.text == "has" and len(args) == 1:
+            inner = args[0]
+            if not isinstance(inner, Select):
+                raise Malformed(opened.at, "invalid argument to has() macro")
+            return Select(opened.at, inner.of, inner.field, test=True)
+        return Call(opened.at, token.text, tuple(args))
+
+    def _list(self, token: Token, *, first: bool = False) -> Node:
+        items: list[Node] = []
+        optional: set[int] = set()
+        while not self._is("]"):
+            if first or self._is("?"):
+                if not first:
+                    self._take()
+                first = False
+                optional.add(len(items))
+            items.append(self.expression())
+            if not self._is(","):
+                break
+            self._take()
+        self._expect("]")
+        return ListOf(token.at, tuple(items), frozenset(optional))
+
+    def _map(self, token: Token) -> Node:
+        entries: list[tuple[Node, Node, bool]] = []
+        while not self._is("}"):
+            optional = self._is("?")
+            if optional:
+                self._take()
+            key = self.expression()
+            self._expect(":")
+            entries.append((key, self.expression(), optional))
+            if not self._is(","):
+                break
+            self._take()
+        self._expect("}")
+        return MapOf(token.at, tuple(entries))
+
+    def _number(self, token: Token, sign: str = "") -> Literal:
+        text = token.text
+        if token.kind == "float":
+            return Literal(token.at, float(sign + text))
+        unsigned = text[-1] in "uU"
+        value = int(sign + (text.rstrip("uU")), 0 if text[:2] in ("0x", "0X") else 10)
+        if unsigned:
+            if not 0 <= value < 1 << 64:
+                raise Malformed(token.at, "invalid uint literal")
+            return Literal(token.at, Uint(value))
+        if not -(1 << 63) <= value < 1 << 63:
+            raise Malformed(token.at, "invalid int literal")
+        return Literal(token.at, value)
+
+
+def _variable(node: Node) -> str:
+    if not isinstance(node, Name):
+        raise Malformed(node.at, "argument must be a simple name")
+    return node.name
+
+
+def text_of(token: Token) -> str | bytes:
+    """The value of a string or bytes literal."""
+    found = _RAW.fullmatch(token.text)
+    assert found is not None, "the tokenizer matched a string"
+    prefix, text = found[1].lower(), found[3]
+    if "b" in prefix:
+        if "r" in prefix or "\\" not in text:
+            return text.encode()
+        return _ESCAPE.sub(_escaped(token, chr), text).encode("latin-1", "replace")
+    return text if "r" in prefix else _ESCAPE.sub(_escaped(token, chr), text)
+
+
+def _escaped(token: Token, character: Callable[[int], str]) -> Callable[[re.Match[str]], str]:
+    def replace(match: re.Match[str]) -> str:
+        code = match[1]
+        if code[0] in "xXuU" and len(code) > 1:
+            return character(int(code[1:], 16))
+        if len(code) == 3:
+            return character(int(code, 8))
+        if code in _SIMPLE or code in "\\'\"`?":
+            return _SIMPLE.get(code, code)
+        raise Malformed(token.at, f"Syntax error: token recognition error at: '\\{code}'")
+
+    return replace
