@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from knarr.kinds import cells, rules
-from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
-from knarr.kinds.trees import keep_spec, keep_status
+from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Part, Tree
+from knarr.kinds.trees import items, keep_spec, keep_status
 from knarr.kinds.types.certificates_v1 import CertificateSigningRequest
 from knarr.meta import field, names
 from knarr.meta.field import FieldError
@@ -48,6 +48,40 @@ def validate_update(new: CertificateSigningRequest, old: CertificateSigningReque
     yield from rules.unchanged(new.spec, old.spec, "spec")
 
 
+DECISIONS = ("Approved", "Denied")
+
+
+def prepare_approval(new: Tree, old: Tree) -> None:
+    """An approval decides and does nothing else."""
+    decided = {"status": dict(new.get("status") or {})}
+    new["spec"] = old["spec"]
+    _decide(new, old, decided)
+
+
+def prepare_status(new: Tree, old: Tree) -> None:
+    """A signer tells what became of it, and decides nothing."""
+    keep_spec(new, old)
+    _decide(new, new, old)
+
+
+def _decide(new: Tree, status: Tree, decided: Tree) -> None:
+    """Take the status of one, but the decisions of another."""
+    decisions = [c for c in items(decided.get("status") or {}, "conditions") if c.get("type") in DECISIONS]
+    others = [c for c in items(status.get("status") or {}, "conditions") if c.get("type") not in DECISIONS]
+    kept = {key: value for key, value in (status.get("status") or {}).items() if key != "conditions"}
+    new["status"] = kept | ({"conditions": decisions + others} if decisions or others else {})
+
+
+def validate_approval(new: CertificateSigningRequest, old: CertificateSigningRequest) -> Iterator[FieldError]:
+    path = "status.conditions"
+    types = [condition.type for condition in new.status.conditions]
+    for condition in old.status.conditions:
+        if condition.type in DECISIONS and condition.type not in types:
+            yield field.forbidden(path, f'updates may not remove a condition of type "{condition.type}"')
+    if set(DECISIONS) <= set(types):
+        yield field.wrong(path, "Denied", "Approved and Denied conditions are mutually exclusive")
+
+
 def state(request: CertificateSigningRequest) -> str:
     """The Condition column: approved or denied, failed, issued."""
     words = [c.type for c in request.status.conditions if c.type in ("Approved", "Denied")][:1] or ["Pending"]
@@ -83,7 +117,8 @@ KIND = Kind(
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=keep_status,
-    prepare_status=keep_spec,
+    prepare_status=prepare_status,
+    parts={"approval": Part(prepare_approval, validate_approval)},
     validate=validate,
     validate_update=validate_update,
     columns=(

@@ -8,6 +8,7 @@ from pathlib import Path
 from knarr.kinds.kind import Kind
 from knarr.registry.registry import Registry
 from knarr.registry.views import stored
+from knarr.server.admission.certificates import CertificateSigners
 from knarr.server.admission.chain import default_plugins
 from knarr.server.admission.charging import charging
 from knarr.server.agents import Agents
@@ -65,7 +66,9 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     agents = Agents(state, settings.agents) if settings.agents is not None else None
     streams, proxies = PodStreams(agents), Proxies(state, agents)
     plugins = default_plugins(charging(registry), lambda kind: versions(registry, kind))
-    plugins = replace(plugins, validating=(NoEscalation(authorizer, rbac), *plugins.validating))
+    plugins = replace(
+        plugins, validating=(NoEscalation(authorizer, rbac), CertificateSigners(authorizer), *plugins.validating)
+    )
     resources = Resources(registry, plugins, state)
     routes = Routes(registry, resources, reviews, state, streams, proxies, service_accounts)
     discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from knarr.server.admission import Plugin
+from knarr.server.admission.certificate_requester import CertificateRequester
+from knarr.server.admission.certificates import CertificateSubjectRestriction
 from knarr.server.admission.claim_protection import StorageObjectInUseProtection
+from knarr.server.admission.claim_resize import PersistentVolumeClaimResize
 from knarr.server.admission.ingress_class import DefaultIngressClass
 from knarr.server.admission.limit_bounds import LimitBounds
 from knarr.server.admission.limit_defaults import LimitDefaults
@@ -16,6 +19,7 @@ from knarr.server.admission.node_restriction import NodeRestriction
 from knarr.server.admission.pod_security import PodSecurity
 from knarr.server.admission.priority import Priority
 from knarr.server.admission.quota import Charge, ResourceQuotas
+from knarr.server.admission.runtime_class import RuntimeClasses
 from knarr.server.admission.service_account import ServiceAccounts
 from knarr.server.admission.storage_class import DefaultStorageClass
 from knarr.server.admission.taint_nodes import TaintNodesByCondition
@@ -44,8 +48,17 @@ def default_plugins(charge: Charge, versions: Versions) -> Plugins:
             DefaultTolerationSeconds(),
             DefaultStorageClass(),
             StorageObjectInUseProtection(),
+            RuntimeClasses(),
             DefaultIngressClass(),
             MutatingWebhooks(versions),
+            CertificateRequester(),
         ),
-        (LimitBounds(), PodSecurity(), ValidatingWebhooks(versions), ResourceQuotas(charge)),
+        (
+            LimitBounds(),
+            PodSecurity(),
+            PersistentVolumeClaimResize(),
+            CertificateSubjectRestriction(),
+            ValidatingWebhooks(versions),
+            ResourceQuotas(charge),
+        ),
     )

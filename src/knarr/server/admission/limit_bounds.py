@@ -24,9 +24,8 @@ class LimitBounds:
             return
         found = admission.object()
         for range_ in ranges:
-            wrong = list(outside(range_, found))
-            if wrong:
-                raise admission.refuse(wrong[0] if len(wrong) == 1 else f"[{', '.join(dict.fromkeys(wrong))}]")
+            if wrong := list(dict.fromkeys(outside(range_, found))):
+                raise admission.refuse(wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]")
 
 
 def _looks_at(admission: Admission) -> bool:
