@@ -37,7 +37,7 @@ def decode_json(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
     if not isinstance(value, dict):
         wanted = f"json: cannot unmarshal {go_name(value)} into Go value of type {_GO_HEAD}"
         unrecognized(body, kind, f"json parse error: {wanted}")
-    return value, _duplicates(body, value)
+    return value, duplicates(body, value)
 
 
 def decode_yaml(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
@@ -45,13 +45,13 @@ def decode_yaml(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
     from knarr.kinds import yaml_text  # PyYAML takes 15 ms to import, and most clients send JSON
 
     try:
-        value, duplicates = yaml_text.load(body.decode(errors="replace"), MAX_DEPTH)
+        value, twice = yaml_text.load(body.decode(errors="replace"), MAX_DEPTH)
     except yaml_text.Unreadable as error:
         unrecognized(body, kind, str(error), what="")
     if not isinstance(value, dict):
         wanted = f"json: cannot unmarshal {go_name(value)} into Go value of type {_GO_HEAD}"
         unrecognized(body, kind, f"json parse error: {wanted}")
-    return value, duplicates
+    return value, twice
 
 
 def decode_apply(body: bytes) -> tuple[Tree, list[str]]:
@@ -133,7 +133,7 @@ def _go_syntax_error(body: bytes, error: Exception) -> str:
     return f"invalid character {character!r} {where}"
 
 
-def _duplicates(body: bytes, value: Any) -> list[str]:
+def duplicates(body: bytes, value: Any) -> list[str]:
     """Complaints of keys that an object of the text has twice, at most MOST_COMPLAINTS of them.
 
     A repeated key is lost in decoding, and its quotes with it; so equal counts of quotes prove that there is none,

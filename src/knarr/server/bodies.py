@@ -79,8 +79,8 @@ def check_kind(tree: Tree, expected: Kind, table: KindTable) -> None:
     raise BadRequest(f"{head}converting ({short}.{kind}) to ({package}.{expected.kind}): unknown conversion")
 
 
-def patch(request: Request) -> Any:
-    """The document of a JSON, merge or strategic merge patch."""
+def patch(request: Request) -> tuple[Any, list[str]]:
+    """The document of a JSON, merge or strategic merge patch, and complaints of the keys that a merge has twice."""
     try:
         found = msgspec.json.decode(request.body)
         if decode.too_deep(request.body, found):
@@ -89,10 +89,12 @@ def patch(request: Request) -> Any:
         raise BadRequest(f"error decoding patch: {error}") from None
     except RecursionError:
         raise BadRequest("error decoding patch: exceeded max depth") from None
-    if not isinstance(found, dict) and negotiation.media_type(request.headers) != JSON_PATCH:
+    if negotiation.media_type(request.headers) == JSON_PATCH:
+        return found, []
+    if not isinstance(found, dict):
         wanted = "Go value of type map[string]interface {}"
         raise BadRequest(f"error decoding patch: json: cannot unmarshal {decode.go_name(found)} into {wanted}")
-    return found
+    return found, decode.duplicates(request.body, found)
 
 
 class _Preconditions(msgspec.Struct):

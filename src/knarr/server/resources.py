@@ -173,8 +173,9 @@ class Resources:
         if how is None:
             raise status.unsupported_patch()
         asked = queries.write_options(call.request.query, "PatchOptions")
-        options = self._options(call, kind, asked, "update", [])
-        namespace, body = target.namespace if kind.namespaced else "", bodies.patch(call.request)
+        body, duplicates = bodies.patch(call.request)
+        options = self._options(call, kind, asked, "update", duplicates)
+        namespace = target.namespace if kind.namespaced else ""
         if target.subresource == "scale":
             scale = await self._registry.patch_scale(stored(kind), namespace, target.name, how, body, options)
             return self._show(call, form_of(SCALE, kind), 200, scale, options.warnings)

@@ -277,3 +277,20 @@ async def test_a_kind_without_numbers_does_not_come_in_protobuf(cluster):
     path = "/apis/resource.k8s.io/v1/deviceclasses"
     answer = await ask(cluster, path, method="POST", body=body, content=PROTOBUF)
     assert (answer.status, msgspec.json.decode(answer.body)["reason"]) == (415, "UnsupportedMediaType")
+
+
+MERGE = "application/merge-patch+json"
+TWICE = b'{"data":{"a":"1","a":"2"},"datta":{}}'
+COMPLAINTS = ['duplicate field "data.a"', 'unknown field "datta"']
+
+
+@pytest.mark.parametrize("content", [MERGE, "application/strategic-merge-patch+json"])
+async def test_a_patch_that_says_a_thing_twice_is_refused_or_warned_of(cluster, content):
+    await config(cluster)
+    query = [("fieldValidation", "Strict")]
+    answer = await ask(cluster, f"{CONFIGS}/x", method="PATCH", body=TWICE, content=content, query=query)
+    assert 400 <= answer.status < 500
+    assert "strict decoding error: " + ", ".join(COMPLAINTS) in msgspec.json.decode(answer.body)["message"]
+    answer = await ask(cluster, f"{CONFIGS}/x", method="PATCH", body=TWICE, content=content)
+    told = [text.replace('\\"', '"') for text in answer.headers["warning"].split("\n")]
+    assert told == [f'299 - "{text}"' for text in COMPLAINTS]
