@@ -2,7 +2,7 @@
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta import clock
-from knarr.meta.errors import Unclassified
+from knarr.meta.errors import BadRequest
 from knarr.registry.core import Core, Options
 from knarr.registry.entry import Entry
 from knarr.registry.modify import conflict, modify
@@ -12,7 +12,7 @@ async def bind(core: Core, kind: Kind, namespace: str, name: str, body: Tree, op
     """Set the pod's node to the binding's target; raises Conflict when it has one or is on its way out."""
     node = (body.get("target") or {}).get("name", "")
     if not node:
-        raise Unclassified("target.name: Required value")
+        raise BadRequest("target.name: Required value")
     wanted = body.get("metadata") or {}
 
     async def change(pod: Tree) -> Tree:
@@ -26,6 +26,8 @@ async def bind(core: Core, kind: Kind, namespace: str, name: str, body: Tree, op
         pod["metadata"].setdefault("annotations", {}).update(wanted.get("annotations") or {})
         if not pod["metadata"]["annotations"]:
             del pod["metadata"]["annotations"]
+        if labels := wanted.get("labels"):
+            pod["metadata"]["labels"] = {**labels, **(pod["metadata"].get("labels") or {})}
         pod["spec"]["nodeName"] = node
         scheduled(pod["status"])
         return pod

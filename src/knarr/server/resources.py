@@ -59,7 +59,7 @@ class Resources:
         elif target.verb not in kind.verbs:
             raise status.no_such_method()
         if kind.namespaced and not target.namespace and target.verb not in ("list", "watch"):
-            raise status.no_such_method()
+            raise status.no_such_resource() if target.name else status.no_such_method()
         try:
             return await self._verbs[target.verb](call, kind)
         except ApiError as error:
@@ -228,8 +228,17 @@ class Resources:
             asked,
             labels=options.labels,
             fields=views.fields(kind, options.fields),
+            limit=options.limit,
         )
         return self._page(call, kind, page)
+
+    async def ask(self, call: Call, kind: Kind, verb: str, tree: Tree, *, dry_run: bool = False) -> None:
+        """Let webhooks look at a request that is no write of the kind: they may change its `tree`, or refuse it."""
+        target = call.target
+        admission = Admission(
+            verb, kind, target.namespace, target.name, call.user, target.subresource, tree, dry_run=dry_run
+        )
+        await admit(self._plugins.webhooks, admission, self._state)
 
     def _options(
         self, call: Call, kind: Kind, asked: queries.WriteOptions, verb: str, duplicates: Sequence[str]

@@ -1,15 +1,18 @@
 """From a request's target to what answers it: stored kinds, reviews, and the subresources that do something."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from knarr.client.transport import Response
 from knarr.kinds.kind import Kind
-from knarr.kinds.types.core_v1 import Pod
+from knarr.kinds.types.core_v1 import Node, Pod
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.meta.errors import NotFound
 from knarr.registry.core import Options
+from knarr.registry.delete import check_preconditions
 from knarr.registry.registry import Registry
 from knarr.server import bodies, component_statuses, eviction, status, token_requests
+from knarr.server.admission.webhooks import BODIES
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
 from knarr.server.call import Call, warning
 from knarr.server.paths import Target
@@ -23,6 +26,9 @@ from knarr.server.state import RegistryState
 from knarr.server.virtual import VIRTUAL, Virtual
 
 STREAMS = ("log", "exec", "attach", "portforward")
+CONNECTS = ("exec", "attach", "portforward", "proxy")
+FLAGS = ("stdin", "stdout", "stderr", "tty")
+TOPOLOGY = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 REVIEWS = {(v.group, v.version, v.plural): v for v in VIRTUAL}
 
 
@@ -66,6 +72,8 @@ class Routes:
         if kind is None:
             return self._unknown(call)
         if not target.group and target.subresource:
+            if target.subresource in CONNECTS:
+                await self._connect(call, kind)
             if target.resource == "pods" and target.subresource in STREAMS:
                 return await self._streams.answer(call.request, self._pod(call), target.subresource)
             if target.resource in PROXIED and target.subresource == "proxy":
@@ -78,6 +86,18 @@ class Routes:
             said = [text for text in (answer.headers.get("warning"), warning(kind.deprecation)) if text]
             answer.headers["warning"] = "\n".join(said)
         return answer
+
+    async def _connect(self, call: Call, kind: Kind) -> None:
+        """Let webhooks look at what opens a connection; its options are the query."""
+        if (body := BODIES.get((kind.plural, call.target.subresource))) is None:
+            return
+        given: dict[str, Any] = {"kind": body[2], "apiVersion": body[1]}
+        for key, value in call.request.query:
+            if key == "command":
+                given.setdefault(key, []).append(value)
+            else:
+                given[key] = value in ("1", "true") if key in FLAGS else value
+        await self._resources.ask(call, kind, "connect", given)
 
     def _unknown(self, call: Call) -> Response:
         """A Status inside a group version that is served, plain text outside."""
@@ -104,26 +124,43 @@ class Routes:
         tree = bodies.typed(call.request, virtual.kind, virtual.type_name)
         if virtual.kind == "Binding":
             name = (tree.get("metadata") or {}).get("name") or ""
-            await self._registry.bind(self._kind("pods"), target.namespace, name, tree)
+            asked = write_options(call.request.query, "CreateOptions")
+            await self._place(call, name, tree, dry_run=asked.dry_run)
             return call.answer(201, status.success(201))
         return call.answer(201, await self._reviews.review(virtual, target.namespace, tree, call.user))
 
     async def _bind(self, call: Call) -> Response:
         asked = write_options(call.request.query, "CreateOptions")
         tree = bodies.typed(call.request, "Binding", "core_v1.Binding")
-        options = Options(dry_run=asked.dry_run, field_manager=call.manager, user=call.user.name)
-        await self._registry.bind(self._kind("pods"), call.target.namespace, call.target.name, tree, options)
+        kind, target = self._kind("pods"), call.target
+        await self._resources.ask(call, kind, "create", tree, dry_run=asked.dry_run)
+        await self._place(call, target.name, tree, dry_run=asked.dry_run)
         return call.answer(201, status.success(201))
+
+    async def _place(self, call: Call, name: str, binding: dict[str, Any], *, dry_run: bool) -> None:
+        """Bind a pod; it takes over where its node is."""
+        node = await self._state.get(Node, "", (binding.get("target") or {}).get("name") or "")
+        if node is not None:
+            where = {key: node.metadata.labels[key] for key in TOPOLOGY if key in node.metadata.labels}
+            metadata = binding.setdefault("metadata", {})
+            metadata["labels"] = {**(metadata.get("labels") or {}), **where}
+        options = Options(dry_run=dry_run, field_manager=call.manager, user=call.user.name)
+        await self._registry.bind(self._kind("pods"), call.target.namespace, name, binding, options)
 
     async def _evict(self, call: Call) -> Response:
         target = call.target
         pod = self._pod(call)
         asked = bodies.eviction_options(call.request)
+        kind = self._kind("pods")
+        check_preconditions(kind, self._registry.find(kind, target.namespace, target.name), asked)
+        about = {"name": target.name, "namespace": target.namespace}
+        tree: dict[str, Any] = {"kind": "Eviction", "apiVersion": "policy/v1", "metadata": about}
+        await self._resources.ask(call, kind, "create", tree, dry_run=asked.dry_run)
         budgets = await self._state.list(PodDisruptionBudget, target.namespace)
         budget = eviction.budget_of(pod, budgets)
         if budget is not None and not asked.dry_run:
             await eviction.count(self._registry, budget, pod.metadata.name)
-        await self._registry.delete(self._kind("pods"), target.namespace, target.name, asked)
+        await self._registry.delete(kind, target.namespace, target.name, asked)
         return call.answer(201, status.success(201))
 
     async def _token(self, call: Call) -> Response:

@@ -316,3 +316,36 @@ async def test_a_service_is_asked_at_its_endpoint_under_its_name(hook):
     assert json.loads(await post(place, config.caBundle, review, 5.0))["response"] == {"uid": "u", "allowed": True}
     with pytest.raises(CallFailed, match='no endpoints available for service "hook"'):
         await place_of(config, World(service))
+
+
+POD = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}"
+ELSEWHERE = {
+    "an eviction": ("pods/eviction", "CREATE", "POST", "eviction", {}, "Eviction"),
+    "a binding": ("pods/binding", "CREATE", "POST", "binding", {"target": {"name": "n"}}, "Binding"),
+    "a command": ("pods/exec", "CONNECT", "POST", "exec?command=ls&command=-l&stdin=1", {}, "PodExecOptions"),
+}
+
+
+@pytest.mark.parametrize(("resource", "operation", "method", "path", "body", "kind"), ELSEWHERE.values(), ids=ELSEWHERE)
+async def test_a_webhook_is_asked_about(cluster, hook, resource, operation, method, path, body, kind):
+    rule = {**RULE, "resources": [resource], "operations": [operation]}
+    await cluster.apply(hook.configuration("ValidatingWebhookConfiguration", "a", deny("no"), rules=[rule]), POD)
+    path, _, query = path.partition("?")
+    pairs = [tuple(pair.split("=")) for pair in query.split("&") if pair]
+    with pytest.raises(ApiError, match="denied the request: no"):
+        url = f"/api/v1/namespaces/default/pods/p/{path}"
+        await cluster.api.raw(method, url, query=pairs, body=json.dumps(body).encode(), headers=JSON)
+    asked = hook.asked[0][1]
+    assert (asked["operation"], asked["kind"]["kind"], asked["subResource"]) == (operation, kind, path)
+    assert asked["resource"]["resource"] == "pods"
+    if kind == "PodExecOptions":
+        assert (asked["object"]["command"], asked["object"]["stdin"]) == (["ls", "-l"], True)
+
+
+async def test_a_bound_pod_takes_over_where_its_node_is(cluster):
+    zone = "topology.kubernetes.io/zone"
+    node = f"{{apiVersion: v1, kind: Node, metadata: {{name: n, labels: {{{zone}: z, other: x}}}}}}"
+    await cluster.apply(POD, node)
+    body = json.dumps({"target": {"name": "n"}}).encode()
+    await cluster.api.raw("POST", "/api/v1/namespaces/default/pods/p/binding", body=body, headers=JSON)
+    assert (await cluster.api.get(Pod, "p", "default")).metadata.labels == {zone: "z"}

@@ -34,6 +34,11 @@ class Plugins:
     mutating: Sequence[Plugin]
     validating: Sequence[Plugin]
 
+    @property
+    def webhooks(self) -> Sequence[Plugin]:
+        """Those that ask others: for requests that write no object of the kind itself."""
+        return [p for p in (*self.mutating, *self.validating) if isinstance(p, MutatingWebhooks | ValidatingWebhooks)]
+
 
 def default_plugins(charge: Charge, versions: Versions) -> Plugins:
     """All plugins; `charge` is how the one for quotas writes down what is used, `versions` gives a kind's others."""

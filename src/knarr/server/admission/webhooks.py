@@ -27,6 +27,18 @@ from knarr.server.admission.webhook_rules import Webhook
 Versions = Callable[[Kind], Sequence[Kind]]
 SECONDS = 10
 HARMLESS = ("None", "NoneOnDryRun")
+#: what stands for the object where a subresource takes one of another kind: group, version and kind
+BODIES = {
+    ("pods", "attach"): ("", "v1", "PodAttachOptions"),
+    ("pods", "binding"): ("", "v1", "Binding"),
+    ("pods", "eviction"): ("policy", "v1", "Eviction"),
+    ("pods", "exec"): ("", "v1", "PodExecOptions"),
+    ("pods", "portforward"): ("", "v1", "PodPortForwardOptions"),
+    ("pods", "proxy"): ("", "v1", "PodProxyOptions"),
+    ("services", "proxy"): ("", "v1", "ServiceProxyOptions"),
+    ("nodes", "proxy"): ("", "v1", "NodeProxyOptions"),
+    ("serviceaccounts", "token"): ("authentication.k8s.io", "v1", "TokenRequest"),
+}
 
 log = logging.getLogger("knarr.server")
 
@@ -140,8 +152,9 @@ async def _answer(hook: Webhook, kind: Kind, admission: Admission, state: State,
         raise CallFailed(f"webhook does not accept known AdmissionReview versions ({hook.admissionReviewVersions})")
     new, old = (form(admission, kind, tree) for tree in (admission.tree, admission.old))
     sent = review(version, admission, kind, new, old)
-    if admission.subresource == "scale":
-        sent["request"]["kind"] = {"group": SCALE.group, "version": SCALE.version, "kind": SCALE.kind}
+    if (other := body_of(admission)) is not None:
+        shown = dict(zip(("group", "version", "kind"), other, strict=True))
+        sent["request"]["kind"] = sent["request"]["requestKind"] = shown
     seconds = float(hook.timeoutSeconds or SECONDS)
     try:
         place = await webhook_client.place_of(hook.clientConfig, state)
@@ -154,6 +167,13 @@ async def _answer(hook: Webhook, kind: Kind, admission: Admission, state: State,
         raise CallFailed(f"received invalid webhook response: {error}") from None
 
 
+def body_of(admission: Admission) -> tuple[str, str, str] | None:
+    """Group, version and kind of what a subresource takes; None where it takes the object itself."""
+    if admission.subresource == "scale":
+        return SCALE.group, SCALE.version, SCALE.kind
+    return BODIES.get((admission.kind.plural, admission.subresource)) if not admission.kind.group else None
+
+
 def form(admission: Admission, kind: Kind, tree: Tree | None) -> Tree | None:
     """An object as a webhook sees it: a tree of its own, in the version that it named, of a scale the Scale."""
     if not tree:
@@ -161,6 +181,8 @@ def form(admission: Admission, kind: Kind, tree: Tree | None) -> Tree | None:
     own: Tree = msgspec.json.decode(msgspec.json.encode(tree))
     if admission.subresource == "scale" and admission.kind.scale is not None:
         return scale_of(admission.kind, own)
+    if body_of(admission) is not None:
+        return own
     return views.shown(kind, own)
 
 
@@ -187,8 +209,9 @@ def _take_over(admission: Admission, kind: Kind, after: Tree) -> None:
     if admission.subresource == "scale" and stored.scale is not None:
         set_at(admission.tree, stored.scale.replicas, value_at(after, "spec.replicas") or 0)
         return
-    after = views.inward(kind, after, options)
-    pipeline.read(stored, after, options)
-    stored.defaults(after)
+    if body_of(admission) is None:
+        after = views.inward(kind, after, options)
+        pipeline.read(stored, after, options)
+        stored.defaults(after)
     admission.tree.clear()
     admission.tree.update(after)
