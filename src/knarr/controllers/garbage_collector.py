@@ -2,10 +2,12 @@
 
 The graph of owners says what to look at; what is decided is decided on the server's own state, looked up then. Deleted
 in the foreground, an object waits for the dependents that block it; with the orphan finalizer, until no dependent
-refers to it. Every kind that can be deleted, listed and watched takes part; new kinds are looked for every 30 s.
+refers to it. Every kind that can be deleted, listed and watched takes part; new kinds are looked for every 30 s, and
+when a definition of custom resources changes.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +36,8 @@ from knarr.meta.errors import ApiError, NotFound, UnsupportedMediaType
 DISCOVER_SECONDS = 30.0
 FIRST_SYNC_SECONDS = 30.0
 VIRTUAL_SECONDS = 0.5  #: until an owner that exists but was not seen yet is looked at again
+SETTLE_SECONDS = 1.0  #: from a changed definition of custom resources until they are looked for
+DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
 IGNORED = {("", "events"), ("events.k8s.io", "events")}
 
 log = logging.getLogger("knarr.controllers")
@@ -62,6 +66,7 @@ class Collector:
         self._resources: dict[tuple[str, str], Resource[Partial]] = {}
         self._watched: dict[tuple[str, str], Resource[Partial]] = {}
         self._synced = asyncio.Event()
+        self._defined = asyncio.Event()  # set when a definition of custom resources came, changed or went
 
     async def follow(self, context: Context, enqueue: Enqueue) -> None:
         """Keep the graph up with all kinds."""
@@ -70,7 +75,11 @@ class Collector:
                 await self._follow_kinds(context, enqueue)
             except (ApiError, TransportError) as error:
                 log.warning("garbage collector: no discovery: %s", error)
-            await asyncio.sleep(DISCOVER_SECONDS)
+            self._defined.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DISCOVER_SECONDS):
+                    await self._defined.wait()
+                    await asyncio.sleep(SETTLE_SECONDS)
 
     async def _follow_kinds(self, context: Context, enqueue: Enqueue) -> None:
         discovered = await discover(context.api)
@@ -98,7 +107,11 @@ class Collector:
         self._synced.set()
 
     def _listener(self, resource: Resource[Partial], context: Context, enqueue: Enqueue) -> Callable[[Any, Any], None]:
+        defines = (resource.group, resource.plural) == DEFINITIONS
+
         def listen(old: Partial | None, new: Partial | None) -> None:
+            if defines:
+                self._defined.set()
             if new is not None:
                 identity = identity_of(resource.api_version, resource.kind, new)
                 findings = self.graph.observe(identity, new)

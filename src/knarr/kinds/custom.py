@@ -22,6 +22,7 @@ from knarr.kinds.schema import Findings, undecodable, walker
 from knarr.kinds.trees import carry, items, keep_status
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.meta_v1 import ObjectMeta
+from knarr.meta.errors import ServiceUnavailable
 from knarr.meta.field import FieldError
 
 #: what is so wrong that expressions are not asked
@@ -197,6 +198,9 @@ def _into(kind: Kind) -> Callable[[Tree], Tree]:
     type_: CustomType = kind.custom
 
     def convert(tree: Tree) -> Tree:
+        if type_.conversion.get("strategy") == "Webhook" and tree.get("apiVersion") != kind.api_version:
+            found = f"{tree.get('apiVersion')}, Kind={kind.kind}"
+            raise ServiceUnavailable(f"conversion webhook for {found} failed: this server calls no conversion webhooks")
         new = tree | {"apiVersion": kind.api_version, "kind": kind.kind}
         type_.normalise(new)
         default(new, type_.schema)
