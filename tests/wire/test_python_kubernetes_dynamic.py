@@ -1,11 +1,13 @@
-"""PyPI's `kubernetes`, by discovery: its dynamic client, with dictionaries instead of models."""
+"""PyPI's `kubernetes`: its dynamic client, with dictionaries instead of models, and its leader election."""
 
 import json
 from functools import partial
 
 import pytest
-from kubernetes import config, dynamic
+from kubernetes import client, config, dynamic
 from kubernetes.dynamic.exceptions import ConflictError, NotFoundError
+from kubernetes.leaderelection import electionconfig, leaderelection
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
 from tests.wire.places import a_config_map, a_deployment
 
@@ -92,3 +94,27 @@ def test_a_collection_is_deleted(maps, place):
         maps.create(body=a_config_map(name, labels={"of": "these"}), namespace=place.namespace)
     maps.delete(namespace=place.namespace, label_selector="of=these")
     assert maps.get(namespace=place.namespace, label_selector="of=these").items == []
+
+
+@shows("leader election")
+def test_a_leader_stops_when_another_holds_the_lease(place):
+    config.load_kube_config(str(place.kubeconfig))  # this lock takes no client of one's own
+    leases = client.CoordinationV1Api()
+    told = []
+
+    def lead():
+        told.append("leads")
+        taken = {"spec": {"holderIdentity": "another", "leaseDurationSeconds": 600}}
+        leases.patch_namespaced_lease("lock", place.namespace, taken)
+
+    settings = electionconfig.Config(
+        LeaseLock("lock", place.namespace, "me"),
+        lease_duration=4,
+        renew_deadline=2,
+        retry_period=1,
+        onstarted_leading=lead,
+        onstopped_leading=lambda: told.append("stops"),
+    )
+    leaderelection.LeaderElection(settings).run()
+    assert told == ["leads", "stops"]
+    assert leases.read_namespaced_lease("lock", place.namespace).spec.holder_identity == "another"

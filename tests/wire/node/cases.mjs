@@ -303,6 +303,40 @@ export default {
     assert.equal(review.status.userInfo.username, `system:serviceaccount:${namespace}:default`);
   },
 
+  "custom resources (CustomObjectsApi)": async ({ kc, namespace }) => {
+    const group = "node.example.com";
+    const openAPIV3Schema = {
+      type: "object",
+      properties: { spec: { type: "object", properties: { oars: { type: "integer", minimum: 2, _default: 4 } } } },
+    };
+    const definition = {
+      metadata: { name: `boats.${group}` },
+      spec: {
+        group,
+        scope: "Namespaced",
+        names: { kind: "Boat", plural: "boats", singular: "boat" },
+        versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema } }],
+      },
+    };
+    const definitions = kc.makeApiClient(k8s.ApiextensionsV1Api);
+    await definitions.createCustomResourceDefinition({ body: definition });
+    await new Promise((resolve, reject) => {
+      const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+      const query = { fieldSelector: `metadata.name=boats.${group}`, timeoutSeconds: 20 };
+      const seen = (_, obj) =>
+        obj.status?.conditions?.some((c) => c.type === "Established" && c.status === "True") && resolve();
+      new k8s.Watch(kc).watch(path, query, seen, (error) => reject(error ?? new Error("it was not established")));
+    });
+    const api = kc.makeApiClient(k8s.CustomObjectsApi);
+    const where = { group, version: "v1", namespace, plural: "boats" };
+    const boat = (name, spec) => ({ apiVersion: `${group}/v1`, kind: "Boat", metadata: { name }, spec });
+    const made = await api.createNamespacedCustomObject({ ...where, body: boat("skuld", {}) });
+    assert.deepEqual(made.spec, { oars: 4 });
+    await refused(api.createNamespacedCustomObject({ ...where, body: boat("raft", { oars: 0 }) }), 422, "Invalid");
+    assert.deepEqual(named(await api.listNamespacedCustomObject(where)), ["skuld"]);
+    await definitions.deleteCustomResourceDefinition({ name: `boats.${group}` });
+  },
+
   "discovery and version": async ({ kc }) => {
     assert.match((await kc.makeApiClient(k8s.VersionApi).getCode()).gitVersion, /^v1\.37\./);
     const groups = await kc.makeApiClient(k8s.ApisApi).getAPIVersions();
