@@ -33,6 +33,7 @@ class RegistryState:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._resources: dict[type[Type], Resource] = {}  # of built-in kinds, which stay
 
     async def get(self, type_: type[T], namespace: str, name: str) -> T | None:
         resource = self._resource(type_)
@@ -44,7 +45,9 @@ class RegistryState:
 
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
         resource = self._resource(type_)
-        return [entry.object() for entry in resource.span(namespace)] if resource else []
+        if resource is None or not resource.count(""):
+            return ()  # by far the most often: no quotas, no ranges, no webhooks
+        return [entry.object() for entry in resource.span(namespace)]
 
     async def appears(self, type_: type[T], namespace: str, name: str, seconds: float) -> T | None:
         """One object, as soon as it is there; None when it is not within so many seconds."""
@@ -73,7 +76,10 @@ class RegistryState:
 
     def _resource(self, type_: type[Type]) -> Resource | None:
         """The cache of a type; None when it is not served."""
-        try:
-            return self._core.resource(self._core.kinds.by_type(type_))
-        except KeyError:
-            return None
+        known = self._resources.get(type_)
+        if known is None:
+            try:
+                known = self._resources[type_] = self._core.resource(self._core.kinds.by_type(type_))
+            except KeyError:
+                return None
+        return known
