@@ -63,6 +63,8 @@ class CustomType:
     terminating: bool = False  #: whether the definition is being deleted
     expressions: Callable[[Tree, Tree | None], Iterable[FieldError]] | None = None  #: the schema's CEL rules
 
+    _last: list[bytes] = field(default_factory=lambda: [b"", b""])  #: what was read last, and as what
+
     @cached_property
     def mark(self) -> str:
         """Changes when the schema does."""
@@ -81,15 +83,19 @@ class CustomType:
 
     def stored(self, value: bytes) -> bytes:
         """The bytes at rest of an object as they are to be read: pruned, defaulted, of this version."""
+        if self._last[0] != value:  # who wrote it and who watches read the same
+            self._last[:] = value, self._read(value)
+        return self._last[1]
+
+    def _read(self, value: bytes) -> bytes:
         tree = msgspec.json.decode(value)
-        before = msgspec.json.encode(tree)
         head = {"apiVersion": self.api_version, "kind": self.kind, "metadata": tree.get("metadata") or {}}
         tree = head | {key: given for key, given in tree.items() if key not in head}
         for _ in prune(tree, self.schema, resource=True):
             pass
         default(tree, self.schema)
-        after = msgspec.json.encode(tree)
-        return value if after == before else after
+        read = msgspec.json.encode(tree)
+        return value if read == value else read
 
     def object(self, tree: Tree) -> Custom:
         """A tree as what rules and columns look at."""

@@ -21,7 +21,7 @@ from knarr.meta import field as fields
 from knarr.meta.field import FieldError, at, at_key
 
 VALIDATIONS = "x-kubernetes-validations"
-CALL_LIMIT, LIMIT = 1_000_000, 3_000_000  #: steps of one rule, and of all rules of an object
+CALL_LIMIT, LIMIT = 300_000, 1_000_000  #: steps of one rule, and of all rules of an object
 OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
 REASONS = ("FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate")
 LONGEST_MESSAGE = 5120  #: of a message that is worked out
