@@ -5,7 +5,9 @@ import re
 import msgspec
 import pytest
 
+from knarr.client.transport import Request, User
 from knarr.meta.errors import BadRequest, Expired, Timeout
+from knarr.testing.cluster import Cluster
 from tests.unit.registry.conftest import K, a_config, a_pod
 
 
@@ -121,3 +123,21 @@ async def test_a_revision_of_the_future_is_too_large(five):
     for match in ("", "Exact"):
         with pytest.raises(Timeout, match="Too large resource version: 99, current: 6"):
             await five.list(K.ConfigMap, resource_version="99", match=match)
+
+
+async def test_a_page_whose_revision_is_gone_comes_with_a_token_to_go_on():
+    async with Cluster() as cluster:
+        for name in "abcd":
+            await cluster.apply(f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}")
+        path = "/api/v1/namespaces/default/configmaps"
+        first = msgspec.json.decode((await cluster.api.raw("GET", path, query=[("limit", "2")])).body)
+        await cluster.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: e}}")
+        await cluster.store.compact(cluster.store.revision)
+        query = [("limit", "2"), ("continue", first["metadata"]["continue"])]
+        request = Request("GET", path, query, {}, b"", User())
+        refused = await cluster.handler.handle(request)
+        status = msgspec.json.decode(refused.body)
+        assert (refused.status, status["reason"]) == (410, "Expired")
+        query = [("continue", status["metadata"]["continue"])]
+        rest = msgspec.json.decode((await cluster.api.raw("GET", path, query=query)).body)
+        assert [item["metadata"]["name"] for item in rest["items"]] == ["c", "d", "e"]
