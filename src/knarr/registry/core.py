@@ -130,7 +130,9 @@ class Core:
         """Write an object and return its entry when the cache has it."""
         revision = await self.store.put(key, value, expect=expect)
         await self.applied(revision)
-        return load(kind, value, revision)
+        resource = self._resources.get(_place(kind))  # of a custom resource it may be gone by now
+        written = resource.at(key) if resource is not None else None
+        return written if written is not None and written.revision == revision else load(kind, value, revision)
 
     async def remove(self, key: str, expect: int) -> int:
         """Delete an object and return the revision of that when the cache has it."""

@@ -137,6 +137,9 @@ async def list_(
 def _newest(core: Core, want: _Want, namespace: str, after: str) -> Page:
     """A page of the newest state; when it takes all of its namespace, shared with whoever asks for the same."""
     resource = want.resource
+    if (name := want.selection.name) and (namespace or not resource.kind.namespaced) and not after:
+        entry = resource.get(namespace, name)  # at most this one can match
+        return _page(want, core.revision, want.fill([entry] if entry is not None else []), after)
     if not want.selection.plain or resource.kind.custom is not None:
         return _page(want, core.revision, want.fill(resource.span(namespace, after)), after)
     key = (resource.prefix, namespace, after, want.limit)

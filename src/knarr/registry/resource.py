@@ -64,6 +64,10 @@ class Resource:
     def get(self, namespace: str, name: str) -> Entry | None:
         return self._entries.get(self.key(namespace, name))
 
+    def at(self, key: str) -> Entry | None:
+        """The entry under a key."""
+        return self._entries.get(key)
+
     def span(self, namespace: str, after: str = "") -> Iterator[Entry]:
         """The entries of a namespace ("" is all of them) by key, those after a key."""
         low, high = self._bounds(namespace)

@@ -39,6 +39,11 @@ class Selection:
                 return field, wanted[field]
         return None
 
+    @property
+    def name(self) -> str:
+        """The only name that can match; "" when others can."""
+        return next((term.value for term in self.fields.terms if term.equal and term.field == "metadata.name"), "")
+
     def takes(self, entry: Entry) -> bool:
         if self.namespace and entry.namespace != self.namespace:
             return False

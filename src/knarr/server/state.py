@@ -1,17 +1,21 @@
 """Reads the server makes for itself, decoded: what authorization and admission look up. Never a write."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from knarr.kinds.types.base import Type
 from knarr.meta import clock
 from knarr.registry.core import Core
+from knarr.registry.entry import Entry
 from knarr.registry.resource import Change, Resource
 from knarr.registry.selection import Bucket
 
 T = TypeVar("T", bound=Type)
+KEPT = 256  #: objects, and lists, that stay decoded
+LONGEST = 2000  #: items of a list that stays decoded
 LEEWAY = timedelta(minutes=1)  #: how long after its end a token may still stand for what is held by finalizers
 
 
@@ -29,10 +33,15 @@ class Appearance:
 
 
 class RegistryState:
-    """The cluster's objects as Structs, straight from the registry's cache."""
+    """The cluster's objects as Structs, straight from the registry's cache.
+
+    What every request looks up (its namespace, roles, webhooks) is decoded once and shared until it is written again.
+    """
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._objects: OrderedDict[tuple[type, str, str], tuple[Entry, Any]] = OrderedDict()
+        self._lists: OrderedDict[tuple[type, str], tuple[int, Sequence[Any]]] = OrderedDict()
         self._resources: dict[type[Type], Resource] = {}  # of built-in kinds, which stay
 
     async def get(self, type_: type[T], namespace: str, name: str) -> T | None:
@@ -40,14 +49,29 @@ class RegistryState:
         entry = resource.get(namespace, name) if resource else None
         if entry is None:
             return None
-        found: T = entry.object()
+        key = (type_, namespace, name)
+        kept = self._objects.get(key)
+        if kept is None or kept[0] is not entry:
+            kept = self._objects[key] = (entry, entry.object())
+            if len(self._objects) > KEPT:
+                self._objects.popitem(last=False)
+        found: T = kept[1]
         return found
 
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
         resource = self._resource(type_)
         if resource is None or not resource.count(""):
             return ()  # by far the most often: no quotas, no ranges, no webhooks
-        return [entry.object() for entry in resource.span(namespace)]
+        key = (type_, namespace)
+        kept = self._lists.get(key)
+        if kept is not None and kept[0] == resource.state:
+            return kept[1]
+        found = tuple(entry.object() for entry in resource.span(namespace))
+        if len(found) <= LONGEST:
+            self._lists[key] = (resource.state, found)
+            if len(self._lists) > KEPT:
+                self._lists.popitem(last=False)
+        return found
 
     async def appears(self, type_: type[T], namespace: str, name: str, seconds: float) -> T | None:
         """One object, as soon as it is there; None when it is not within so many seconds."""
