@@ -349,3 +349,25 @@ async def test_a_bound_pod_takes_over_where_its_node_is(cluster):
     body = json.dumps({"target": {"name": "n"}}).encode()
     await cluster.api.raw("POST", "/api/v1/namespaces/default/pods/p/binding", body=body, headers=JSON)
     assert (await cluster.api.get(Pod, "p", "default")).metadata.labels == {zone: "z"}
+
+
+CONDITIONS = {
+    "one that holds": (["object.metadata.name == 'x'"], "Fail", True),
+    "one that does not": (["request.operation == 'DELETE'", "object.no.such == 1"], "Fail", False),
+    "one that fails": (["object.no.such == 1"], "Fail", "resulted in error"),
+    "one that fails and may": (["object.no.such == 1"], "Ignore", False),
+    "one without an old object": (["oldObject == null && request.userInfo.username == 'system:admin'"], "Fail", True),
+}
+
+
+@pytest.mark.parametrize(("expressions", "policy", "asked"), CONDITIONS.values(), ids=CONDITIONS)
+async def test_a_webhook_is_asked_by_its_conditions(cluster, hook, expressions, policy, asked):
+    conditions = [{"name": f"c{n}", "expression": text} for n, text in enumerate(expressions)]
+    more = {"matchConditions": conditions, "failurePolicy": policy}
+    await cluster.apply(hook.configuration("ValidatingWebhookConfiguration", "a", allow, **more))
+    if isinstance(asked, str):
+        with pytest.raises(ApiError, match=asked):
+            await create(cluster)
+    else:
+        await create(cluster)
+        assert bool(hook.asked) is asked

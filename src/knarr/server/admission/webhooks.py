@@ -21,6 +21,7 @@ from knarr.registry.core import Options
 from knarr.registry.scale import SCALE, scale_of, set_at, value_at
 from knarr.server.admission import Admission, State, Tree, webhook_client, webhook_rules
 from knarr.server.admission.webhook_client import CallFailed
+from knarr.server.admission.webhook_conditions import hold
 from knarr.server.admission.webhook_review import Answer, WrongAnswer, read, review, version_of
 from knarr.server.admission.webhook_rules import Webhook
 
@@ -105,18 +106,14 @@ async def meant(hook: Webhook, admission: Admission, state: State, versions: Ver
         return None
     if hook.namespaceSelector is not None and not webhook_rules.in_namespaces(hook, await _labels(admission, state)):
         return None
-    if hook.matchConditions:
-        return await conditional(hook, kind)
+    if hook.matchConditions and not await _hold(hook, kind, admission):
+        return None
     return kind
 
 
-async def conditional(hook: Webhook, kind: Kind) -> Kind | None:
-    """A webhook with conditions that can't be evaluated is not asked; its failurePolicy says what becomes of it."""
-    why = "match conditions are not supported"
-    if hook.failurePolicy == "Ignore":
-        log.warning("webhook %s is not called: %s", hook.name, why)
-        return None
-    raise InternalError(f'Internal error occurred: failed calling webhook "{hook.name}": {why}')
+async def _hold(hook: Webhook, kind: Kind, admission: Admission) -> bool:
+    new, old = (form(admission, kind, tree) for tree in (admission.tree, admission.old))
+    return await hold(hook, admission, new, old, review("v1", admission, kind, new, old)["request"])
 
 
 async def _labels(admission: Admission, state: State) -> dict[str, str] | None:
