@@ -72,14 +72,18 @@ class CustomType:
 
     def normalise(self, tree: Tree) -> Findings:
         """Bring a tree into form, in place: metadata by its type, fields that the schema does not know taken out."""
-        if not isinstance(tree.get("metadata", {}) or {}, dict):
+        if tree.setdefault("metadata", {}) is None:
+            tree["metadata"] = {}
+        if not isinstance(tree["metadata"], dict):
             go = f"json: cannot unmarshal {go_name(tree['metadata'])} into Go struct field ObjectMeta.metadata"
             raise undecodable(tree, self.name, go)
         try:
-            unknown = [f"metadata.{path}" for path in walker(METADATA)(tree.get("metadata") or {}) or []]
+            unknown = [f"metadata.{path}" for path in walker(METADATA)(tree["metadata"]) or []]
+            return Findings([*prune(tree, self.schema, resource=True), *unknown])
         except Mismatch as mismatch:
             raise undecodable(tree, self.name, mismatch.text()) from None
-        return Findings([*prune(tree, self.schema, resource=True), *unknown])
+        except RecursionError:
+            raise undecodable(tree, self.name, "exceeded max depth") from None
 
     def stored(self, value: bytes) -> bytes:
         """The bytes at rest of an object as they are to be read: pruned, defaulted, of this version."""

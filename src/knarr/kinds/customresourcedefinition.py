@@ -4,7 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from knarr.kinds import custom_names, custom_versions, rules
+from knarr.kinds.decode import go_name
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Tree
+from knarr.kinds.scalars import Mismatch
+from knarr.kinds.schema import undecodable, walker
 from knarr.kinds.trees import carry, child, fill, fill_zero, items, keep_spec
 from knarr.kinds.types.apiextensions_v1 import (
     CustomResourceConversion,
@@ -14,6 +17,7 @@ from knarr.kinds.types.apiextensions_v1 import (
 from knarr.meta import field, names
 from knarr.meta.field import FieldError, at
 
+SCHEMA = "apiextensions_v1.JSONSchemaProps"
 SCOPES = ("Cluster", "Namespaced")
 STRATEGIES = ("None", "Webhook")
 
@@ -25,6 +29,28 @@ def defaults(tree: Tree) -> None:
         fill_zero(named, singular=kind.lower(), listKind=f"{kind}List")
     fill_zero(child(spec, "conversion"), strategy="None")
     child(tree, "status")
+    for version in items(spec, "versions"):
+        try:
+            settle((version.get("schema") or {}).get("openAPIV3Schema") or {})
+        except Mismatch as mismatch:
+            raise undecodable(tree, "apiextensions_v1.CustomResourceDefinition", mismatch.text()) from None
+
+
+def settle(schema: Tree) -> None:
+    """Bring the schemas into form that stand where a boolean or a list may stand too: their types are checked here."""
+    for key in ("items", "additionalProperties"):
+        inner = schema.get(key)
+        if isinstance(inner, dict):
+            walker(SCHEMA)(inner)
+        elif inner is not None and not (isinstance(inner, bool) and key != "items"):
+            raise Mismatch(go_name(inner), "apiextensions.JSONSchemaProps")
+    inside = [schema.get("items"), schema.get("additionalProperties"), schema.get("not")]
+    inside += (schema.get("properties") or {}).values()
+    for key in ("allOf", "anyOf", "oneOf"):
+        inside += schema.get(key) or ()
+    for inner in inside:
+        if isinstance(inner, dict):
+            settle(inner)
 
 
 def prepare_create(tree: Tree) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.schema import Findings, normalise, type_name
-from knarr.meta.errors import BadRequest, NotFound, Unclassified
+from knarr.meta.errors import BadRequest, NotFound
 from knarr.registry import views
 from knarr.registry.core import Core, Options
 from knarr.registry.create import create
@@ -41,7 +41,7 @@ async def apply(
     options.form = kind if kind.view else None
     shape = root_shape(kind)
     saved = msgspec.json.encode(body)
-    applied = Applied(owned(named(body, shape), kind, subresource), force)
+    applied = Applied(owned(named(body, shape), kind, subresource), force, saved)
 
     async def change(old: Tree) -> Tree:
         wanted: Tree = msgspec.json.decode(saved)
@@ -73,6 +73,7 @@ def _normalise(kind: Kind, tree: Tree) -> Findings:
 def _check(kind: Kind, name: str, body: Tree) -> None:
     """Refuse a configuration that can't be applied."""
     unknown = _normalise(kind, copy.deepcopy(body)).unknown
+    body |= {"apiVersion": kind.api_version, "kind": kind.kind}  # the URL says so when the body does not
     body["metadata"] = metadata = body.get("metadata") or {}
     if metadata.setdefault("name", name) != name:
         raise BadRequest(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
@@ -82,14 +83,12 @@ def _check(kind: Kind, name: str, body: Tree) -> None:
         at = f"({metadata.get('namespace', '')}/{name}; {kind.api_version}, Kind={kind.kind})"
         lines = [f".{path}: field not declared in schema" for path in unknown]
         told = lines[0] if len(lines) == 1 else "errors:\n  " + "\n  ".join(lines)
-        raise Unclassified(f"failed to create typed patch object {at}: {told}")
+        raise BadRequest(f"failed to create typed patch object {at}: {told}")
 
 
 def merged(old: Any, new: Any, shape: Shape) -> Any:
     """The old value with what the new one sets."""
-    shape = shape.fits(new)
-    if shape.kind in ("struct", "map") and not (isinstance(old, dict) and isinstance(new, dict)):
-        return new
+    shape = shape.fits(new).fits(old)
     if shape.kind == "leaf" or old is None or new is None:
         return new
     if shape.kind in ("struct", "map"):

@@ -35,12 +35,17 @@ class Shape:
     defaults: Mapping[str, Any] | None = None  #: of keys that may be left out
 
     def fits(self, value: Any) -> "Shape":
-        """This shape; or, where anything may stand, the one of what does: objects merge by field, the rest whole."""
-        if self.kind != "any":
-            return self
-        return ANY_OBJECT if isinstance(value, dict) else LEAF
+        """This shape; or, where anything may stand, the one of what does: objects merge by field, the rest whole.
+
+        What is not of the shape at all is a leaf: validation is yet to refuse it.
+        """
+        if self.kind == "any":
+            return ANY_OBJECT if isinstance(value, dict) else LEAF
+        wanted = _HELD_IN.get(self.kind)
+        return self if wanted is None or value is None or value is MISSING or isinstance(value, wanted) else LEAF
 
 
+_HELD_IN = {"struct": dict, "map": dict, "list": list, "set": list}
 LEAF = Shape("leaf")
 ANY = Shape("any")
 ANY_OBJECT = Shape("map", items=ANY)
@@ -149,6 +154,8 @@ def children(value: Any, shape: Shape) -> Iterator[tuple[str, Any, Shape]]:
 
 def key_step(item: Tree, keys: Iterable[str], defaults: Mapping[str, Any] | None = None) -> str:
     """The step to a list's item."""
+    if not isinstance(item, dict):  # which validation is yet to refuse
+        return "v:" + msgspec.json.encode(item).decode()
     usual = KEY_DEFAULTS if defaults is None else defaults
     found = {key: item.get(key, usual.get(key)) for key in sorted(keys)}
     present = {key: value for key, value in found.items() if value is not None}
@@ -185,8 +192,7 @@ def compare(old: Tree, new: Tree, root: Shape) -> Differences:
         if before is not MISSING and before == after:
             return
         shape = shape.fits(before if after is MISSING else after)
-        if shape.kind == "map" and not isinstance(before, dict) and before is not MISSING:
-            shape = LEAF  # it was something else
+        shape = shape.fits(before) if shape.kind != "leaf" else shape  # perhaps it was something else
         whole = shape.kind == "leaf" or (_empty(before) and _empty(after))
         if after is MISSING:
             removed.add(path)
