@@ -18,9 +18,10 @@ async def delete_collection(
     *,
     labels: str = "",
     fields: str = "",
+    limit: int = 0,
 ) -> Page:
-    """Delete what is selected; the answer lists it as it was."""
-    page = await list_(core, kind, namespace, labels=labels, fields=fields)
+    """Delete what is selected, or the first `limit` of it; the answer lists it as it was."""
+    page = await list_(core, kind, namespace, labels=labels, fields=fields, limit=limit)
     for entry in page.entries:
         try:
             await delete(core, kind, entry.namespace, entry.name, wish and replace(wish), options)
