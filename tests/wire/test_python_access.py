@@ -101,6 +101,7 @@ def test_lightkube_works_in_a_pod(mounted, place):
     assert error.value.status.reason == "Forbidden"
 
 
+@pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported")
 @pytest.mark.operation("kr8s", "in a pod, by its service account")
 async def test_kr8s_works_in_a_pod(mounted, place):
     inside = await kr8s.asyncio.api(serviceaccount=str(mounted), kubeconfig="/nonexistent")
