@@ -47,7 +47,7 @@ def definitions(kind: Kind) -> list[Tree]:
             "description": column.description,
             "priority": column.priority,
         }
-        for column in views.stored(kind).columns
+        for column in printer(kind).columns
     ]
 
 
@@ -59,9 +59,14 @@ def row(kind: Kind, entry: Entry, now: datetime, include: str, version: str) -> 
     return b'{"cells":' + printed + b',"object":' + shown + b"}"
 
 
+def printer(kind: Kind) -> Kind:
+    """Whose columns are printed: each version of a custom resource has its own."""
+    return kind if kind.custom is not None else views.stored(kind)
+
+
 def cells_of(kind: Kind, entry: Entry, now: datetime) -> list[Any]:
-    obj = entry.object()
-    if (printed := views.stored(kind).row) is not None:
+    obj = entry.object() if kind.custom is None else views.seen(kind, entry).object()
+    if (printed := printer(kind).row) is not None:
         return list(printed(obj, now))
     return [obj.metadata.name, cells.age(obj, now)]
 
