@@ -5,9 +5,10 @@ from typing import Any
 
 Tree = dict[str, Any]
 LABELS = {"app": "knarr-benchmark-kinds"}
+NOBODY = {"app": "none"}  # what workloads select: not the pods above
 CONTAINERS = {"containers": [{"name": "main", "image": "none"}], "nodeSelector": {"none": "none"}}
-TEMPLATE = {"metadata": {"labels": LABELS}, "spec": CONTAINERS}
-WORKLOAD = {"selector": {"matchLabels": LABELS}, "template": TEMPLATE}
+TEMPLATE = {"metadata": {"labels": NOBODY}, "spec": CONTAINERS}
+WORKLOAD = {"selector": {"matchLabels": NOBODY}, "template": TEMPLATE}
 JOB_TEMPLATE = {"spec": CONTAINERS | {"restartPolicy": "Never"}}
 HOOK = {
     "name": "hook.example.com",
@@ -76,7 +77,7 @@ KINDS: tuple[Sample, ...] = (
         (
             "replicationcontrollers",
             "ReplicationController",
-            {"spec": {"replicas": 0, "selector": LABELS, "template": TEMPLATE}},
+            {"spec": {"replicas": 0, "selector": NOBODY, "template": TEMPLATE}},
         ),
         ("secrets", "Secret", {}),
         ("serviceaccounts", "ServiceAccount", {}),

@@ -91,14 +91,15 @@ def fill(target: Target, scale: int) -> Iterator[tuple[str, Figures]]:
     before = target.memory()
     yield "create", maps(target, MANY // scale)
     if target.pid:
-        yield "memory", {"at first": before, "with 21,000": target.memory()}
+        yield "memory", {"at first": before, f"with {MANY // scale:,}": target.memory()}
 
 
 def many(target: Target, scale: int) -> Iterator[tuple[str, Figures]]:
     """Lists of 21,000 objects."""
-    yield "page of 500 of 21,000", target.run(get(1000 // scale, f"{MAPS}?limit=500"))
-    yield "list of 21,000", target.run(get(100 // min(scale, 4), MAPS))
-    yield "list of 21,000, gzip", target.run(get(300 // min(scale, 4), MAPS, gzip=True))
+    amount = f"{MANY // scale:,}"
+    yield f"page of 500 of {amount}", target.run(get(1000 // scale, f"{MAPS}?limit=500"))
+    yield f"list of {amount}", target.run(get(100 // min(scale, 4), MAPS))
+    yield f"list of {amount}, gzip", target.run(get(300 // min(scale, 4), MAPS, gzip=True))
     if target.pid:
         yield "memory", {"after lists": target.memory()}
 
@@ -130,7 +131,7 @@ def stall(target: Target, scale: int) -> Iterator[tuple[str, Figures]]:
     other.close()
     left = {"method": "DELETE", "path": f"{MAPS}?labelSelector=load%3Dother"}
     target.run({"connections": 1, "count": 1, "requests": [left]})
-    yield "get beside lists of 21,000 and creates", seen[0]
+    yield f"get beside lists of {MANY // scale:,} and creates", seen[0]
 
 
 STAGES: tuple[Stage, ...] = (fill, many, stall, empty, reads, writes, watches)
