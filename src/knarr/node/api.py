@@ -21,7 +21,7 @@ from knarr.node.spec import log_path
 from knarr.node.streaming import Streaming
 
 if TYPE_CHECKING:
-    from knarr.node.agent import Agent
+    from knarr.node.pod_workers import PodWorkers
     from knarr.node.worker import Worker
 
 USERS = frozenset({"system:kube-apiserver", "kube-apiserver", "kube-apiserver-kubelet-client"})
@@ -42,9 +42,9 @@ CATCH_UP = 10.0  #: seconds a request waits for an agent that has just started
 class KubeletApi:
     """One node's API."""
 
-    def __init__(self, agent: "Agent") -> None:
+    def __init__(self, agent: "PodWorkers") -> None:
         self._agent = agent
-        self._http = HttpServer(self._answer)
+        self._http = HttpServer(self.answer)
         self._streaming = Streaming(agent.runtime)
         self._secure = agent.config.serving_cert is not None
 
@@ -62,7 +62,7 @@ class KubeletApi:
     async def stop(self) -> None:
         await self._http.stop()
 
-    async def _answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         if self._secure and request.user not in USERS and not GROUPS & set(request.groups):
             return Answer(403, f"Forbidden (user={request.user or 'system:anonymous'})".encode())
         try:

@@ -1,0 +1,153 @@
+"""The workers of one node's pods, and what they need from their node: the part of the agent that every node shares.
+
+A pod that is bound to the node gets a worker, which lives until nothing is left of the pod. Whoever owns the node tells
+what becomes of its pods (`pod_changed`) and of what the runtime shows (`refresh`), and gives the task group.
+"""
+
+import asyncio
+import logging
+from typing import TypeVar
+
+from knarr.client.api import Api
+from knarr.client.informer import Informer
+from knarr.kinds.types.core_v1 import ConfigMap, Container, ObjectReference, Pod, PodSpec, Secret, Service
+from knarr.kinds.types.meta_v1 import ObjectMeta
+from knarr.loop.events import Recorder
+from knarr.meta.errors import NotFound
+from knarr.node import host, sysctls
+from knarr.node.config import NodeConfig
+from knarr.node.env import Sources, wanted
+from knarr.node.registration import Registration
+from knarr.node.runtimes.runtime import PodSandbox, Runtime
+from knarr.node.worker import Worker
+
+log = logging.getLogger(__name__)
+
+BROKEN = 5.0  #: seconds before a worker that broke is replaced
+ORPHAN_GRACE = 1  #: seconds: nobody knows any more what the pod was granted
+
+Source = TypeVar("Source", ConfigMap, Secret)
+
+
+class PodWorkers:
+    """One node as its pods' workers see it (`host.Host`)."""
+
+    services: Informer[Service]  #: set before the first pod is told
+
+    def __init__(
+        self, config: NodeConfig, api: Api, runtime: Runtime, volumes: host.Volumes, registration: Registration
+    ) -> None:
+        self.config, self.api, self.runtime, self.volumes = config, api, runtime, volumes
+        self.registration = registration
+        self.sandboxes: dict[str, PodSandbox] = {}
+        self.workers: dict[str, Worker] = {}
+        self.caught_up = asyncio.Event()  #: every pod bound to the node is known
+        self.recorder: Recorder
+        self._group: asyncio.TaskGroup
+        self._leaving = False  # pods that are bound now are for the next agent
+
+    # ------------------------------------------------------------------ pods
+
+    def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        if new is None:
+            if old and (worker := self.workers.get(old.metadata.uid)):
+                worker.remove()
+        elif worker := self.workers.get(new.metadata.uid):
+            worker.update(new)
+        else:
+            if (refusal := sysctls.forbidden(new)) and new.status.phase != "Failed":
+                self.tell(new, "Warning", sysctls.REASON, refusal, None)
+            self._employ(Worker(self, new))
+
+    def _employ(self, worker: Worker) -> None:
+        if self._leaving:
+            return
+        self.workers[worker.uid] = worker
+        self._group.create_task(self._work(worker), name=f"pod {worker.pod.metadata.name}")
+
+    async def _work(self, worker: Worker) -> None:
+        """See a pod through. A worker that breaks is replaced: one pod's trouble is not the node's."""
+        try:
+            await worker.run()
+        except Exception:
+            log.exception("the worker of pod %s/%s broke", worker.pod.metadata.namespace, worker.pod.metadata.name)
+            await asyncio.sleep(BROKEN)
+            self._employ(worker.successor())
+        else:
+            self.workers.pop(worker.uid, None)
+            self.sandboxes.pop(worker.uid, None)
+
+    def adopt_orphans(self) -> None:
+        """Give pods that run without an object a worker, which stops them."""
+        for sandbox in list(self.sandboxes.values()):
+            if sandbox.uid not in self.workers:
+                log.warning("pod %s/%s runs but has no object: stopping it", sandbox.namespace, sandbox.name)
+                meta = ObjectMeta(name=sandbox.name, namespace=sandbox.namespace, uid=sandbox.uid)
+                pod = Pod(metadata=meta, spec=PodSpec(terminationGracePeriodSeconds=ORPHAN_GRACE))
+                self._employ(Worker(self, pod, orphan=True))
+
+    # --------------------------------------------------------------- runtime
+
+    async def refresh(self) -> None:
+        seen = {sandbox.uid: sandbox for sandbox in await self.runtime.pods()}
+        known = self.sandboxes
+        both = seen.keys() | known.keys()
+        changed = {uid for uid in both if seen.get(uid) is not known.get(uid) and seen.get(uid) != known.get(uid)}
+        self.sandboxes.clear()
+        self.sandboxes.update(seen)
+        for uid in changed & self.workers.keys():
+            self.workers[uid].wake()
+
+    # ------------------------------------------------------- for the workers
+
+    def tell(self, pod: Pod, type_: str, reason: str, message: str, container: Container | None) -> None:
+        path = ""
+        if container is not None:
+            path = f"spec.{place(pod, container)}{{{container.name}}}"
+        about = ObjectReference(
+            apiVersion="v1",
+            kind="Pod",
+            name=pod.metadata.name,
+            namespace=pod.metadata.namespace,
+            uid=pod.metadata.uid,
+            resourceVersion=pod.metadata.resourceVersion,
+            fieldPath=path,
+        )
+        self.recorder.note(about, type_, reason, message)
+
+    def announce(self, fresh: bool) -> None:
+        """The events of a node that starts."""
+        name = self.config.name
+        about = ObjectReference(apiVersion="v1", kind="Node", name=name, uid=name)
+        reasons = ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID", "NodeReady")
+        events = [("Starting", "Starting kubelet.")]
+        if fresh:
+            events += [(reason, f"Node {name} status is now: {reason}") for reason in reasons]
+        for reason, message in events:
+            self.recorder.note(about, "Normal", reason, message)
+
+    async def sources(self, pod: Pod, container: Container) -> Sources:
+        maps, secrets = wanted(container)
+        namespace = pod.metadata.namespace
+        found_maps = {name: await self._find(ConfigMap, name, namespace) for name in maps}
+        found_secrets = {name: await self._find(Secret, name, namespace) for name in secrets}
+        return Sources(
+            config_maps={name: each for name, each in found_maps.items() if each is not None},
+            secrets={name: each for name, each in found_secrets.items() if each is not None},
+            services=tuple(self.services.cache.list()),
+            allocatable=self.registration.capacity,
+        )
+
+    async def _find(self, type_: type[Source], name: str, namespace: str) -> Source | None:
+        try:
+            return await self.api.get(type_, name, namespace)
+        except NotFound:
+            return None
+
+
+def place(pod: Pod, container: Container) -> str:
+    """The list of the spec that a container is in."""
+    if any(each.name == container.name for each in pod.spec.initContainers):
+        return "initContainers"
+    regular = any(each.name == container.name for each in pod.spec.containers)
+    return "containers" if regular else "ephemeralContainers"
