@@ -1,10 +1,8 @@
 """A server on loopback over the memory store, with certificates of its own, for real clients."""
 
 import asyncio
-import os
-import shutil
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +18,12 @@ from knarr.server.handler import Handler
 from knarr.server.http import Listening
 from knarr.server.server import Settings, agents_context, build
 from knarr.store.memory import open_memory
+from tests.wire.boats import serve_boats
+from tests.wire.compatibility import kubectl_version
+from tests.wire.kubectl_cluster import Cluster, Teller, running, telling
+from tests.wire.kubectl_stories import kubectls, must_have
+from tests.wire.kubectl_transcripts import Story
+from tests.wire.places import Place, placing
 
 ADMIN, BOB = "admin-token", "bob-token"
 TOKENS = f'{ADMIN},admin,1,"system:masters"\n{BOB},bob,2,"devs"\n'
@@ -104,15 +108,6 @@ async def server(pki: Pki, tmp_path: Path) -> AsyncIterator[Server]:
     await store.close()
 
 
-def kubectls() -> list[Path]:
-    """Every kubectl here: on the PATH, its versioned siblings, and those that KNARR_KUBECTLS lists."""
-    found = [Path(path) for path in os.environ.get("KNARR_KUBECTLS", "").split(os.pathsep) if path]
-    if installed := shutil.which("kubectl"):
-        first = Path(installed).resolve()
-        found += sorted(first.parent.glob("kubectl.[0-9]*")) or [first]
-    return list(dict.fromkeys(found))
-
-
 class Kubectl:
     """One kubectl, speaking to the server."""
 
@@ -155,3 +150,32 @@ def kubectl(request: pytest.FixtureRequest, server: Server) -> Kubectl:
     if request.param is None:
         pytest.skip("there is no kubectl here")
     return Kubectl(request.param, server)
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster that the tests of one process share."""
+    with running(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def teller(kubectl: Path, story: Story, simulated: Cluster, tmp_path: Path) -> AsyncIterator[Teller]:
+    """The test's kubectl in a namespace of its own."""
+    must_have(kubectl, story)
+    async with telling(kubectl, kubectl_version(kubectl), simulated, tmp_path) as teller:
+        yield teller
+
+
+@pytest.fixture
+async def place(simulated: Cluster, tmp_path: Path) -> AsyncIterator[Place]:
+    """A namespace of the test's own in the shared cluster, for clients other than kubectl."""
+    async with placing(simulated, tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+async def boats(place: Place) -> Place:
+    """A place in a cluster that serves a custom resource, boats."""
+    await serve_boats(place.cluster)
+    return place

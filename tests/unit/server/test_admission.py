@@ -104,6 +104,12 @@ async def test_a_claim_gets_the_newest_default_class_and_its_finalizer():
     assert claim["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
 
 
+async def test_a_certificate_request_says_who_made_it_whatever_it_claims():
+    tree = {"metadata": {"name": "c"}, "spec": {"username": "root", "extra": {"a": ["b"]}}}
+    made = await admitted(tree, "certificatesigningrequests", user=NODE, group="certificates.k8s.io", namespace="")
+    assert made["spec"] == {"username": NODE.name, "groups": list(NODE.groups)}
+
+
 async def test_a_claim_that_wants_no_class_gets_none():
     claim = await admitted({"metadata": {"name": "c"}, "spec": {"storageClassName": ""}}, "persistentvolumeclaims")
     assert claim["spec"]["storageClassName"] == ""

@@ -15,7 +15,9 @@ SPECIAL = {
     "Quantity": "io.k8s.apimachinery.pkg.api.resource.Quantity",
     "IntOrString": "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
     "Object": "io.k8s.apimachinery.pkg.runtime.RawExtension",
+    "FieldsV1": f"{META}.FieldsV1",
 }
+NAMED_TREES = {"fieldsV1": "FieldsV1"}  #: fields whose plain tree has a type of its own
 SIMPLE: dict[str, Tree] = {
     "str": {"type": "string"},
     "int": {"type": "integer"},
@@ -62,6 +64,7 @@ def specials(v3: bool) -> dict[str, Tree]:
         SPECIAL["Quantity"]: quantity,
         SPECIAL["IntOrString"]: either if v3 else plain,
         SPECIAL["Object"]: {"type": "object"},
+        SPECIAL["FieldsV1"]: {"type": "object"},
     }
 
 
@@ -120,7 +123,7 @@ class Writer:
         }
 
     def _field(self, name: str, field: Tree, text: str) -> Tree:
-        out = self._type(field["type"], text)
+        out = self._type(str(NAMED_TREES.get(name, field["type"])), text)
         target = out
         while target.get("type") == "array" or "additionalProperties" in target:
             inner = target.get("items") or target.get("additionalProperties")
