@@ -7,12 +7,16 @@ All give a new value and leave target and patch alone. The registry's patch verb
 import copy
 from typing import Any, Protocol
 
-from knarr.meta.errors import ApiError, BadRequest, Invalid
+import msgspec
+
+from knarr.meta.errors import BadRequest, Invalid, RequestEntityTooLarge
 
 Tree = dict[str, Any]
 
 DIRECTIVE, RETAIN, DELETE_FROM, ORDER = "$patch", "$retainKeys", "$deleteFromPrimitiveList/", "$setElementOrder/"
 REJECTED = "the server rejected our request due to an error in our request"
+MOST_OPERATIONS = 10_000  #: of one JSON patch
+MOST_COPIED = 3 * 1024 * 1024  #: bytes that the copies of one JSON patch may come to
 
 
 class PatchField(Protocol):
@@ -36,12 +40,6 @@ class PatchSchema(Protocol):
     def field(self, name: str) -> PatchField | None: ...
 
 
-class MissingMergeKey(ApiError):
-    """A list entry of a strategic merge patch does not say which entry it means."""
-
-    code, reason = 500, ""
-
-
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386: objects merge, null removes, everything else replaces."""
     if not isinstance(patch, dict):
@@ -56,18 +54,31 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def json_patch(target: Tree, operations: Any) -> Tree:
-    """RFC 6902. Raises BadRequest for what is no patch and Invalid for one that does not apply."""
+    """RFC 6902. Raises BadRequest for what is no patch and Invalid for one that does not apply or copies too much."""
     import jsonpatch  # 10 ms, for a patch type that few clients use
 
     if not isinstance(operations, list):
         found = {dict: "object", str: "string", bool: "bool", type(None): "null"}.get(type(operations), "number")
         raise BadRequest(f"error decoding patch: json: cannot unmarshal {found} into Go value of type jsonpatch.Patch")
+    if len(operations) > MOST_OPERATIONS:
+        most, got = MOST_OPERATIONS, len(operations)
+        told = f"The allowed maximum operations in a JSON patch is {most}, got {got}"
+        raise RequestEntityTooLarge(f"Request entity too large: {told}")
+    patched, copied = copy.deepcopy(target), 0
     try:
-        patched: Tree = jsonpatch.JsonPatch(operations).apply(target)
+        for operation in operations:
+            if operation["op"] == "copy":  # a few of them could double an object again and again
+                source = jsonpatch.JsonPointer(operation["from"]).resolve(patched)
+                copied += len(msgspec.json.encode(source))
+                if copied > MOST_COPIED:
+                    raise Invalid(REJECTED)
+            patched = jsonpatch.JsonPatch([operation]).apply(patched, in_place=True)
     except (
         jsonpatch.JsonPatchException,
         jsonpatch.JsonPointerException,
         AttributeError,
+        LookupError,
+        RecursionError,
         TypeError,
         ValueError,
     ) as error:
@@ -182,7 +193,7 @@ def _identity(item: Any, key: str) -> Any:
     if not isinstance(item, dict):
         raise BadRequest(f"expected a list of objects with {key}, found {_go(item)}")
     if key not in item:
-        raise MissingMergeKey(f"map: {_go(item)} does not contain declared merge key: {key}")
+        raise BadRequest(f"map: {_go(item)} does not contain declared merge key: {key}")
     return item[key]
 
 

@@ -13,12 +13,14 @@ from knarr.kinds.schema import normalise, type_name
 from knarr.meta import clock
 from knarr.meta.errors import Cause, Conflict
 from knarr.registry import views
+from knarr.registry.brought import KUBECTL, client_side, standing
 from knarr.registry.core import Options
 from knarr.registry.fieldsets import Differences, Fields, Path, compare, decode, encode, root_shape, text
 from knarr.registry.first_fields import FirstFields
 
 QUIET = ("knarr", "kubelet")  #: how the cluster's own parts are named; see the module's docstring
 UNTRACKED = ("binding", "finalize")  #: subresources whose writes make nobody an owner
+BEFORE_APPLY = "before-first-apply"  #: who has the fields of an object without entries once somebody applies to it
 UNTIMED = "scale"  #: the subresource whose entries have no time
 _OWN = ("name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion")
 UNOWNED: frozenset[Path] = frozenset(
@@ -53,17 +55,18 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """An apply's fields; `force` takes those of others over instead of refusing."""
+    """An apply's fields; `force` takes those of others over instead of refusing. `configuration` is what was sent."""
 
     fields: Fields
     force: bool = False
+    configuration: bytes = b""
 
 
 def record(
     kind: Kind, new: Tree, old: Tree | None, options: Options, subresource: str, applied: Applied | None
 ) -> list[Tree]:
     """The managedFields of a defaulted tree that is about to replace another; raises Conflict for an apply."""
-    before = [] if old is None else old["metadata"].get("managedFields") or []
+    before = standing(new, old, subresource)
     if not options.field_manager or subresource in UNTRACKED:
         return before
     if options.field_manager.startswith(QUIET) and not before and applied is None:
@@ -79,7 +82,11 @@ def record(
     me = Manager(options.field_manager, operation, version, subresource, "", frozenset())
     managers = [read(entry) for entry in before]
     if applied:
-        return [write(m) for m in ordered(after_apply(managers, me, changes, applied))]
+        if old is not None and not managers:
+            all_ = Changes(kind, None, old, subresource).taken(version)
+            managers = [Manager(BEFORE_APPLY, "Update", version, subresource, clock.timestamp(), all_)]
+        allowed = client_side(options.form or kind, old) if me.name == KUBECTL else frozenset[Path]()
+        return [write(m) for m in ordered(after_apply(managers, me, changes, applied, allowed))]
     return [write(m) for m in ordered(after_update(managers, me, changes))]
 
 
@@ -136,10 +143,12 @@ def after_update(managers: Sequence[Manager], me: Manager, changes: Changes) -> 
     return [m for m in (*others, mine) if m.fields]
 
 
-def after_apply(managers: Sequence[Manager], me: Manager, changes: Changes, applied: Applied) -> list[Manager]:
-    """Whoever applies has what it names, perhaps together with others who want the same."""
+def after_apply(
+    managers: Sequence[Manager], me: Manager, changes: Changes, applied: Applied, allowed: Fields
+) -> list[Manager]:
+    """Whoever applies has what it names, perhaps together with others who want the same; `allowed` is no conflict."""
     others = [m for m in managers if not m.same(me)]
-    conflicts = [(m, path) for m in others for path in sorted(m.fields & changes.taken(m.version))]
+    conflicts = [(m, path) for m in others for path in sorted((m.fields & changes.taken(m.version)) - allowed)]
     if conflicts and not applied.force:
         raise refusal(conflicts)
     others = [changes.left(m) for m in others]

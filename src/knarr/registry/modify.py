@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import BadRequest, Conflict
 from knarr.registry import pipeline, services
+from knarr.registry.brought import KUBECTL, remember
 from knarr.registry.core import Core, Options, is_service, revision_of
 from knarr.registry.entry import Entry, at_rest, encode, load
 from knarr.registry.managed import Applied, record
@@ -45,6 +46,8 @@ async def modify(
         _stays(kind, new["metadata"], namespace, name)
         kind.defaults(new)
         fields = record(kind, new, before, options, subresource, applied)
+        if applied is not None and options.field_manager == KUBECTL:
+            remember(new, before, applied.configuration)
         await pipeline.admit(kind, new, before, options)
         _prepare(kind, new, before, subresource)
         pipeline.set_managers(new, fields)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knarr.kinds.patch_schema import patch_schema
-from knarr.meta.errors import BadRequest, Invalid
-from knarr.meta.patch import MissingMergeKey, json_patch, merge_patch, strategic_merge
+from knarr.meta.errors import BadRequest, Invalid, RequestEntityTooLarge
+from knarr.meta.patch import json_patch, merge_patch, strategic_merge
 
 POD = patch_schema("core_v1.PodSpec")
 META = patch_schema("meta_v1.ObjectMeta")
@@ -102,7 +102,7 @@ def test_strategic_merge(schema, target, patch, expected):
 
 
 def test_an_entry_without_its_key_is_refused_in_upstreams_words():
-    with pytest.raises(MissingMergeKey) as caught:
+    with pytest.raises(BadRequest) as caught:
         strategic_merge({"containers": [A]}, {"containers": [{"image": "x"}]}, POD)
     assert caught.value.message == "map: map[image:x] does not contain declared merge key: name"
 
@@ -139,6 +139,20 @@ def test_a_json_patch_leaves_its_target_alone():
     target = {"spec": {"replicas": 1}}
     assert json_patch(target, [{"op": "replace", "path": "/spec/replicas", "value": 2}]) == {"spec": {"replicas": 2}}
     assert target == {"spec": {"replicas": 1}}
+
+
+def test_a_json_patch_has_ten_thousand_operations_at_most():
+    add = {"op": "add", "path": "/a", "value": 1}
+    with pytest.raises(RequestEntityTooLarge) as caught:
+        json_patch({}, [add] * 10001)
+    told = "The allowed maximum operations in a JSON patch is 10000, got 10001"
+    assert caught.value.message == f"Request entity too large: {told}"
+
+
+def test_copies_do_not_double_an_object_for_ever():
+    doubling = [{"op": "copy", "from": "", "path": f"/copy{n}"} for n in range(40)]
+    with pytest.raises(Invalid):
+        json_patch({"data": "x" * 1000}, doubling)
 
 
 def test_a_json_patch_is_a_list():

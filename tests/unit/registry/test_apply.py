@@ -1,13 +1,18 @@
 """Server-side apply and managedFields: who has which field, and what becomes of it."""
 
+import copy
 import re
 
+import msgspec
 import pytest
 
-from knarr.meta.errors import BadRequest, Conflict, Unclassified
+from knarr.meta import clock
+from knarr.meta.errors import BadRequest, Conflict
 from knarr.registry import fieldsets
 from knarr.registry.registry import Options
-from tests.unit.registry.conftest import K
+from tests.unit.registry.conftest import K, a_pod
+
+TEMPLATE = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 
 
 def by(manager):
@@ -40,6 +45,23 @@ async def test_what_is_no_longer_named_goes(registry):
     entry = await applied(registry, "m1", config(a="1"))
     assert entry.object().data == {"a": "1"}
     assert managers(entry) == [("m1", "Apply", "", {"f:data": {"f:a": {}}})]
+
+
+async def test_what_nobody_named_stays_beside_what_goes(registry):
+    labelled = {**config(a="1"), "metadata": {"name": "x", "labels": {"app": "web"}}}
+    await applied(registry, "m1", labelled)
+    await applied(registry, "m2", config(a="1"))
+    entry = await applied(registry, "m1", config(a="1"))
+    assert (entry.object().metadata.name, entry.object().metadata.labels) == ("x", {})
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2}}
+    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}, "spec": spec}
+    made = {**copy.deepcopy(body), "spec": {**copy.deepcopy(spec), "strategy": strategy}}
+    await registry.create(K.Deployment, "ns", made, by("creator"))
+    for wanted in ({"minReadySeconds": 3}, {}):
+        await registry.apply(K.Deployment, "ns", "x", {**copy.deepcopy(body), "spec": wanted}, by("m1"))
+    now = (await registry.get(K.Deployment, "ns", "x")).object().spec
+    assert (now.minReadySeconds, now.strategy.rollingUpdate.maxSurge) == (None, 2)
 
 
 async def test_what_another_names_too_stays(registry):
@@ -113,7 +135,79 @@ async def test_the_clusters_own_parts_are_recorded_where_others_are(registry):
     assert managers(await registry.create(K.ConfigMap, "ns", config(a="1"), by("knarr"))) == []
     await applied(registry, "m1", config(b="1"))
     entry = await registry.patch(K.ConfigMap, "ns", "x", "merge", {"data": {"b": "2"}}, by("knarr"))
-    assert managers(entry) == [("knarr", "Update", "", {"f:data": {"f:b": {}}})]
+    assert managers(entry) == [
+        ("before-first-apply", "Update", "", {"f:data": {".": {}, "f:a": {}}}),
+        ("knarr", "Update", "", {"f:data": {"f:b": {}}}),
+    ]
+
+
+async def test_fields_of_an_object_without_managers_are_those_of_whoever_was_first(registry):
+    await registry.create(K.ConfigMap, "ns", config(a="1"), by("knarr"))
+    with pytest.raises(Conflict, match=r'conflict with "before-first-apply" using v1: \.data\.a'):
+        await applied(registry, "m1", config(a="2"))
+
+
+BROUGHT = {
+    "entries of one's own stand": (lambda entry: [entry | {"manager": "other"}], ["other"]),
+    "a single empty entry takes all away": (lambda entry: [{}], []),
+    "none leaves the object's": (lambda entry: [], ["someone"]),
+    "entries of no operation are ignored": (lambda entry: [entry | {"operation": "Odd"}], ["someone"]),
+    "entries of another form are ignored": (lambda entry: [entry | {"fieldsType": "FieldsV0"}], ["someone"]),
+    "entries of no version are ignored": (lambda entry: [entry | {"apiVersion": ""}], ["someone"]),
+    "fields that are none are ignored": (lambda entry: [entry | {"fieldsV1": {"odd": {}}}], ["someone"]),
+    "keys that are none are ignored": (lambda entry: [entry | {"fieldsV1": {"f:a": {"k:x": {}}}}], ["someone"]),
+    "fields that are no tree are ignored": (lambda entry: [entry | {"fieldsV1": {"f:a": "x"}}], ["someone"]),
+}
+
+
+@pytest.mark.parametrize("bring, names", BROUGHT.values(), ids=BROUGHT)
+async def test_an_update_may_bring_entries_along(registry, bring, names):
+    tree = (await registry.create(K.ConfigMap, "ns", config(a="1"), by("someone"))).tree()
+    tree["metadata"]["managedFields"] = bring(tree["metadata"]["managedFields"][0])
+    entry = await registry.update(K.ConfigMap, "ns", "x", tree, by("someone"))
+    assert [name for name, *_ in managers(entry)] == names
+
+
+async def test_entries_that_come_with_a_status_are_ignored(registry):
+    tree = (await registry.create(K.Pod, "ns", a_pod(), by("someone"))).tree()
+    tree["metadata"]["managedFields"] = [{}]
+    entry = await registry.update(K.Pod, "ns", "x", tree, by("someone"), subresource="status")
+    assert [name for name, *_ in managers(entry)] == ["someone"]
+
+
+LAST = "kubectl.kubernetes.io/last-applied-configuration"
+CLIENT_SIDE = {
+    "what still is as it was applied": ("1", "kubectl", None),
+    "what another changed since": ("5", "kubectl", 'conflict with "other" using v1'),
+    "for another manager": ("1", "me", 'conflict with "kubectl-client-side-apply" using v1'),
+}
+
+
+@pytest.mark.parametrize("value, manager, conflict", CLIENT_SIDE.values(), ids=CLIENT_SIDE)
+async def test_kubectl_takes_over_what_it_applied_from_its_own_side(registry, value, manager, conflict):
+    before = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"1"}}'
+    tree = config(a="1")
+    tree["metadata"] = {"name": "x", "annotations": {LAST: before}}
+    await registry.create(K.ConfigMap, "ns", tree, by("kubectl-client-side-apply"))
+    await registry.patch(K.ConfigMap, "ns", "x", "merge", {"data": {"a": value}}, by("other"))
+    if conflict is None:
+        entry = await applied(registry, manager, config(a="9"))
+        shown = entry.tree()
+        assert shown["data"] == {"a": "9"}
+        assert msgspec.json.decode(shown["metadata"]["annotations"][LAST])["data"] == {"a": "9"}
+    else:
+        with pytest.raises(Conflict, match=conflict):
+            await applied(registry, manager, config(a="9"))
+
+
+async def test_the_time_of_an_entry_is_that_of_its_last_change(registry, monkeypatch):
+    first = await applied(registry, "m1", config(a="1"))
+    monkeypatch.setattr(clock, "timestamp", lambda: "2030-01-01T00:00:00Z")
+    same = await applied(registry, "m1", config(a="1"))
+    changed = await applied(registry, "m1", config(a="2"))
+    times = [entry.tree()["metadata"]["managedFields"][0]["time"] for entry in (first, same, changed)]
+    assert times[0] == times[1]
+    assert times[2] == "2030-01-01T00:00:00Z"
 
 
 async def test_a_write_without_a_manager_is_nobodys(registry):
@@ -128,7 +222,7 @@ REFUSED = {
     ),
     "an unknown field": (
         {"metadata": {"name": "x"}, "nope": 1},
-        Unclassified,
+        BadRequest,
         "failed to create typed patch object (/x; v1, Kind=ConfigMap): .nope: field not declared in schema",
     ),
     "managedFields of its own": (

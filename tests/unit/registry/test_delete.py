@@ -178,3 +178,11 @@ async def test_a_collection_goes_by_selection(registry):
     assert [entry.name for entry in page.entries] == ["a", "b"]
     left = await registry.list(K.ConfigMap)
     assert [(entry.namespace, entry.name) for entry in left.entries] == [("ns", "c"), ("other", "a")]
+
+
+async def test_a_collection_goes_up_to_a_limit(registry):
+    for name in "abc":
+        await registry.create(K.ConfigMap, "ns", a_config(name))
+    page = await registry.delete_collection(K.ConfigMap, "ns", limit=2)
+    assert [entry.name for entry in page.entries] == ["a", "b"]
+    assert [entry.name for entry in (await registry.list(K.ConfigMap, "ns")).entries] == ["c"]

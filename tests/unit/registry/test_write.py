@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from knarr.meta.errors import AlreadyExists, BadRequest, Conflict, Invalid, NotFound, Unclassified
+from knarr.meta.errors import AlreadyExists, BadRequest, Conflict, Invalid, NotFound
 from knarr.registry.registry import Options
 from tests.unit.registry.conftest import K, a_config, a_pod
 
@@ -301,5 +301,5 @@ async def test_a_binding_gives_a_pod_its_node_once(registry):
     message = 'Operation cannot be fulfilled on pods/binding "x": pod x is already assigned to node "n1"'
     with pytest.raises(Conflict, match=re.escape(message)):
         await registry.bind(K.Pod, "ns", "x", {"target": {"name": "n2"}})
-    with pytest.raises(Unclassified, match=r"target\.name: Required value"):
+    with pytest.raises(BadRequest, match=r"target\.name: Required value"):
         await registry.bind(K.Pod, "ns", "x", {"target": {}})
