@@ -10,13 +10,13 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from knarr.kinds.custom_schema import EMBEDDED, INT_OR_STRING, METADATA, PRESERVE, Schema
+from knarr.kinds.go_pattern import go_pattern
 from knarr.kinds.kind import Tree
 from knarr.kinds.scalars import Mismatch
 from knarr.kinds.schema import walker
@@ -116,29 +116,6 @@ def _string(value: str, schema: Schema, path: str) -> Iterator[FieldError]:
     if form in FORMATS and not FORMATS[form](value):
         message = f"Invalid value: {show(value)}: {_in_body(path)} must be of type {form}: {show(value)}"
         yield field.FieldError("FieldValueTypeInvalid", path, message)
-
-
-@cache
-def go_pattern(pattern: str) -> re.Pattern[str]:
-    r"""A pattern in Go's syntax: `\z` is its end of text, `$` too outside of multiline mode, classes are ASCII."""
-    converted = pattern.replace(r"\z", r"\Z").replace(r"\pL", "[^\\W\\d_]").replace(r"\p{L}", "[^\\W\\d_]")
-    converted = re.sub(r"(?<!\\)\(\?P?<([A-Za-z_]\w*)>", r"(?P<\1>", converted)
-    converted = re.sub(r"(?<!\\)((?:\\\\)*)\$(?=$|\))", r"\1\\Z", converted)
-    for name, members in POSIX.items():
-        converted = converted.replace(f"[:{name}:]", members)
-    return re.compile(converted, re.ASCII)
-
-
-POSIX = {
-    "alpha": "A-Za-z",
-    "digit": "0-9",
-    "alnum": "0-9A-Za-z",
-    "upper": "A-Z",
-    "lower": "a-z",
-    "space": r"\t\n\v\f\r ",
-    "word": r"\w",
-    "xdigit": "0-9A-Fa-f",
-}
 
 
 def _number(value: float, schema: Schema, path: str) -> Iterator[FieldError]:

@@ -5,13 +5,13 @@ the schemas around one mean for it.
 """
 
 import copy
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from knarr.kinds.custom_schema import EMBEDDED, INT_OR_STRING, PRESERVE, prune
-from knarr.kinds.custom_validation import checked, go_pattern
+from knarr.kinds.custom_validation import checked
+from knarr.kinds.go_pattern import BadPattern, go_pattern
 from knarr.meta import field
 from knarr.meta.field import FieldError, at, at_key
 
@@ -225,7 +225,7 @@ def _value_rules(schema: Schema, path: str) -> Iterator[FieldError]:
     if pattern := schema.get("pattern"):
         try:
             go_pattern(pattern)
-        except re.error as wrong:
+        except BadPattern as wrong:
             why = f"must be a valid regular expression, but isn't: {wrong}"
             yield field.wrong(at(path, "pattern"), pattern, why)
             return

@@ -182,3 +182,9 @@ def test_what_was_broken_before_is_let_through_unchanged():
     assert errors({"a": "long", "b": "y"}, schema, old) == []
     assert [error.path for error in errors({"a": "long", "b": "yy"}, schema, old)] == ["b"]
     assert [error.path for error in errors(old, schema, NEW)] == ["a"]
+
+
+def test_a_pattern_that_elsewhere_backtracks_for_ever_is_answered():
+    schema = of(a={**STRING, "pattern": "^(a+)+$"})
+    assert errors({"a": "a" * 5000}, schema) == []
+    assert [error.path for error in errors({"a": "a" * 5000 + "b"}, schema)] == ["a"]

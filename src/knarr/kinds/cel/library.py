@@ -19,7 +19,8 @@ from knarr.kinds.cel import types, values
 from knarr.kinds.cel.syntax import Uint
 from knarr.kinds.cel.types import Type
 from knarr.kinds.cel.values import Amount, Failed, Ip, Optional, Url, compare, equal
-from knarr.kinds.custom_validation import FORMATS, go_pattern
+from knarr.kinds.custom_validation import FORMATS
+from knarr.kinds.go_pattern import BadPattern, go_pattern
 from knarr.meta import names
 from knarr.meta.quantity import Quantity
 
@@ -191,10 +192,10 @@ add("type", "A -> type", types.type_of)
 add("dyn", "A -> dyn", lambda a: a)
 
 
-def _pattern(text: str) -> "re.Pattern[str]":
+def _pattern(text: str) -> Any:
     try:
         return go_pattern(text)
-    except re.error as error:
+    except BadPattern as error:
         raise Failed(f"error parsing regexp: {error}") from None
 
 
