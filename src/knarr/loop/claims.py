@@ -5,7 +5,7 @@ looks at itself on the server, so that an owner that was deleted, or deleted and
 names the object's uid, so that it never touches another object of the same name.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -55,8 +55,13 @@ def claim_on(owner: Any, obj: Any, matches: bool) -> Claim:
     return Claim.ADOPT
 
 
-async def claim(api: Api, owner: Any, objects: Iterable[T], matches: Callable[[T], bool]) -> list[T]:
-    """Adopt and release as need be; give the objects that the owner manages now, in the order given."""
+async def claim(
+    api: Api, owner: Any, objects: Iterable[T], matches: Callable[[T], bool], finalizers: Sequence[str] = ()
+) -> list[T]:
+    """Adopt and release as need be; give the objects that the owner manages now, in the order given.
+
+    `finalizers` are those that the owner keeps on its objects: they come and go with the reference.
+    """
     owned: list[T] = []
     sure = False
     for obj in objects:
@@ -64,12 +69,12 @@ async def claim(api: Api, owner: Any, objects: Iterable[T], matches: Callable[[T
         if decision is Claim.OWN:
             owned.append(obj)
         elif decision is Claim.RELEASE:
-            await release(api, owner, obj)
+            await release(api, owner, obj, finalizers)
         elif decision is Claim.ADOPT:
             if not sure:
                 await ensure_alive(api, owner)
                 sure = True
-            if (adopted := await adopt(api, owner, obj)) is not None:
+            if (adopted := await adopt(api, owner, obj, finalizers)) is not None:
                 owned.append(adopted)
     return owned
 
@@ -87,23 +92,27 @@ async def ensure_alive(api: Api, owner: Any) -> None:
         raise Conflict(f"{meta.namespace}/{meta.name} has just been deleted at {fresh.metadata.deletionTimestamp}")
 
 
-async def adopt(api: Api, owner: Any, obj: T) -> T | None:
+async def adopt(api: Api, owner: Any, obj: T, finalizers: Sequence[str] = ()) -> T | None:
     """Make the owner the object's controller; None when the object is gone."""
     meta = _meta(obj)
-    patch = {"metadata": {"uid": meta.uid, "ownerReferences": [controller_reference(owner)]}}
+    changes: dict[str, Any] = {"uid": meta.uid, "ownerReferences": [controller_reference(owner)]}
+    if finalizers:
+        changes["finalizers"] = [*finalizers]
     try:
-        return await api.patch(type(obj), meta.name, meta.namespace, patch, kind="strategic")
+        return await api.patch(type(obj), meta.name, meta.namespace, {"metadata": changes}, kind="strategic")
     except NotFound:
         return None
 
 
-async def release(api: Api, owner: Any, obj: Type) -> None:
+async def release(api: Api, owner: Any, obj: Type, finalizers: Sequence[str] = ()) -> None:
     """Take the owner's reference off the object; one that is gone or released already is fine."""
     meta = _meta(obj)
     reference = {"$patch": "delete", "uid": owner.metadata.uid}
-    patch = {"metadata": {"uid": meta.uid, "ownerReferences": [reference]}}
+    changes: dict[str, Any] = {"uid": meta.uid, "ownerReferences": [reference]}
+    if finalizers:
+        changes["$deleteFromPrimitiveList/finalizers"] = [*finalizers]
     try:
-        await api.patch(type(obj), meta.name, meta.namespace, patch, kind="strategic")
+        await api.patch(type(obj), meta.name, meta.namespace, {"metadata": changes}, kind="strategic")
     except (NotFound, Invalid):
         return
 
