@@ -190,7 +190,7 @@ def runner() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="module")
 def cluster(runner: asyncio.Runner) -> Iterator[Cluster]:
     async def enter() -> Cluster:
-        return await Cluster().__aenter__()
+        return await Cluster([]).__aenter__()
 
     found = runner.run(enter())
     yield found

@@ -20,7 +20,7 @@ def pending(pod):
 
 def test_a_running_container_keeps_its_amounts_and_the_pod_says_so():
     async def story():
-        async with Cluster(nodes=1) as cluster:
+        async with Cluster([], nodes=1) as cluster:
             await cluster.apply(POD)
             await cluster.settled()
             patch = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "200m"}}}]}}
@@ -39,7 +39,7 @@ def test_a_running_container_keeps_its_amounts_and_the_pod_says_so():
 
 def test_an_ephemeral_container_runs_beside_the_others():
     async def story():
-        async with Cluster(nodes=1) as cluster:
+        async with Cluster([], nodes=1) as cluster:
             await cluster.apply(POD)
             await cluster.settled()
             patch = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}]}}

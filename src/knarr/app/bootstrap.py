@@ -6,16 +6,13 @@ need one another are created at the same time: their writes share a commit.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
 
 from knarr.app.config import Cluster
 from knarr.client.api import Api
-from knarr.kinds.types import core_v1, discovery_v1, meta_v1, scheduling_v1, storage_v1
+from knarr.kinds.first_objects import cluster_wide
+from knarr.kinds.types import core_v1, discovery_v1, meta_v1
 from knarr.kinds.types.base import Type
 from knarr.meta.errors import AlreadyExists
-
-NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
 
 
 async def ensure(api: Api, cluster: Cluster) -> None:
@@ -39,26 +36,6 @@ async def _put(api: Api, object_: Type) -> None:
         await api.create(object_)
     except AlreadyExists:
         await api.update(object_)
-
-
-def cluster_wide() -> Iterable[Type]:
-    for name in NAMESPACES:
-        yield core_v1.Namespace(metadata=meta_v1.ObjectMeta(name=name))
-    for name, value in PRIORITIES.items():
-        yield scheduling_v1.PriorityClass(metadata=meta_v1.ObjectMeta(name=name), value=value)
-    yield local_path_class()
-
-
-def local_path_class() -> storage_v1.StorageClass:
-    """The default class: a directory of the pod's node for each claim."""
-    return storage_v1.StorageClass(
-        metadata=meta_v1.ObjectMeta(
-            name="local-path", annotations={"storageclass.kubernetes.io/is-default-class": "true"}
-        ),
-        provisioner="rancher.io/local-path",
-        reclaimPolicy="Delete",
-        volumeBindingMode="WaitForFirstConsumer",
-    )
 
 
 def kubernetes_service(cluster: Cluster) -> core_v1.Service:

@@ -6,12 +6,13 @@
 import asyncio
 from pathlib import Path
 
-from knarr.app import agents, bootstrap_later, bootstrap_roles, control, roster
+from knarr.app import agents, bootstrap_later, bootstrap_roles, control
 from knarr.app.config import Cluster
 from knarr.app.pki import Pki
 from knarr.client.api import Api
 from knarr.client.informer import Informers
 from knarr.client.transport import InProcess, User
+from knarr.controllers import roster
 from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, run_all
@@ -25,7 +26,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
     """Run what works on the cluster's state, until cancelled: controllers, scheduler, DNS, simulated nodes."""
     async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
         context = Context(api, informers, Recorder(api, "knarr"))
-        tasks.create_task(run_all(roster.controllers(pki), context), name="controllers")
+        tasks.create_task(run_all(roster.controllers(pki.ca.read_text()), context), name="controllers")
         tasks.create_task(scheduler.run(context), name="scheduler")
         if cluster.runtime == "simulated":
             from knarr.app.simulation import SimulatedNodes

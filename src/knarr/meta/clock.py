@@ -44,6 +44,11 @@ def use(clock: Clock) -> Clock:
     return previous
 
 
+def current() -> Clock:
+    """The clock that is in use."""
+    return _clock
+
+
 def now() -> datetime:
     """The current time, aware, in UTC."""
     return datetime.fromtimestamp(_clock.now(), UTC)

@@ -1,6 +1,7 @@
 """A cluster in one process for tests: memory store, registry, API handler, controllers, simulated nodes.
 
-    async with Cluster(controllers=[...], nodes=3) as cluster:
+    async with Cluster() as cluster:                                    # everything `knarr up` runs, and a node
+    async with Cluster([statefulset.controller()], nodes=3) as cluster: # this controller alone, on three nodes
         await cluster.apply(manifest)
         await cluster.settled()
         pods = await cluster.api.list(Pod, "default")
@@ -13,6 +14,7 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,27 +26,34 @@ from knarr.client.codec import encode
 from knarr.client.informer import Informers
 from knarr.client.resource import of_kind
 from knarr.client.transport import InProcess, User
+from knarr.controllers import roster
+from knarr.kinds.first_objects import NAMESPACES, cluster_wide
 from knarr.kinds.table import BUILTIN
 from knarr.kinds.types.core_v1 import Namespace, ServiceAccount
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, Controller, run
+from knarr.meta import clock
 from knarr.meta.errors import AlreadyExists
 from knarr.node.agent import Agent
 from knarr.node.config import NodeConfig
 from knarr.node.runtimes.simulated import SimulatedRuntime
 from knarr.registry.registry import Registry
+from knarr.scheduler import scheduler
 from knarr.server.handler import Handler
 from knarr.server.server import build
 from knarr.store.memory import open_memory
 from knarr.store.store import Store
 from knarr.testing.faults import Faulty
+from knarr.testing.virtual_time import VirtualClock, virtual_loop
 
-NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 QUIET = 3.0  #: seconds without a write after which the cluster has settled
 #: what is written for ever: heartbeats, and events, which are told later than what they tell of
 RESTLESS = ("/registry/coordination.k8s.io/leases/", "/registry/core/nodes/", "/registry/core/events/")
 POD_NETWORK = ipaddress.IPv4Network("10.244.0.0/16")
+
+#: what pods are told to trust; nobody serves with it
+AUTHORITY = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 
 Service = Callable[[Context], Awaitable[None]]  #: the scheduler, and what else runs on a context
 
@@ -66,22 +75,38 @@ class Machine:
 
 
 class Cluster:
-    """The parts of a cluster that a test asks for; `services` are coroutine functions such as the scheduler's `run`."""
+    """A cluster of one's own. Shapes and defaults:
+
+    `controllers`, None: all of the product's, the scheduler and what a cluster has from its first second; else these
+    alone. `services`: coroutine functions such as the scheduler's `run`, None: as the controllers say. `nodes`: how
+    many simulated ones, None: one in a whole cluster, else none. `store`: the caller's own, who closes it.
+    `virtual_time`: refuse to run on anything but a virtual loop, which `knarr.testing.virtual_time.run` and, without
+    `async`, this class's own `with` make. `seed`: of every random choice, on virtual time only.
+    """
 
     def __init__(
         self,
-        controllers: Iterable[Controller] = (),
-        nodes: int = 0,
+        controllers: Iterable[Controller] | None = None,
+        nodes: int | None = None,
         *,
-        services: Sequence[Service] = (),
+        virtual_time: bool = False,
+        seed: int | None = None,
+        services: Sequence[Service] | None = None,
         store: Store | None = None,
         workers: int = 5,
     ) -> None:
-        self._controllers, self._services, self._workers = list(controllers), services, workers
-        self._store = store
-        self.machines = {f"node-{n}": Machine(f"node-{n}", n) for n in range(nodes)}
+        if seed is not None and not virtual_time:
+            raise ValueError(f"seed {seed}: chance follows a seed on virtual time only; say virtual_time=True")
+        self.whole = controllers is None
+        self.virtual_time, self.seed = virtual_time, seed
+        self._controllers = list(roster.controllers(AUTHORITY) if controllers is None else controllers)
+        self._services = services if services is not None else (scheduler.run,) if self.whole else ()
+        self._workers, self._store = workers, store
+        count = nodes if nodes is not None else int(self.whole)
+        self.machines = {f"node-{n}": Machine(f"node-{n}", n) for n in range(count)}
 
     async def __aenter__(self) -> "Cluster":
+        self._choose_time()
         self.store = self._store or await open_memory()
         self.registry = Registry(self.store, BUILTIN)
         await self.registry.start()
@@ -135,6 +160,17 @@ class Cluster:
                 raise TimeoutError(f"the cluster did not settle within {timeout} s")
             await asyncio.sleep(left)
 
+    async def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
+        """Move virtual time by exactly that much; everything that is due until then, and at that moment, happens."""
+        loop = virtual_loop()
+        if loop is None:
+            raise RuntimeError("real time cannot be moved: run the cluster on virtual time")
+        span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+        if span < 0:
+            raise ValueError(f"time goes forward only, not by {span} s")
+        await asyncio.sleep(span)
+        await loop.idle()
+
     async def start_node(self, name: str) -> None:
         """Start a node's agent; return when the node is registered."""
         machine = self.machines[name]
@@ -151,11 +187,9 @@ class Cluster:
             machine.task = None
 
     async def _begin(self) -> None:
-        for name in NAMESPACES:
-            account = ServiceAccount(metadata=ObjectMeta(name="default", namespace=name))
-            for obj in (Namespace(metadata=ObjectMeta(name=name)), account):
-                with suppress(AlreadyExists):
-                    await self.api.create(obj)
+        for obj in self._first_objects():
+            with suppress(AlreadyExists):
+                await self.api.create(obj)
         self._run("events", self.context.recorder.run())
         for controller in self._controllers:
             self._run(controller.name, run(controller, self.context, self._workers))
@@ -163,6 +197,25 @@ class Cluster:
             self._run(f"service {number}", service(self.context))
         for name in self.machines:
             await self.start_node(name)
+
+    def _choose_time(self) -> None:
+        if not self.virtual_time:
+            return
+        if virtual_loop() is None:
+            raise RuntimeError(
+                "virtual_time=True on a loop of real time: use knarr.testing.virtual_time.run, or `with`"
+            )
+        own = clock.current()
+        if self.seed is not None and isinstance(own, VirtualClock):
+            own.reseed(self.seed)
+
+    def _first_objects(self) -> Iterable[Any]:
+        if self.whole:
+            yield from cluster_wide()
+            return
+        for name in NAMESPACES:
+            yield Namespace(metadata=ObjectMeta(name=name))
+            yield ServiceAccount(metadata=ObjectMeta(name="default", namespace=name))
 
     def _run(self, name: str, work: Any) -> None:
         self._tasks.append(self._group.create_task(work, name=name))

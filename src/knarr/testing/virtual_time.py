@@ -1,7 +1,8 @@
 """An event loop on virtual time: when nothing is left to do, its clock jumps to the next timer.
 
 A whole cluster on the memory store with simulated nodes runs on it: hours pass in moments, and the same seed gives the
-same story. Real sockets have no place on it: nobody would wait for them.
+same history, byte for byte. What would go to a thread is done on the loop, in its turn: threads end in any order.
+Real sockets have no place on it: nobody would wait for them.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any, TypeVar
 
 from knarr.meta import clock
@@ -24,19 +26,26 @@ class Stuck(RuntimeError):
 
 
 class VirtualSelector(selectors.SelectSelector):
-    """Instead of waiting for a time-out it moves the clock; it waits only for threads at work."""
+    """Instead of waiting for a time-out it moves the clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, time: float) -> None:
         super().__init__()
-        self.time = 0.0
-        self.threads = 0
+        self.time = time
+        self.held = False  #: the clock stands still, and what comes from other threads is waited for
+        self.idle: list[asyncio.Future[None]] = []  #: told when nothing is left to do at this moment
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.threads:
-            return super().select(timeout if timeout == 0 else None)
         events = super().select(0)
         if events or timeout == 0:
             return events
+        if self.idle:
+            told, self.idle = self.idle, []
+            for waiter in told:
+                if not waiter.done():
+                    waiter.set_result(None)
+            return []
+        if self.held:
+            return super().select(None)
         if timeout is None:
             raise Stuck("every task waits and no timer is set")
         self.time += timeout
@@ -44,32 +53,44 @@ class VirtualSelector(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """The loop. Work in threads takes no virtual time."""
+    """The loop. Its clock begins at `time` seconds after the epoch."""
 
-    def __init__(self) -> None:
-        self._virtual = VirtualSelector()
+    def __init__(self, time: float = 0.0) -> None:
+        self._virtual = VirtualSelector(time)
         super().__init__(self._virtual)
 
     def time(self) -> float:
         return self._virtual.time
 
+    def hold(self, held: bool = True) -> None:
+        """Have the clock stand still, or go on: a thread that runs the loop for others then waits for them."""
+        self._virtual.held = held
+        self.call_soon_threadsafe(lambda: None)  # wakes it
+
+    async def idle(self) -> None:
+        """Return when nothing is left to do before the clock moves."""
+        waiter = self.create_future()
+        self._virtual.idle.append(waiter)
+        await waiter
+
     def run_in_executor(  # type: ignore[override]  # typeshed's generic signature cannot be spelled in 3.11
         self, executor: Executor | None, func: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
-        self._virtual.threads += 1
-        future = super().run_in_executor(executor, func, *args)
-        future.add_done_callback(self._thread_done)
-        return future
+        """Do it here, at no virtual time: which of two threads ends first would be chance."""
+        done: asyncio.Future[T] = self.create_future()
+        self.call_soon(_carry_out, done, func, args)
+        return done
 
-    async def shutdown_default_executor(self, *timeout: Any) -> None:
-        self._virtual.threads += 1  # the one that joins the others
-        try:
-            await super().shutdown_default_executor(*timeout)
-        finally:
-            self._virtual.threads -= 1
 
-    def _thread_done(self, future: asyncio.Future[Any]) -> None:
-        self._virtual.threads -= 1
+def _carry_out(done: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ...]) -> None:
+    if done.cancelled():
+        return
+    try:
+        result = func(*args)
+    except Exception as error:  # handed to the one who waits
+        done.set_exception(error)
+    else:
+        done.set_result(result)
 
 
 @dataclass
@@ -84,18 +105,61 @@ class VirtualClock:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
 
+    def reseed(self, seed: int) -> None:
+        """Begin anew with another seed."""
+        self.seed = seed
+        self.rng.seed(seed)
+
     def now(self) -> float:
-        return self.start + self.loop.time()
+        return round(self.start + self.loop.time(), 6)  # a sum just below the second would be one too early
+
+
+class Driver:
+    """A virtual loop with its clock for callers that are no coroutines: `run` by `run` its world goes on.
+
+    Many can live in one thread, as forks do: a driver's clock is everybody's only while it runs.
+    """
+
+    def __init__(self, *, seed: int = 0, time: float = 0.0) -> None:
+        self._runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(time))
+        self.loop = self._runner.get_loop()
+        self.clock = VirtualClock(self.loop, seed)
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, and with it whatever else is due on the loop meanwhile."""
+        before = clock.use(self.clock)
+        try:
+            return self._runner.run(main)
+        finally:
+            clock.use(before)
+
+    def close(self) -> None:
+        """Cancel what still runs and end the loop."""
+        before = clock.use(self.clock)
+        try:
+            self._runner.close()
+        finally:
+            clock.use(before)
+
+    def __enter__(self) -> "Driver":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def run(main: Coroutine[Any, Any, T], *, seed: int = 0) -> T:
     """Run a coroutine to its end on virtual time; every random choice follows from the seed."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        before = clock.use(VirtualClock(runner.get_loop(), seed))
-        try:
-            return runner.run(main)
-        finally:
-            clock.use(before)
+    with Driver(seed=seed) as driver:
+        return driver.run(main)
+
+
+def virtual_loop() -> VirtualLoop | None:
+    """The running loop, if it is on virtual time."""
+    loop = asyncio.get_running_loop()
+    return loop if isinstance(loop, VirtualLoop) else None
 
 
 async def wait_until(

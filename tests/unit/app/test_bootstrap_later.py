@@ -24,7 +24,7 @@ def test_every_flow_is_valid_and_has_its_level():
 
 
 async def test_what_is_missing_is_made_and_what_is_there_is_left_alone():
-    async with Cluster() as cluster:
+    async with Cluster([]) as cluster:
         await bootstrap_later.ensure(cluster.api, "PEM", RANGE)
         await cluster.api.delete(FlowSchema, "probes")
         before = await cluster.api.get(FlowSchema, "exempt")

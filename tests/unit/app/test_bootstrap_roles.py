@@ -24,7 +24,7 @@ def test_every_note_on_a_role_is_on_one_that_is_there():
 
 
 async def test_what_is_missing_is_made_and_what_is_there_is_left_alone():
-    async with Cluster() as cluster:
+    async with Cluster([]) as cluster:
         await bootstrap_roles.ensure(cluster.api)
         view = await cluster.api.get(ClusterRole, "view")
         await cluster.api.patch(ClusterRole, "edit", "", {"metadata": {"labels": {"mine": "yes"}}})

@@ -41,7 +41,7 @@ def watching(request):
 
 @asynccontextmanager
 async def watched():
-    async with Cluster() as cluster:
+    async with Cluster([]) as cluster:
         faults = Faulty(InProcess(cluster.handler.handle))
         async with Informers(Api(faults)) as informers:
             yield Watched(cluster, faults, informers.of(ConfigMap))

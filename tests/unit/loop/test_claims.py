@@ -44,7 +44,7 @@ async def a_story(cluster):
 
 def story(act):
     async def main():
-        async with Cluster() as cluster:
+        async with Cluster([]) as cluster:
             owner, pod = await a_story(cluster)
             await act(cluster, owner, pod)
 

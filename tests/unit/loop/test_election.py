@@ -33,7 +33,7 @@ class Candidate:
 
 def elected(story):
     async def main():
-        async with Cluster() as cluster:
+        async with Cluster([]) as cluster:
             stage = []
             candidates = [Candidate(cluster, name, stage) for name in ("one", "two")]
             await wait_until(lambda: bool(stage))

@@ -16,7 +16,7 @@ def recorded(story):
     """Run a story with a recorder; give the events there are afterwards."""
 
     async def main():
-        async with Cluster() as cluster:
+        async with Cluster([]) as cluster:
             faults = Faulty(InProcess(cluster.handler.handle))
             recorder = Recorder(Api(faults), "tester", "host")
             writing = asyncio.create_task(recorder.run())
@@ -109,7 +109,7 @@ def test_an_event_that_the_server_refuses_is_dropped_and_the_next_written():
 
 def test_a_full_queue_drops_events_and_fails_nobody():
     async def main():
-        async with Cluster() as cluster:
+        async with Cluster([]) as cluster:
             recorder = Recorder(cluster.api, "tester")
             for number in range(QUEUE_LENGTH + 5):
                 recorder.note(a_pod(f"p{number}"), "Normal", "Started", "it runs")

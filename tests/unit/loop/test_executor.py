@@ -49,7 +49,7 @@ class Stage:
 
 def story(act):
     async def main():
-        async with Cluster() as cluster:
+        async with Cluster([]) as cluster:
             await act(Stage(cluster))
 
     run(main())

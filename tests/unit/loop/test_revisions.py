@@ -111,7 +111,7 @@ def test_surplus(numbers, live, limit, gone):
 
 def test_a_taken_name_is_used_for_equal_data_and_counted_for_other():
     async def main():
-        async with Cluster() as cluster:
+        async with Cluster([]) as cluster:
             wanted = revisions.new_revision(a_set("db"), {"n": 1}, 1, 0, labels={})
             first, collisions = await revisions.create_revision(cluster.api, wanted, 0)
             again, _ = await revisions.create_revision(cluster.api, wanted, 0)
@@ -130,7 +130,7 @@ def test_a_taken_name_is_used_for_equal_data_and_counted_for_other():
 
 def test_an_old_revision_becomes_the_newest():
     async def main():
-        async with Cluster() as cluster:
+        async with Cluster([]) as cluster:
             made = await cluster.api.create(revisions.new_revision(a_set("db"), {"n": 1}, 1, 0, labels={}))
             assert (await revisions.renumber(cluster.api, made, 5)).revision == 5
             assert await revisions.renumber(cluster.api, made, 1) == made

@@ -126,7 +126,7 @@ async def test_a_revision_of_the_future_is_too_large(five):
 
 
 async def test_a_page_whose_revision_is_gone_comes_with_a_token_to_go_on():
-    async with Cluster() as cluster:
+    async with Cluster([]) as cluster:
         for name in "abcd":
             await cluster.apply(f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}")
         path = "/api/v1/namespaces/default/configmaps"

@@ -21,7 +21,7 @@ spec:
 
 @pytest.fixture
 async def api():
-    async with Cluster() as cluster:
+    async with Cluster([]) as cluster:
         await cluster.apply(POD)
         yield cluster.api
 

@@ -85,7 +85,7 @@ async def bob():
     """A client of a user who may write roles and bindings and read pods; `cluster` hangs on it."""
     import yaml
 
-    async with Cluster() as cluster:
+    async with Cluster([]) as cluster:
         for tree in (
             role("author", AUTHOR, SEES_PODS),
             role("power", rule(["*"], ["*"], "*")),

@@ -21,7 +21,7 @@ UNKNOWN = "k8s.io.apimachinery.pkg.runtime.Unknown"
 
 @pytest.fixture
 async def cluster():
-    async with Cluster() as made:
+    async with Cluster([]) as made:
         yield made
 
 

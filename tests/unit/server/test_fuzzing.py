@@ -62,7 +62,7 @@ class Server:
 
     def __init__(self) -> None:
         self.runner = asyncio.Runner()
-        self.cluster = self.runner.run(Cluster().__aenter__())
+        self.cluster = self.runner.run(Cluster([]).__aenter__())
 
     def ask(self, method, path, content, body, query=()):
         headers = {"content-type": content, "user-agent": "test"}

@@ -24,7 +24,7 @@ HALF = "{requests: {cpu: 500m}, limits: {cpu: 500m}}"
 
 @pytest.fixture
 async def cluster():
-    async with Cluster() as found:
+    async with Cluster([]) as found:
         yield found
 
 

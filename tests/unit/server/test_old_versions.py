@@ -32,7 +32,7 @@ DOORS = "/apis/networking.k8s.io/v1beta1/namespaces/default/ingresses"
 
 @pytest.fixture
 async def cluster():
-    async with Cluster() as made:
+    async with Cluster([]) as made:
         yield made
 
 

@@ -126,7 +126,7 @@ def labels(**given):
 
 @pytest.fixture
 async def cluster():
-    async with Cluster() as found:
+    async with Cluster([]) as found:
         yield found
 
 

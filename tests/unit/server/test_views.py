@@ -20,7 +20,7 @@ ABOUT = core_v1.ObjectReference(kind="Pod", namespace="default", name="p")
 
 @pytest.fixture
 async def cluster():
-    async with Cluster() as made:
+    async with Cluster([]) as made:
         yield made
 
 

@@ -86,7 +86,7 @@ async def hook(pki):
 
 @pytest.fixture
 async def cluster():
-    async with Cluster() as found:
+    async with Cluster([]) as found:
         yield found
 
 

@@ -1,8 +1,7 @@
-"""Which controllers a cluster runs."""
+"""Which controllers a cluster runs. Called by `knarr.app` and by `knarr.testing`."""
 
 from collections.abc import Sequence
 
-from knarr.app.pki import Pki
 from knarr.controllers import (
     apiservice,
     clusterrole_aggregation,
@@ -29,11 +28,11 @@ from knarr.kinds.table import BUILTIN
 from knarr.loop.runner import Controller
 
 
-def controllers(pki: Pki) -> Sequence[Controller]:
-    """All of them, each with what it needs to know of this cluster."""
+def controllers(authority: str) -> Sequence[Controller]:
+    """All of them. `authority` is the PEM of who signed the server's certificate: pods are told whom to trust."""
     return (
         serviceaccount.CONTROLLER,
-        root_ca.controller(pki.ca.read_text()),
+        root_ca.controller(authority),
         statefulset.controller(),
         replicaset.controller(),
         replicationcontroller.controller(),
