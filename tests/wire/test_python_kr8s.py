@@ -161,9 +161,11 @@ async def test_nodes_are_cordoned(api):
     node = await Node.get("wire-1", api=api)
     await node.cordon()
     try:
-        await node.refresh()
-        assert node.unschedulable
-        assert "node.kubernetes.io/unschedulable" in [t.key for t in node.taints]
+        async with asyncio.timeout(20):
+            async for _, seen in api.watch("nodes", field_selector="metadata.name=wire-1"):
+                if "node.kubernetes.io/unschedulable" in [taint.key for taint in seen.taints]:
+                    break
+        assert seen.unschedulable
     finally:
         await node.uncordon()
 

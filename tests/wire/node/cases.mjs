@@ -303,7 +303,7 @@ export default {
     assert.equal(review.status.userInfo.username, `system:serviceaccount:${namespace}:default`);
   },
 
-  "custom resources (CustomObjectsApi)": async ({ kc, namespace }) => {
+  "custom resources: CustomObjectsApi": async ({ kc, namespace }) => {
     const group = "node.example.com";
     const openAPIV3Schema = {
       type: "object",
