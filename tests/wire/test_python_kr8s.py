@@ -1,6 +1,7 @@
 """PyPI's `kr8s`: objects that know their server, their conditions and their pods."""
 
 import asyncio
+from contextlib import aclosing
 from functools import partial
 
 import kr8s
@@ -161,8 +162,9 @@ async def test_nodes_are_cordoned(api):
     node = await Node.get("wire-1", api=api)
     await node.cordon()
     try:
-        async with asyncio.timeout(20):
-            async for _, seen in api.watch("nodes", field_selector="metadata.name=wire-1"):
+        watching = api.watch("nodes", field_selector="metadata.name=wire-1")
+        async with asyncio.timeout(20), aclosing(watching):
+            async for _, seen in watching:
                 if "node.kubernetes.io/unschedulable" in [taint.key for taint in seen.taints]:
                     break
         assert seen.unschedulable
