@@ -11,6 +11,7 @@ from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Create, Replace, Step
 
 NAME = "kube-root-ca.crt"
+OURS = f"metadata.name={NAME}"  #: all other ConfigMaps need not be held
 DESCRIPTION = "kubernetes.io/description"
 DESCRIBED = (
     "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "
@@ -37,7 +38,7 @@ async def sync(ca: str, key: Key, context: Context) -> None:
     _, name = key
     if (namespace := context.cache(Namespace).get(name)) is None:
         return
-    current = context.cache(ConfigMap).get(NAME, name)
+    current = context.cache(ConfigMap, fields=OURS).get(NAME, name)
     await carry_out(context.api, plan(ca, namespace, current), context.recorder)
 
 
@@ -51,7 +52,7 @@ def controller(ca: str) -> Controller:
         name="root-ca-certificate-publisher",
         sources=[
             Source(Namespace, itself),
-            Source(ConfigMap, its_namespace),
+            Source(ConfigMap, its_namespace, fields=OURS),
         ],
         sync=partial(sync, ca),
     )

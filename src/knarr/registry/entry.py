@@ -10,7 +10,7 @@ import msgspec
 
 from knarr.kinds.kind import Kind, Tree
 
-_META = b'"metadata":{'
+META = b'"metadata":{'
 
 
 class _Metadata(msgspec.Struct, gc=False):
@@ -70,7 +70,7 @@ class Entry:
         """The object as it stands in a list: of a built-in kind without apiVersion and kind."""
         if self.kind.custom is not None:
             return self.raw
-        return b"{" + self.raw[self.raw.index(_META) :]
+        return b"{" + self.raw[self.raw.index(META) :]
 
     def at(self, revision: int) -> "Entry":
         """The same object with another resourceVersion, as a watch shows a deleted one."""
@@ -83,7 +83,7 @@ def load(kind: Kind, value: bytes, revision: int) -> Entry:
         return _custom(kind, value, revision)
     if not revision:
         return Entry(kind, value, 0)
-    cut = value.index(_META) + len(_META)
+    cut = value.index(META) + len(META)
     return Entry(kind, b'%b"resourceVersion":"%d",%b' % (value[:cut], revision, value[cut:]), revision)
 
 
@@ -97,7 +97,7 @@ class CustomEntry(Entry):
 
 def _custom(kind: Kind, value: bytes, revision: int) -> Entry:
     read = kind.custom.stored(value)
-    cut = read.index(_META) + len(_META)
+    cut = read.index(META) + len(META)
     raw = b'%b"resourceVersion":"%d",%b' % (read[:cut], revision, read[cut:]) if revision else read
     entry = CustomEntry(kind, raw, revision)
     entry.rest = value

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from knarr.registry.entry import Entry
+from knarr.registry.entry import META, Entry
 
 KEPT = 32 * 1024 * 1024  #: bytes of JSON that are kept for all pages together
 PAGES = 256  #: pages whose entries are kept
@@ -47,13 +47,23 @@ class Kept:
             if self.body is not None:
                 body = Joined(b"".join((head, memoryview(self.body)[len(self.body.head) :])))
             else:
-                fresh = b'%b,"items":[%b]}\n' % (head, b",".join([entry.item for entry in self.entries]))
+                fresh = together(head, self.entries)
                 if self.asked < 2 or len(fresh) > KEPT:
                     return fresh
                 body = Joined(fresh)
             body.head = head
             self.body = body
             return body
+
+
+def together(head: bytes, entries: list[Entry]) -> bytes:
+    """A list's JSON in one copy: pieces of their own would leave the threads' heaps full of holes."""
+    if not entries:
+        return head + b',"items":[]}\n'
+    parts: list[bytes | memoryview] = [memoryview(entry.raw)[entry.raw.index(META) :] for entry in entries]
+    parts[0] = b'%b,"items":[{%b' % (head, bytes(parts[0]))
+    parts[-1] = b"%b]}\n" % bytes(parts[-1])
+    return b",{".join(parts)
 
 
 class Pages:

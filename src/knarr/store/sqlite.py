@@ -20,7 +20,7 @@ from knarr.store.store import Closed, Compacted, Event, Future, Record
 
 T = TypeVar("T")
 
-HELD = 10_000  #: the newest events kept in memory for watches; older ones are read from the file
+HELD = 2_000  #: the newest events kept in memory for watches; older ones are read from the file
 GROUP = 256  #: writes in one commit at the most
 
 
