@@ -1,5 +1,6 @@
 """The node agents' processes: each in the network namespace of its node."""
 
+import asyncio
 import json
 import socket
 import time
@@ -7,22 +8,25 @@ from pathlib import Path
 
 from knarr.app import config, lookup, pki, processes
 from knarr.app.config import Cluster, ConfigError
+from knarr.app.readiness import named
 from knarr.meta import clock
+from knarr.net import podnetwork
 
 AGENT_PORT = 10250
+SCALE_SECONDS = 300.0
 PATIENCE, PAUSE = 10.0, 0.02  #: seconds
 
 
 def check(cluster: Cluster, node: str) -> str:
     """`node`, when the cluster has it; ConfigError otherwise."""
     if node not in cluster.node_names:
-        raise ConfigError(f"cluster {cluster.name!r} has no node {node!r}; it has {', '.join(cluster.node_names)}")
+        raise ConfigError(f"cluster {cluster.name!r} has no node {node!r}; it has {named(cluster.node_names)}")
     return node
 
 
 def start(cluster: Cluster, node: str) -> bool:
     """Start a node's agent in the background; False when it runs already."""
-    if cluster.runtime == "simulated":
+    if cluster.is_simulated(node):
         return bool(ask(cluster, {"start": node}))
     if cluster.runtime == "containerd":
         _start_containerd(cluster, node)
@@ -60,7 +64,7 @@ def _start_containerd(cluster: Cluster, node: str) -> None:
 
 def wait_listening(cluster: Cluster, node: str) -> None:
     """Return when a node's agent answers on its port; ConfigError when it does not in time."""
-    if cluster.runtime == "simulated":
+    if cluster.is_simulated(node):
         return
     address = cluster.node(node).address
     deadline = clock.unix() + PATIENCE
@@ -78,10 +82,33 @@ def wait_listening(cluster: Cluster, node: str) -> None:
 
 def kill(cluster: Cluster, node: str) -> None:
     """Kill a node's agent at once, as a crash would."""
-    if cluster.runtime == "simulated":
+    if cluster.is_simulated(node):
         ask(cluster, {"stop": node})
     elif not processes.end(lookup.pid_file(cluster, node), hard=True):
         raise ConfigError(f"the agent of node {node!r} is not running")
+
+
+def partition(cluster: Cluster, node: str) -> bool:
+    """Cut a node off from the API, a real one from all others too; False when a simulated one is cut off already."""
+    if cluster.is_simulated(node):
+        return bool(ask(cluster, {"partition": node}))
+    asyncio.run(podnetwork.cut_node(cluster.network, cluster.node(node).number))
+    return True
+
+
+def heal(cluster: Cluster, node: str) -> bool:
+    """Undo `partition`; False when a simulated node was not cut off."""
+    if cluster.is_simulated(node):
+        return bool(ask(cluster, {"heal": node}))
+    asyncio.run(podnetwork.heal_node(cluster.network, cluster.node(node).number))
+    return True
+
+
+def scale(cluster: Cluster, simulated: int) -> int:
+    """Have that many simulated nodes; give how many there were. Returns when they are registered, or gone."""
+    before = ask(cluster, {"scale": str(simulated)}, seconds=SCALE_SECONDS)
+    assert isinstance(before, int)
+    return before
 
 
 def configuration(cluster: Cluster, node: str) -> dict[str, object]:
@@ -117,10 +144,10 @@ def secrets(cluster: Cluster) -> list[Path]:
     return [config.home(), cluster.data_dir, *kubeconfig.paths(cluster.kubeconfig), *tokens]
 
 
-def ask(cluster: Cluster, question: dict[str, str]) -> object:
+def ask(cluster: Cluster, question: dict[str, str], seconds: float = PATIENCE) -> object:
     """Ask the server process over its control socket; ConfigError with what it says when it refuses."""
     with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(10)
+        link.settimeout(seconds)
         link.connect(str(control_socket(cluster)))
         link.sendall(json.dumps(question).encode() + b"\n")
         answer = json.loads(link.makefile().readline())

@@ -19,14 +19,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from knarr.app.config import Cluster
 from knarr.app.pki import Pair, Pki
 from knarr.meta import clock
+from knarr.net.plan import SIMULATED_NODES
 
 LIFETIME = timedelta(days=3650)
+SPARE = 250  #: simulated nodes that one certificate is made for at once
 BACKDATE = timedelta(minutes=5)  # tolerates a client whose clock is a little behind
 
 
 def ensure_all(cluster: Cluster) -> Pki:
     """Make what is missing of a cluster's certificates: for its server, its admin and its nodes."""
-    return ensure(cluster.pki, hosts=server_names(cluster), nodes=node_addresses(cluster))
+    return ensure(
+        cluster.pki, hosts=server_names(cluster), nodes=node_addresses(cluster), simulated=simulated_addresses(cluster)
+    )
 
 
 def server_names(cluster: Cluster) -> list[str]:
@@ -36,12 +40,25 @@ def server_names(cluster: Cluster) -> list[str]:
 
 
 def node_addresses(cluster: Cluster) -> list[tuple[str, str]]:
-    real = cluster.runtime != "simulated"
-    return [(name, cluster.network.node(n).address if real else "") for n, name in enumerate(cluster.node_names)]
+    return [(name, cluster.network.node(number).address) for number, name in enumerate(cluster.real_names)]
 
 
-def ensure(folder: Path, *, hosts: Iterable[str], nodes: Iterable[tuple[str, str]]) -> Pki:
-    """Make what is missing in `folder`: for the API server under `hosts`, for `nodes` given as (name, address)."""
+def simulated_addresses(cluster: Cluster) -> list[str]:
+    """The addresses of the simulated nodes and of some more to come, so that few more need no new certificate."""
+    nodes = cluster.simulated_nodes
+    if not nodes:
+        return []
+    alone = cluster.runtime == "simulated"
+    count = min(SIMULATED_NODES, -(-len(nodes) // SPARE) * SPARE)
+    return ["127.0.0.1", *(cluster.network.simulated(number, alone=alone).address for number in range(count))]
+
+
+def ensure(
+    folder: Path, *, hosts: Iterable[str], nodes: Iterable[tuple[str, str]], simulated: Iterable[str] = ()
+) -> Pki:
+    """Make what is missing in `folder`: for the API server under `hosts`, for `nodes` given as (name, address), and one
+    certificate for all simulated nodes, at these addresses.
+    """
     pki = Pki(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = _ensure_authority(pki.pair("ca"))
@@ -53,6 +70,8 @@ def ensure(folder: Path, *, hosts: Iterable[str], nodes: Iterable[tuple[str, str
         _ensure_signed(
             authority, pki.node(name), f"system:node:{name}", groups=["system:nodes"], hosts=hosts_of_node, server=True
         )
+    if addresses := list(simulated):
+        _ensure_signed(authority, pki.simulated, "knarr-simulated-nodes", hosts=addresses, server=True)
     _ensure_signing_key(pki.service_accounts)
     return pki
 

@@ -7,11 +7,11 @@ so `knarr down --name X` finds a cluster that was started with `--data-dir`.
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from knarr.net.plan import CLUSTERS, NetworkPlan, NodePlan
+from knarr.net.plan import CLUSTERS, NetworkPlan, NodePlan, SimulatedPlan
 
 FORMAT = 1  #: of cluster.json; a newer one is refused
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,18}[a-z0-9])?")
@@ -29,8 +29,10 @@ class Cluster:
     name: str
     data_dir: Path
     index: int = 0  #: which of the host's address ranges it has
-    nodes: int = 1
+    nodes: int = 1  #: of its runtime
     runtime: str = "sandbox"
+    simulated: int = 0  #: how many simulated nodes it has beside real ones
+    simulation: Path | None = None  #: the file of stages of simulated pods and nodes
     store: str = "sqlite"
     port: int = 6443
     kubeconfig: Path | None = None
@@ -39,15 +41,35 @@ class Cluster:
 
     @property
     def node_names(self) -> list[str]:
-        return [f"{self.name}-{number}" for number in range(self.nodes)]
+        return [*self.real_names, *(plan.name for plan in self.simulated_nodes)]
+
+    @property
+    def real_names(self) -> list[str]:
+        """The nodes that are processes."""
+        return [] if self.runtime == "simulated" else [f"{self.name}-{number}" for number in range(self.nodes)]
+
+    @property
+    def simulated_nodes(self) -> list[SimulatedPlan]:
+        """The places of its simulated nodes."""
+        alone = self.runtime == "simulated"
+        count = self.nodes if alone else self.simulated
+        return [self.network.simulated(number, alone=alone) for number in range(count)]
 
     @property
     def network(self) -> NetworkPlan:
         return NetworkPlan(self.name, self.index)
 
     def node(self, name: str) -> NodePlan:
-        """The place of one of its nodes in the network."""
-        return self.network.node(self.node_names.index(name))
+        """The place of one of its real nodes in the network."""
+        return self.network.node(self.real_names.index(name))
+
+    def is_simulated(self, name: str) -> bool:
+        """Whether a node of its is one."""
+        return name not in self.real_names
+
+    def with_simulated(self, count: int) -> "Cluster":
+        """The same cluster with that many simulated nodes."""
+        return replace(self, nodes=count) if self.runtime == "simulated" else replace(self, simulated=count)
 
     @property
     def url(self) -> str:
@@ -163,6 +185,7 @@ def _from_json(raw: dict[str, Any]) -> dict[str, Any]:
     return {
         "kubeconfig": Path(raw["kubeconfig"]) if raw.get("kubeconfig") else None,
         "token_auth_file": Path(raw["token_auth_file"]) if raw.get("token_auth_file") else None,
+        "simulation": Path(raw["simulation"]) if raw.get("simulation") else None,
         "upstream_dns": tuple(raw.get("upstream_dns", ())),
     }
 

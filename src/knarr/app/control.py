@@ -1,6 +1,7 @@
-"""The control socket of the server process: how `knarr node stop|start` reaches simulated nodes.
+"""The control socket of the server process: how `knarr node` reaches simulated nodes.
 
-One JSON object a line in, one out: {"stop": NODE} or {"start": NODE} -> {"result": bool} or {"error": text}.
+One JSON object a line in, one out: {ACTION: NODE} -> {"result": ...} or {"error": text}. The actions are `stop`,
+`start`, `partition`, `heal`, each of a node, and `scale`, whose argument is the number of simulated nodes.
 Only the cluster's owner can open it (0600 in a 0700 folder).
 """
 
@@ -9,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-Action = Callable[[str], Awaitable[bool]]
+Action = Callable[[str], Awaitable[object]]
 
 
 async def listen(path: Path, actions: Mapping[str, Action]) -> asyncio.Server:
@@ -36,4 +37,4 @@ async def _carry_out(line: bytes, actions: Mapping[str, Action]) -> dict[str, ob
     except KeyError as error:
         return {"error": f"unknown node or action {error}"}
     except ValueError as error:
-        return {"error": f"not a question: {error}"}
+        return {"error": f"refused: {error}"}

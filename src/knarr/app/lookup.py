@@ -57,9 +57,9 @@ class ProcessState:
 
 
 def process_states(cluster: Cluster) -> list[ProcessState]:
-    names = [SERVER, *(cluster.node_names if cluster.runtime != "simulated" else [])]
+    names = [SERVER, *cluster.real_names]
     found = [(name, processes.read(pid_file(cluster, name))) for name in names]
     if cluster.runtime == "containerd":
-        daemons = [(f"{name}.containerd", containerd_pid_file(cluster, name)) for name in cluster.node_names]
+        daemons = [(f"{name}.containerd", containerd_pid_file(cluster, name)) for name in cluster.real_names]
         found += [(name, processes.read(file)) for name, file in daemons]
     return [ProcessState(name, recorded.pid if recorded else None) for name, recorded in found]

@@ -51,6 +51,11 @@ class Pki:
         """
         return {"SSL_CERT_FILE": str(self.ca), "SSL_CERT_DIR": str(self.folder)}
 
+    @property
+    def simulated(self) -> Pair:
+        """The certificate that the kubelet API of every simulated node is served with."""
+        return self.pair("simulated-nodes")
+
     def node(self, name: str) -> Pair:
         """A node agent's certificate, for both ends: its requests and its own API."""
         return self.pair(f"node-{name}")

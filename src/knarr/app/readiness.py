@@ -10,6 +10,8 @@ from knarr.app import pki
 from knarr.app.config import Cluster, ConfigError
 from knarr.meta import clock
 
+NAMED = 10  #: nodes that a message names
+
 
 def wait_nodes_ready(cluster: Cluster, seconds: float, fresh: Collection[str] = (), since: str = "") -> None:
     """Return when every node of the cluster is Ready; ConfigError, naming the others, after `seconds`.
@@ -35,8 +37,9 @@ def wait_nodes_ready(cluster: Cluster, seconds: float, fresh: Collection[str] = 
     finally:
         link.close()
     if waiting:
-        logs = cluster.run / (f"{min(waiting)}.log" if cluster.runtime != "simulated" else "server.log")
-        raise ConfigError(f"{', '.join(sorted(waiting))} not Ready after {seconds:.0f} s; see {logs}")
+        real = waiting & set(cluster.real_names)
+        logs = cluster.run / (f"{min(real)}.log" if real else "server.log")
+        raise ConfigError(f"{named(waiting)} not Ready after {seconds:.0f} s; see {logs}")
 
 
 def forget_surplus_nodes(cluster: Cluster) -> None:
@@ -45,12 +48,19 @@ def forget_surplus_nodes(cluster: Cluster) -> None:
     try:
         link.request("GET", "/api/v1/nodes")
         names = [node["metadata"]["name"] for node in json.loads(link.getresponse().read())["items"]]
+        wanted = set(cluster.node_names)
         for name in names:
-            if name.startswith(f"{cluster.name}-") and name not in cluster.node_names:
+            if name.startswith(f"{cluster.name}-") and name not in wanted:
                 link.request("DELETE", f"/api/v1/nodes/{name}")
                 link.getresponse().read()
     finally:
         link.close()
+
+
+def named(nodes: Collection[str]) -> str:
+    """Some nodes in a sentence: the first few by name."""
+    first = sorted(nodes)[:NAMED]
+    return ", ".join(first) + (f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else "")
 
 
 def is_ready(node: dict[str, Any], since: str = "") -> bool:

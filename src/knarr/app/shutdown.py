@@ -29,11 +29,11 @@ def end_misfits(cluster: Cluster, known: Cluster | None) -> list[str]:
 
     An agent that outlived a crashed server fits, unless the API has moved to another port.
     """
-    surplus = [name for name in node_processes(cluster) if name not in cluster.node_names]
+    surplus = [name for name in node_processes(cluster) if name not in cluster.real_names]
     for name in surplus:
         processes.end(lookup.pid_file(cluster, name))
         _remove_node(cluster, name)
-    living = [name for name in cluster.node_names if processes.read(lookup.pid_file(cluster, name))]
+    living = [name for name in cluster.real_names if processes.read(lookup.pid_file(cluster, name))]
     if known is not None and known.port != cluster.port:
         for name in living:
             processes.end(lookup.pid_file(cluster, name))
@@ -70,7 +70,7 @@ def clean(cluster: Cluster) -> None:
         return
     from knarr.app import network
 
-    for name in cluster.node_names:
+    for name in cluster.real_names:
         _clean_node(cluster, name)
     network.delete(cluster)
 

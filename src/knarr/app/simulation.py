@@ -1,73 +1,107 @@
-"""The simulated nodes of a cluster: agents inside the server process, one runtime for each node.
+"""The simulated nodes of a cluster, inside the server process; none of it is loaded before there is one.
 
-A runtime stands for its machine: it outlives its agent, so a stopped and restarted agent finds its pods running.
+Here a cluster's configuration becomes the nodes'; what they do is in `knarr.node.simulation`.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from knarr.app import config
 from knarr.app.config import Cluster
 from knarr.app.pki import Pki
-from knarr.client.api import Api
 from knarr.client.informer import Informers
-from knarr.node.agent import Agent
+from knarr.client.transport import InProcess, User
+from knarr.net.plan import SIMULATED_NODES, SimulatedPlan
 from knarr.node.config import NodeConfig
-from knarr.node.runtimes.simulated import SimulatedRuntime
+from knarr.server.handler import Handler
+
+if TYPE_CHECKING:
+    from knarr.node.simulation.nodes import SimulatedNodes
 
 
-class SimulatedNodes:
-    """The cluster's simulated nodes; `run` keeps their agents alive until it is cancelled."""
+class Simulation:
+    """`run` keeps the cluster's simulated nodes alive until it is cancelled; the rest the control socket asks for."""
 
-    def __init__(self, cluster: Cluster, pki: Pki, apis: Mapping[str, Api]) -> None:
-        self._cluster, self._pki, self._apis = cluster, pki, apis
-        self._runtimes = {
-            name: SimulatedRuntime(cluster.network.node(number).pods) for number, name in enumerate(cluster.node_names)
-        }
-        self._agents: dict[str, asyncio.Task[None]] = {}
-        self._group: asyncio.TaskGroup | None = None
+    def __init__(self, cluster: Cluster, pki: Pki, informers: Informers, handler: Handler) -> None:
+        self._cluster, self._pki, self._informers, self._handler = cluster, pki, informers, handler
+        self._nodes: SimulatedNodes | None = None
+        self._wanted = asyncio.Event()
+        self._changing = asyncio.Lock()
+        if cluster.simulated_nodes:
+            self._wanted.set()
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as self._group:
-            for name in self._runtimes:
-                await self.start(name)
-            await asyncio.Event().wait()
+        await self._wanted.wait()
+        await self._load().run()
+
+    def _load(self) -> "SimulatedNodes":
+        if self._nodes is None:
+            from knarr.node.simulation.nodes import SimulatedNodes
+
+            self._nodes = SimulatedNodes(self._configs(), self._connect, self._informers)
+        return self._nodes
 
     async def start(self, name: str) -> bool:
         """Start a node's agent; False when it runs. KeyError when there is no such node."""
-        runtime = self._runtimes[name]
-        running = self._agents.get(name)
-        if self._group is None or (running is not None and not running.done()):
-            return False
-        self._agents[name] = self._group.create_task(self._be(name, runtime), name=f"node {name}")
-        return True
+        return await self._load().start(name)
 
     async def stop(self, name: str) -> bool:
         """End a node's agent as a crash would; False when it does not run. KeyError when there is no such node."""
-        if name not in self._runtimes:
-            raise KeyError(name)
-        agent = self._agents.pop(name, None)
-        if agent is None:
-            return False
-        agent.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await agent
-        return True
+        return await self._load().stop(name)
 
-    async def _be(self, name: str, runtime: SimulatedRuntime) -> None:
-        api = self._apis[name]
-        settings = NodeConfig(
-            name=name,
+    async def partition(self, name: str) -> bool:
+        """Cut a node off from the API; False when it is. KeyError when there is no such node."""
+        return await self._load().partition(name)
+
+    async def heal(self, name: str) -> bool:
+        """Reconnect a node; False when it was not cut off. KeyError when there is no such node."""
+        return await self._load().heal(name)
+
+    async def scale(self, count: str) -> int:
+        """Have that many simulated nodes, now and after the next start; give how many there were."""
+        number = int(count)
+        if not 0 <= number <= SIMULATED_NODES:
+            raise ValueError(f"{number} simulated nodes: must be 0 to {SIMULATED_NODES}")
+        async with self._changing:
+            before = len(self._cluster.simulated_nodes)
+            self._cluster = self._cluster.with_simulated(number)
+            await asyncio.to_thread(self._prepare)
+            if self._wanted.is_set():
+                await self._load().set_nodes(self._configs())
+            elif number:
+                self._wanted.set()
+            return before
+
+    def _prepare(self) -> None:
+        """Write down how many there are to be, and have a certificate that names them."""
+        from knarr.app import certificates
+
+        config.save(self._cluster)
+        certificates.ensure_all(self._cluster)
+
+    def _configs(self) -> list[NodeConfig]:
+        from knarr.node.simulation.kubelet_api import SHARED, own_addresses
+
+        common = NodeConfig(
+            name="",
+            node_ip=SHARED,
             cluster=self._cluster.name,
-            node_ip="127.0.0.1",
-            folder=self._cluster.node_folder(name),
-            pod_cidr=str(runtime.network),
+            folder=self._cluster.data_dir / "nodes",
             dns_ip=self._cluster.network.dns,
             runtime="simulated",
             ca=self._pki.ca,
-            serving_cert=self._pki.node(name).certificate,
-            serving_key=self._pki.node(name).key,
-            port=0,
+            serving_cert=self._pki.simulated.certificate,
+            serving_key=self._pki.simulated.key,
         )
-        async with Informers(api) as informers:
-            await Agent(settings, api, informers, runtime).run()
+
+        def one(plan: SimulatedPlan) -> NodeConfig:
+            address = plan.address if own_addresses() else SHARED
+            return replace(common, name=plan.name, node_ip=address, pod_cidr=plan.pods)
+
+        return [one(plan) for plan in self._cluster.simulated_nodes]
+
+    def _connect(self, name: str) -> InProcess:
+        """A node's way to the API, with no more rights than a node's agent has."""
+        user = User(name=f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
+        return InProcess(self._handler.handle, user)

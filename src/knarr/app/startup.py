@@ -35,6 +35,8 @@ class Wishes:
     name: str = "knarr"
     data_dir: Path | None = None
     nodes: int | None = None
+    simulated: int | None = None
+    simulation: Path | None = None
     runtime: str | None = None
     port: int | None = None
     store: str | None = None
@@ -98,14 +100,14 @@ def decide(wishes: Wishes, known: Cluster | None) -> Cluster:
     )
     asked = {
         field: value
-        for field in ("nodes", "runtime", "port", "store", "token_auth_file", "kubeconfig")
+        for field in ("nodes", "simulated", "simulation", "runtime", "port", "store", "token_auth_file", "kubeconfig")
         if (value := getattr(wishes, field)) is not None
     }
     if wishes.upstream_dns:
         asked["upstream_dns"] = wishes.upstream_dns
     if before is not None and asked.get("runtime", before.runtime) != before.runtime:
         raise ConfigError(f"cluster {before.name!r} has runtime {before.runtime}; it cannot become {wishes.runtime}")
-    for field in ("token_auth_file", "kubeconfig"):
+    for field in ("token_auth_file", "kubeconfig", "simulation"):
         if field in asked:
             asked[field] = asked[field].absolute()
     cluster = replace(base, **asked)
@@ -200,10 +202,11 @@ def _start(cluster: Cluster) -> None:
         server.wait("ready")
         progress.done("API server", cluster.url)
     names = cluster.node_names
-    fresh = names if cluster.runtime == "simulated" else [node for node in names if agents.start(cluster, node)]
+    fresh = [node for node in cluster.real_names if agents.start(cluster, node)]
+    fresh += [plan.name for plan in cluster.simulated_nodes]
     write_kubeconfig(cluster, cluster.kubeconfig)
     readiness.forget_surplus_nodes(cluster)
-    if cluster.nodes:
+    if names:
         readiness.wait_nodes_ready(cluster, NODE_SECONDS, fresh, since)
         progress.done("nodes", f"{', '.join(names) if len(names) < 4 else f'{len(names)} nodes'} Ready")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from knarr.app import agents, bootstrap_later, bootstrap_roles, control
 from knarr.app.config import Cluster
 from knarr.app.pki import Pki
+from knarr.app.simulation import Simulation
 from knarr.client.api import Api
 from knarr.client.informer import Informers
-from knarr.client.transport import InProcess, User
 from knarr.controllers import roster
 from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
@@ -28,15 +28,18 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
         context = Context(api, informers, Recorder(api, "knarr"))
         tasks.create_task(run_all(roster.controllers(pki.ca.read_text()), context), name="controllers")
         tasks.create_task(scheduler.run(context), name="scheduler")
-        if cluster.runtime == "simulated":
-            from knarr.app.simulation import SimulatedNodes
-
-            nodes = SimulatedNodes(cluster, pki, {name: node_api(handler, name) for name in cluster.node_names})
-            tasks.create_task(nodes.run(), name="nodes")
-            actions = {"start": nodes.start, "stop": nodes.stop}
-            server_ = await control.listen(Path(agents.control_socket(cluster)), actions)
-            tasks.create_task(server_.serve_forever(), name="control")
-        else:
+        nodes = Simulation(cluster, pki, informers, handler)
+        tasks.create_task(nodes.run(), name="simulated nodes")
+        actions: dict[str, control.Action] = {
+            "start": nodes.start,
+            "stop": nodes.stop,
+            "partition": nodes.partition,
+            "heal": nodes.heal,
+            "scale": nodes.scale,
+        }
+        listening = await control.listen(Path(agents.control_socket(cluster)), actions)
+        tasks.create_task(listening.serve_forever(), name="control")
+        if cluster.runtime != "simulated":
             from knarr.net.proxy import ServiceProxy
 
             proxy = ServiceProxy(informers, cluster.network)
@@ -67,9 +70,3 @@ def host_resolvers(file: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
     lines = file.read_text().splitlines() if file.is_file() else []
     words = [line.split() for line in lines]
     return tuple(word[1] for word in words if len(word) > 1 and word[0] == "nameserver")
-
-
-def node_api(handler: Handler, name: str) -> Api:
-    """A client with no more rights than a node's agent has."""
-    user = User(name=f"system:node:{name}", groups=("system:nodes", "system:authenticated"))
-    return Api(InProcess(handler.handle, user), user_agent="kubelet")

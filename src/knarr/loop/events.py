@@ -42,9 +42,9 @@ class Occurrence:
 class Writer:
     """Turns occurrences into events on the server, in order."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, length: int = QUEUE_LENGTH) -> None:
         self._api = api
-        self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(QUEUE_LENGTH)
+        self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(length)
         self._correlator = Correlator()
         self._stamp = 0  # makes the names unique: nanoseconds, and always more than the last
 

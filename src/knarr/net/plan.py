@@ -2,6 +2,10 @@
 
 Cluster 0: pods 10.244.0.0/16 (node n: 10.244.n.0/24), services 10.96.0.0/16, nodes 172.30.0.0/24 on the bridge
 `knarr0`. Cluster i: 10.(244-i), 10.(96+i), 172.30.i and `knarr<i>`.
+
+Simulated nodes have no links. Their own addresses are loopback ones, 127.(64+i).0.0/16, where their kubelet API
+answers; those of their pods are nowhere, in a range that no network routes (RFC 1112, class E): half of a /8 from
+240.0.0.0 on. While a cluster has simulated nodes only, the first 250 have the pod ranges that real ones would have.
 """
 
 import re
@@ -10,6 +14,7 @@ from ipaddress import IPv4Network
 
 CLUSTERS = 16  #: how many clusters one machine has ranges for; pod and service ranges would meet at 74
 NODES = 250
+SIMULATED_NODES = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,16 @@ class NodePlan:
     address: str
     pods: str
     gateway: str  #: the node's own address in its pod range
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedPlan:
+    """What belongs to one simulated node."""
+
+    name: str
+    number: int
+    address: str
+    pods: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,23 @@ class NetworkPlan:
             pods=str(subnet),
             gateway=str(subnet.network_address + 1),
         )
+
+    @property
+    def simulated_pods(self) -> str:
+        """Where pods of simulated nodes are, beside real ones."""
+        return f"{240 + self.index // 2}.{128 * (self.index % 2)}.0.0/9"
+
+    def simulated(self, number: int, *, alone: bool) -> SimulatedPlan:
+        """The place of a simulated node; `alone`: the cluster has no real nodes."""
+        if not 0 <= number < SIMULATED_NODES:
+            raise ValueError(f"simulated node number {number} is not within 0..{SIMULATED_NODES - 1}")
+        high, low = divmod(number, 256)
+        first, second = 240 + self.index // 2, 128 * (self.index % 2)
+        usual = alone and number < NODES
+        pods = f"10.{244 - self.index}.{number}.0/24" if usual else f"{first}.{second + high}.{low}.0/24"
+        high, low = divmod(number + 1, 256)
+        name = f"{self.cluster}-{number}" if alone else f"{self.cluster}-sim-{number}"
+        return SimulatedPlan(name, number, f"127.{64 + self.index}.{high}.{low}", pods)
 
     def number(self, namespace: str) -> int | None:
         """The number of the node whose network namespace has this name, or None when it is not one of ours."""

@@ -58,7 +58,7 @@ async def heal_node(plan: NetworkPlan, number: int) -> None:
 
 def _create(plan: NetworkPlan) -> None:
     with Netlink() as kernel:
-        for network in (plan.pods, plan.services):
+        for network in (plan.pods, plan.services, plan.simulated_pods):
             kernel.set_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
         kernel.set_link("lo", up=True)
         kernel.add_link(plan.bridge, "bridge")

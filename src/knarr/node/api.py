@@ -14,6 +14,7 @@ import msgspec
 
 from knarr.meta import clock
 from knarr.node import logs
+from knarr.node.config import NodeConfig
 from knarr.node.http_server import Answer, HttpServer, Request
 from knarr.node.pod import everyone, newest
 from knarr.node.runtimes.runtime import ContainerState
@@ -39,6 +40,17 @@ class Refused(Exception):
 CATCH_UP = 10.0  #: seconds a request waits for an agent that has just started
 
 
+def serving_context(config: NodeConfig) -> ssl.SSLContext | None:
+    """How a kubelet API is served: only to clients with a certificate of the cluster. None: without certificates."""
+    if config.serving_cert is None:
+        return None
+    assert config.ca
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(config.ca))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(config.serving_cert, config.serving_key)
+    return context
+
+
 class KubeletApi:
     """One node's API."""
 
@@ -51,13 +63,7 @@ class KubeletApi:
     async def start(self) -> int:
         """Listen on the node's address; the port."""
         config = self._agent.config
-        context = None
-        if self._secure:
-            assert config.serving_cert and config.ca
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(config.ca))
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_cert_chain(config.serving_cert, config.serving_key)
-        return await self._http.start(config.node_ip, config.port, context)
+        return await self._http.start(config.node_ip, config.port, serving_context(config))
 
     async def stop(self) -> None:
         await self._http.stop()

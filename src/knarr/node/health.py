@@ -36,7 +36,7 @@ class Health:
             for state in newest(sandbox).values()
             if state.state == "running" and state.name in containers
         }
-        for gone in self._tasks.keys() - running.keys():
+        for gone in [id_ for id_ in self._tasks if id_ not in running]:
             self._drop(gone)
         for id_, (container, state) in running.items():
             if id_ not in self._tasks:

@@ -6,6 +6,7 @@ Own framing, because whoever upgrades must get every byte that came with the req
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -110,6 +111,15 @@ class HttpServer:
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
         """Listen; the port. OSError when it is taken."""
         self._server = await asyncio.start_server(self._connected, host, port, ssl=context, limit=HEAD_MOST)
+        return self._port()
+
+    async def start_on(self, listening: socket.socket, context: ssl.SSLContext | None) -> int:
+        """Serve what comes to a socket that is bound already; the port."""
+        self._server = await asyncio.start_server(self._connected, sock=listening, ssl=context, limit=HEAD_MOST)
+        return self._port()
+
+    def _port(self) -> int:
+        assert self._server is not None
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 

@@ -6,7 +6,8 @@ what becomes of its pods (`pod_changed`) and of what the runtime shows (`refresh
 
 import asyncio
 import logging
-from typing import TypeVar
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 from knarr.client.api import Api
 from knarr.client.informer import Informer
@@ -29,6 +30,12 @@ ORPHAN_GRACE = 1  #: seconds: nobody knows any more what the pod was granted
 Source = TypeVar("Source", ConfigMap, Secret)
 
 
+class Group(Protocol):
+    """Where the workers live."""
+
+    def create_task(self, coro: Coroutine[Any, Any, None], *, name: str) -> object: ...
+
+
 class PodWorkers:
     """One node as its pods' workers see it (`host.Host`)."""
 
@@ -43,7 +50,7 @@ class PodWorkers:
         self.workers: dict[str, Worker] = {}
         self.caught_up = asyncio.Event()  #: every pod bound to the node is known
         self.recorder: Recorder
-        self._group: asyncio.TaskGroup
+        self._group: Group
         self._leaving = False  # pods that are bound now are for the next agent
 
     # ------------------------------------------------------------------ pods

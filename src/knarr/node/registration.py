@@ -1,11 +1,13 @@
 """The Node object: registered once, its status and its Lease kept fresh for as long as the agent lives."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import platform
 import shutil
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -65,11 +67,16 @@ def capacity(config: NodeConfig) -> dict[str, str]:
 
 
 def system_info(runtime: Runtime) -> NodeSystemInfo:
+    return replace(_machine(), containerRuntimeVersion=f"{runtime.name}://{runtime.version}")
+
+
+@lru_cache(1)
+def _machine() -> NodeSystemInfo:
+    """What stays as it is while this process lives."""
     release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
     return NodeSystemInfo(
         architecture=architecture(),
         bootID=first_line("/proc/sys/kernel/random/boot_id"),
-        containerRuntimeVersion=f"{runtime.name}://{runtime.version}",
         kernelVersion=platform.release(),
         kubeletVersion=KUBELET_VERSION,
         machineID=first_line("/etc/machine-id"),
@@ -115,7 +122,9 @@ class Registration:
         self.capacity = capacity(config)
         self.port = config.port
         self.node = Node()
+        self.written = ""  #: the resourceVersion of the last status that was reported
         self._reported = 0.0
+        self._leased = False  # the lease is known to be there
 
     def _metadata(self) -> ObjectMeta:
         name = self._config.name
@@ -165,8 +174,8 @@ class Registration:
             self.node = await self._api.create(Node(metadata=self._metadata(), spec=spec, status=status))
         except AlreadyExists:
             return await self._take_over(spec)
-        self._reported = clock.unix()
-        await self._renew()
+        self._reported, self.written = clock.unix(), self.node.metadata.resourceVersion
+        await self.renew()
         return True
 
     async def _take_over(self, spec: NodeSpec) -> bool:
@@ -177,15 +186,15 @@ class Registration:
         was = any(each.type == "Ready" and each.status == "True" for each in self.node.status.conditions)
         if spec.podCIDR and not self.node.spec.podCIDR:
             self.node = await self._api.patch(Node, self._config.name, "", {"spec": spec})
-        await self._renew()
+        await self.renew()
         await self._report()
         return not was
 
     async def run(self) -> None:
         """Keep lease and status fresh until cancelled. An API server that is away is asked again."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat(self._renew, RENEW), name="lease")
-            group.create_task(self._repeat(self._check, CHECK), name="node status")
+            group.create_task(self._repeat(self.renew, RENEW), name="lease")
+            group.create_task(self._repeat(self.check, CHECK), name="node status")
 
     async def _repeat(self, act: Callable[[], Awaitable[None]], period: float) -> None:
         while True:
@@ -195,31 +204,47 @@ class Registration:
             except (ApiError, TransportError) as error:
                 log.warning("node not refreshed: %s", error)
 
-    async def _renew(self) -> None:
+    async def renew(self) -> None:
         """Renew the lease; create it when there is none."""
         name = self._config.name
         spec = LeaseSpec(holderIdentity=name, leaseDurationSeconds=LEASE_SECONDS, renewTime=clock.micro_timestamp())
-        try:
-            patch = {
-                "spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": spec.renewTime}
-            }
-            await self._api.patch(Lease, name, LEASES, patch)
-        except NotFound:
+        if not self._leased:
             owner = OwnerReference(apiVersion="v1", kind="Node", name=name, uid=self.node.metadata.uid)
             meta = ObjectMeta(name=name, namespace=LEASES, ownerReferences=[owner])
-            await self._api.create(Lease(metadata=meta, spec=spec))
+            self._leased = True
+            with contextlib.suppress(AlreadyExists):
+                await self._api.create(Lease(metadata=meta, spec=spec))
+                return
+        patch = {"spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": spec.renewTime}}
+        try:
+            await self._api.patch(Lease, name, LEASES, patch)
+        except NotFound:
+            self._leased = False
+            await self.renew()
 
-    async def _check(self) -> None:
+    async def check(self) -> None:
         """Report the status when it changed, was changed by another, or has not been reported for long."""
         try:
             self.node = await self._api.get(Node, self._config.name)
         except NotFound:
             await self._register()
             return
-        status = self._status(self.node.status, await self._runtime.images())
-        due = clock.unix() - self._reported >= REPORT
-        if due or stripped(status) != stripped(self.node.status):
+        if self.due or await self.outdated():
             await self._report()
+
+    @property
+    def due(self) -> bool:
+        """Whether the status has not been reported for long."""
+        return clock.unix() - self._reported >= REPORT
+
+    async def outdated(self) -> bool:
+        """Whether the node's object says otherwise than it should, heartbeats aside."""
+        status = self._status(self.node.status, await self._runtime.images())
+        return stripped(status) != stripped(self.node.status)
+
+    def postpone(self, seconds: float) -> None:
+        """Count as reported that long ago: of many nodes that registered at once not all shall report at once."""
+        self._reported = clock.unix() - seconds
 
     async def _report(self) -> None:
         while True:
@@ -229,7 +254,7 @@ class Registration:
             except Conflict:
                 self.node = await self._api.get(Node, self._config.name)
             else:
-                self._reported = clock.unix()
+                self._reported, self.written = clock.unix(), self.node.metadata.resourceVersion
                 return
 
 

@@ -1,24 +1,27 @@
-"""`knarr node stop|start NAME`."""
+"""`knarr node stop|start|partition|heal NODE`, `knarr node scale simulated=N`."""
 
 import click
 
-from knarr.app import agents, lookup
+from knarr.app import agents, lookup, node_counts
+from knarr.app.config import ConfigError
 
 
 @click.group("node")
 def command() -> None:
-    """Kill or revive one node's agent; its pods' processes go on without it."""
+    """Kill, revive, cut off and reconnect nodes; have more or fewer simulated ones."""
+
+
+_cluster = click.option("--name", "cluster_name", default="knarr", show_default=True, help="The cluster.")
 
 
 def _options(function: click.decorators.FC) -> click.decorators.FC:
-    cluster = click.option("--name", "cluster_name", default="knarr", show_default=True, help="The cluster.")
-    return cluster(click.argument("node")(function))
+    return _cluster(click.argument("node")(function))
 
 
 @command.command("stop")
 @_options
 def stop(cluster_name: str, node: str) -> None:
-    """Kill the agent of NODE, as a crash would."""
+    """Kill the agent of NODE, as a crash would; its pods go on without it."""
     cluster = lookup.running(cluster_name)
     agents.kill(cluster, agents.check(cluster, node))
     click.echo(f"agent of node {node} killed")
@@ -32,3 +35,34 @@ def start(cluster_name: str, node: str) -> None:
     started = agents.start(cluster, agents.check(cluster, node))
     agents.wait_listening(cluster, node)
     click.echo(f"agent of node {node} started" if started else f"agent of node {node} is running already")
+
+
+@command.command("partition")
+@_options
+def partition(cluster_name: str, node: str) -> None:
+    """Cut NODE off: it cannot reach the API, and its pods go on."""
+    cluster = lookup.running(cluster_name)
+    cut = agents.partition(cluster, agents.check(cluster, node))
+    click.echo(f"node {node} cut off" if cut else f"node {node} is cut off already")
+
+
+@command.command("heal")
+@_options
+def heal(cluster_name: str, node: str) -> None:
+    """Reconnect NODE after `partition`."""
+    cluster = lookup.running(cluster_name)
+    healed = agents.heal(cluster, agents.check(cluster, node))
+    click.echo(f"node {node} reconnected" if healed else f"node {node} was not cut off")
+
+
+@command.command("scale")
+@_cluster
+@click.argument("count", metavar="simulated=N")
+def scale(cluster_name: str, count: str) -> None:
+    """Have N simulated nodes, and return when they are registered or gone. The last ones go first."""
+    cluster = lookup.running(cluster_name)
+    wanted = node_counts.by_runtime(count, "scale") if "=" in count else {}
+    if set(wanted) != {"simulated"}:
+        raise ConfigError(f"scale {count}: only simulated nodes can be scaled; say simulated=N")
+    before = agents.scale(cluster, wanted["simulated"])
+    click.echo(f"simulated nodes: {wanted['simulated']} (before: {before})")

@@ -8,7 +8,7 @@ instance finds its pods running.
 import asyncio
 import hashlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from knarr.meta import clock
@@ -52,6 +52,12 @@ class SimulatedRuntime:
         self._ends: dict[str, asyncio.TimerHandle] = {}
         self._changed = asyncio.Event()
         self._last = 0
+        self.follower: Callable[[str, PodSandbox | None], None] | None = None  #: told each change at once, by uid
+
+    @property
+    def sandboxes(self) -> Mapping[str, PodSandbox]:
+        """What runs, by uid."""
+        return self._pods
 
     async def start(self) -> None:
         self._changed.set()
@@ -98,7 +104,7 @@ class SimulatedRuntime:
     async def remove_pod(self, uid: str) -> None:
         self._pods.pop(uid, None)
         self._specs.pop(uid, None)
-        self._changed.set()
+        self._tell(uid, None)
 
     async def start_container(self, uid: str, spec: ContainerSpec) -> str:
         if uid not in self._pods:
@@ -169,7 +175,12 @@ class SimulatedRuntime:
 
     def _put(self, pod: PodSandbox) -> None:
         self._pods[pod.uid] = pod
+        self._tell(pod.uid, pod)
+
+    def _tell(self, uid: str, pod: PodSandbox | None) -> None:
         self._changed.set()
+        if self.follower is not None:
+            self.follower(uid, pod)
 
     def _containers(self, uid: str) -> tuple[ContainerState, ...]:
         pod = self._pods.get(uid)

@@ -1,0 +1,1 @@
+"""Simulated nodes, thousands in one process: what they share, and the stages that pods and nodes go through."""

@@ -1,0 +1,68 @@
+"""The heartbeat of many nodes: one wheel of slots that turns once a lease's renewal period.
+
+Every node has a slot, so that renewals spread over the period; those of a slot go out together and share a commit.
+Each pass also looks whether a node's status has to be reported: it was changed by somebody else, or it is time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+
+from knarr.client.transport import TransportError
+from knarr.meta import clock
+from knarr.meta.errors import ApiError
+from knarr.node.registration import RENEW, REPORT
+from knarr.node.simulation.machine import Machine, SimulatedNode
+
+SLOTS = 20
+
+log = logging.getLogger(__name__)
+
+
+def slots(machines: Iterable[Machine]) -> list[list[Machine]]:
+    """The machines, dealt out: the sizes of two slots differ by one at most."""
+    wheel: list[list[Machine]] = [[] for _ in range(SLOTS)]
+    for number, machine in enumerate(machines):
+        wheel[number % SLOTS].append(machine)
+    return wheel
+
+
+class Heartbeat:
+    """Keeps leases and statuses fresh, of whatever machines there are at each turn."""
+
+    def __init__(self, machines: Callable[[], Iterable[Machine]]) -> None:
+        self._machines = machines
+        self._failing = 0  # nodes in a row whose beat failed; said once
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        loop = asyncio.get_running_loop()
+        turn = loop.time()
+        while True:
+            for number, slot in enumerate(slots(self._machines())):
+                begins = turn + number * RENEW / SLOTS
+                await asyncio.sleep(max(0.0, begins - loop.time()))
+                await asyncio.gather(*(self._beat(agent) for agent in alive(slot)))
+            turn = max(turn + RENEW, loop.time())
+
+    async def _beat(self, agent: SimulatedNode) -> None:
+        try:
+            await agent.registration.renew()
+            if agent.stale or agent.registration.due:
+                agent.stale = False
+                await agent.registration.check()
+        except (ApiError, TransportError) as error:
+            agent.stale = True
+            log.debug("node %s not refreshed: %s", agent.config.name, error)
+
+
+def alive(machines: Iterable[Machine]) -> Iterator[SimulatedNode]:
+    """The agents that run and are registered."""
+    for machine in machines:
+        if machine.agent is not None and machine.agent.caught_up.is_set():
+            yield machine.agent
+
+
+def scatter(agent: SimulatedNode) -> None:
+    """Have a node that registers along with many others report its status at a moment of its own."""
+    agent.registration.postpone(REPORT * clock.rng().random())
