@@ -25,6 +25,7 @@ from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.runner import Context, Controller, Key, Result, Source, controlled_by, itself
 from knarr.loop.steps import Create, Delete, Step
+from knarr.loop.written import Written
 from knarr.meta import clock, labels
 from knarr.meta.errors import ApiError, NotFound
 
@@ -38,27 +39,20 @@ class JobMemory:
     expectations: Expectations = field(default_factory=Expectations)
     released: set[str] = field(default_factory=set)  #: uids of pods whose finalizer was removed
     failures: dict[Key, tuple[str, Failures]] = field(default_factory=dict)  #: with the Job's uid
-    written: dict[Key, Job] = field(default_factory=dict)  #: the Jobs as they were last written
+    written: Written = field(default_factory=Written)
     passes: dict[Key, tuple[float, int | None]] = field(default_factory=dict)  #: when, and over which generation
 
     def forget(self, key: Key) -> None:
         self.expectations.forget(key)
-        for kept in (self.failures, self.written, self.passes):
-            kept.pop(key, None)
+        self.written.forget(key)
+        self.failures.pop(key, None)
+        self.passes.pop(key, None)
 
     def observe(self, old: Pod | None, new: Pod | None) -> None:
         self.expectations.observe("Job", old, new)
         pod = new or old
         if pod is not None and (new is None or not is_tracked(pod)):
             self.released.discard(pod.metadata.uid)
-
-    def knows_newer(self, key: Key, job: Job) -> bool:
-        """Whether the Job was written since it was as given: what was counted then must not be counted again."""
-        mine = self.written.get(key)
-        if mine is None or mine.metadata.uid != job.metadata.uid:
-            return False
-        versions = mine.metadata.resourceVersion, job.metadata.resourceVersion
-        return all(version.isdecimal() for version in versions) and int(versions[0]) > int(versions[1])
 
     def failures_of(self, key: Key, job: Job) -> Failures:
         uid, known = self.failures.get(key, ("", Failures()))
@@ -104,7 +98,7 @@ async def sync(key: Key, context: Context, memory: JobMemory) -> Result:
     if job is None or is_managed_elsewhere(job) or end_of(job):
         memory.forget(key)
         return None
-    if memory.knows_newer(key, job):
+    if memory.written.is_newer(key, job):
         return None  # the newer one wakes the key when it comes
     if left := memory.pause(key, job):
         return left
@@ -161,7 +155,7 @@ async def write_status(context: Context, key: Key, old: Job, new: Job, memory: J
     if new.status == old.status:
         return old
     written = await context.api.update(new, subresource="status")
-    memory.written[key] = written
+    memory.written.note(key, written)
     return written
 
 

@@ -25,7 +25,6 @@ from knarr.kinds.pod import is_active, is_finished, is_ready, is_terminating
 from knarr.kinds.types.batch_v1 import Job, UncountedTerminatedPods
 from knarr.kinds.types.core_v1 import Pod
 
-
 NO_FAILURES = Failures()
 
 
