@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from knarr.controllers import (
     apiservice,
     clusterrole_aggregation,
+    cronjob,
     daemonset,
     deployment,
     endpoint_slice,
     endpoints,
     garbage_collector,
+    job,
+    job_orphans,
     local_path,
     namespace,
     node_lifecycle,
@@ -22,6 +25,7 @@ from knarr.controllers import (
     serviceaccount,
     statefulset,
     taint_eviction,
+    ttl_after_finished,
     volume_protection,
 )
 from knarr.kinds.table import BUILTIN
@@ -38,6 +42,10 @@ def controllers(authority: str) -> Sequence[Controller]:
         replicationcontroller.controller(),
         deployment.CONTROLLER,
         daemonset.controller(),
+        job.controller(),
+        job_orphans.CONTROLLER,
+        cronjob.controller(),
+        ttl_after_finished.CONTROLLER,
         endpoints.CONTROLLER,
         endpoint_slice.controller(),
         persistentvolume.controller(),
