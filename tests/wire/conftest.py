@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from knarr.app import certificates
-from knarr.app.pki import Pki
 from knarr.client.transport import Request, User
 from knarr.kinds.table import BUILTIN
 from knarr.registry.registry import Registry
 from knarr.server import http
 from knarr.server.handler import Handler
 from knarr.server.http import Listening
+from knarr.server.pki import Pki
 from knarr.server.server import Settings, agents_context, build
 from knarr.store.memory import open_memory
 from tests.wire.boats import serve_boats

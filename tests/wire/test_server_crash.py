@@ -18,13 +18,13 @@ import pytest
 
 from knarr.app import config, startup
 from knarr.app.config import Cluster
-from knarr.app.pki import Pki
 from knarr.client.api import Api
 from knarr.client.http import Http
 from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import ConfigMap
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.meta.errors import ApiError
+from knarr.server.pki import Pki
 
 CRASHES, WRITERS = 50, 6
 LONGEST = 0.4  #: seconds a server lives under load at most

@@ -6,11 +6,12 @@ import socket
 import time
 from pathlib import Path
 
-from knarr.app import config, lookup, pki, processes
+from knarr.app import config, lookup, processes
 from knarr.app.config import Cluster, ConfigError
 from knarr.app.readiness import named
 from knarr.meta import clock
 from knarr.net import podnetwork
+from knarr.server import pki
 
 AGENT_PORT = 10250
 SCALE_SECONDS = 300.0

@@ -11,13 +11,13 @@ from contextlib import AsyncExitStack
 
 from knarr.app import bootstrap
 from knarr.app.config import Cluster
-from knarr.app.pki import Pki
 from knarr.client.api import Api
 from knarr.client.transport import InProcess, User
 from knarr.kinds.table import BUILTIN
 from knarr.registry.registry import Registry
 from knarr.server import http, server
 from knarr.server.handler import Handler
+from knarr.server.pki import Pki
 from knarr.store.memory import open_memory
 from knarr.store.sqlite import open_sqlite
 from knarr.store.store import Store

@@ -6,9 +6,9 @@ import ssl
 from collections.abc import Collection
 from typing import Any
 
-from knarr.app import pki
 from knarr.app.config import Cluster, ConfigError
 from knarr.meta import clock
+from knarr.server import pki
 
 NAMED = 10  #: nodes that a message names
 

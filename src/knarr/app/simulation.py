@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from knarr.app import config
 from knarr.app.config import Cluster
-from knarr.app.pki import Pki
 from knarr.client.informer import Informers
 from knarr.client.transport import InProcess, User
 from knarr.net.plan import SIMULATED_NODES, SimulatedPlan
 from knarr.node.config import NodeConfig
 from knarr.server.handler import Handler
+from knarr.server.pki import Pki
 
 if TYPE_CHECKING:
     from knarr.node.simulation.nodes import SimulatedNodes

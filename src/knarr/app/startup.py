@@ -19,13 +19,14 @@ from pathlib import Path
 
 import click
 
-from knarr.app import agents, config, lookup, pki, processes, shutdown
+from knarr.app import agents, config, lookup, processes, shutdown
 from knarr.app.config import Cluster, ConfigError
 from knarr.meta import clock
+from knarr.server import pki
 
 PORT = 6443
 SERVER_SECONDS = 30.0  #: how long the API server may take to answer
-NODE_SECONDS = 60.0  #: how long all nodes may take to become Ready
+NODE_SECONDS, NODE_SECONDS_EACH = 60.0, 0.03  #: how long all nodes may take to become Ready, and each of thousands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +208,7 @@ def _start(cluster: Cluster) -> None:
     write_kubeconfig(cluster, cluster.kubeconfig)
     readiness.forget_surplus_nodes(cluster)
     if names:
-        readiness.wait_nodes_ready(cluster, NODE_SECONDS, fresh, since)
+        readiness.wait_nodes_ready(cluster, NODE_SECONDS + len(names) * NODE_SECONDS_EACH, fresh, since)
         progress.done("nodes", f"{', '.join(names) if len(names) < 4 else f'{len(names)} nodes'} Ready")
 
 

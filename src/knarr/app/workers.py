@@ -8,7 +8,6 @@ from pathlib import Path
 
 from knarr.app import agents, bootstrap_later, bootstrap_roles, control
 from knarr.app.config import Cluster
-from knarr.app.pki import Pki
 from knarr.app.simulation import Simulation
 from knarr.client.api import Api
 from knarr.client.informer import Informers
@@ -18,6 +17,7 @@ from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, run_all
 from knarr.scheduler import scheduler
 from knarr.server.handler import Handler
+from knarr.server.pki import Pki
 
 DNS_PORT = 53
 

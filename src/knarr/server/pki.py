@@ -1,4 +1,4 @@
-"""Where each certificate of a cluster lies. `certificates.py` makes them."""
+"""Where each certificate of a cluster lies. `issuing.py` makes them."""
 
 from dataclasses import dataclass
 from pathlib import Path
