@@ -21,11 +21,12 @@ from knarr.controllers import (
     volume_protection,
 )
 from knarr.kinds.types.apps_v1 import ControllerRevision, StatefulSet
-from knarr.kinds.types.core_v1 import Event, Pod
+from knarr.kinds.types.core_v1 import Event
 from knarr.meta.errors import NotFound
 from knarr.scheduler import scheduler
 from knarr.testing import virtual_time
 from knarr.testing.cluster import Cluster
+from tests.sim.stories import SPACE, Observer, manifest, obey
 
 STORIES = json.loads((Path(__file__).parent / "statefulset_stories.json").read_text())
 CONTROLLERS = (
@@ -33,35 +34,7 @@ CONTROLLERS = (
     garbage_collector,
 )  # fmt: skip
 NODES = 10
-SPACE = "default"
 TOLD = ("StatefulSet", "PersistentVolumeClaim")
-
-
-class Observer:
-    """Notes every transition of a pod as the recording does."""
-
-    def __init__(self, cluster):
-        self.lines = []
-        self._last = {}
-        cluster.context.informers.of(Pod).on_change(self._changed)
-
-    def _changed(self, old, new):
-        name = (new or old).metadata.name
-        line = f"{name} gone" if new is None else shown(new)
-        if line != self._last.get(name):
-            self._last[name] = line
-            self.lines.append(line)
-
-    def take(self):
-        lines, self.lines = self.lines, []
-        return lines
-
-
-def shown(pod):
-    ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
-    phase = "Terminating" if pod.metadata.deletionTimestamp else pod.status.phase
-    words = (phase, "ready" if ready else "unready", "bound" if pod.spec.nodeName else "unbound")
-    return " ".join((pod.metadata.name, *words, pod.spec.containers[0].image))
 
 
 def steps_of(lines, ordered):
@@ -69,50 +42,9 @@ def steps_of(lines, ordered):
     return lines if ordered else sorted(lines, key=lambda line: line.split()[0])
 
 
-def manifest(step):
-    pod = {
-        "terminationGracePeriodSeconds": 0,
-        "containers": [{"name": "c", "image": "img:1"}],
-        **({"nodeSelector": step["nodeSelector"]} if "nodeSelector" in step else {}),
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "StatefulSet",
-        "metadata": {"name": "db"},
-        "spec": {
-            "serviceName": "db",
-            "selector": {"matchLabels": {"app": "x"}},
-            "template": {"metadata": {"labels": {"app": "x"}}, "spec": pod},
-            **step["spec"],
-        },
-    }
-
-
-async def obey(cluster, command):
-    """Do what kubectl does; give what it says, where the recording has it."""
-    api = cluster.api
-    match command.split(" "):
-        case ["scale", _, option]:
-            await api.patch(StatefulSet, "db", SPACE, {"spec": {"replicas": int(option.split("=")[1])}})
-        case ["set", "image", _, pair]:
-            name, image = pair.split("=")
-            template = {"spec": {"containers": [{"name": name, "image": image}]}}
-            await api.patch(StatefulSet, "db", SPACE, {"spec": {"template": template}}, kind="strategic")
-        case ["delete", "pod", name]:
-            await api.delete(Pod, name, SPACE)
-        case ["delete", "sts", name]:
-            await api.delete(StatefulSet, name, SPACE, propagation="Background")
-        case ["patch", "sts", name, "-p", patch]:
-            await api.patch(StatefulSet, name, SPACE, json.loads(patch), kind="strategic")
-        case ["rollout", "undo", _]:
-            history = sorted((await api.list(ControllerRevision, SPACE)).items, key=lambda r: r.revision)
-            await api.patch(StatefulSet, "db", SPACE, history[-2].data, kind="strategic")
-        case ["rollout", "history", _]:
-            numbers = sorted(r.revision for r in (await api.list(ControllerRevision, SPACE)).items)
-            return "statefulset.apps/db \nREVISION  CHANGE-CAUSE\n" + "\n".join(f"{n:<10}<none>" for n in numbers)
-        case _:
-            raise AssertionError(command)
-    return None
+def created(step):
+    extra = {"nodeSelector": step["nodeSelector"]} if "nodeSelector" in step else {}
+    return manifest("StatefulSet", "db", {"serviceName": "db", **step["spec"]}, **extra)
 
 
 async def status_of_set(cluster):
@@ -137,7 +69,7 @@ async def live(story):
             said = (
                 await obey(cluster, step["kubectl"])
                 if "kubectl" in step
-                else await cluster.apply(json.dumps(manifest(step)))
+                else await cluster.apply(json.dumps(created(step)))
             )
             await cluster.settled()
             status = await status_of_set(cluster)
