@@ -132,7 +132,7 @@ class Counter:
         """How many objects there are of the kinds that the quota counts."""
         measured = {name for kind, _ in MEASURED for name in quota_usage.names(kind, quota.spec.hard)}
         found: dict[str, int] = {}
-        for name in quota.spec.hard.keys() - measured:
+        for name in sorted(quota.spec.hard.keys() - measured):
             if (resource := self._kinds.get(name)) is not None:
                 try:
                     found[name] = await self._count(resource, quota.metadata.namespace, context)

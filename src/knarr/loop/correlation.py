@@ -45,7 +45,7 @@ class Recent(Generic[V]):
 class Similar:
     """The messages of one reason, and when the last came."""
 
-    messages: set[str] = field(default_factory=set)
+    messages: dict[str, None] = field(default_factory=dict)  #: in the order of their coming
     last: float = 0.0
 
 
@@ -98,11 +98,11 @@ class Correlator:
         if similar is None or now - similar.last > COMBINE_SECONDS:
             similar = Similar()
         similar.last = now
-        similar.messages.add(event.message)
+        similar.messages[event.message] = None
         self._similar.put(alike, similar)
         if len(similar.messages) < COMBINE_AFTER:
             return event, (*alike, event.message)
-        similar.messages.pop()  # so that it stays bounded while the storm lasts
+        similar.messages.popitem()  # so that it stays bounded while the storm lasts
         return replace(event, message=COMBINED + event.message), alike
 
     def _allowed(self, event: Event, now: float) -> bool:

@@ -124,6 +124,7 @@ class Registration:
         self.node = Node()
         self.written = ""  #: the resourceVersion of the last status that was reported
         self._reported = 0.0
+        self.renewed = 0.0  #: when the lease was, in seconds since the epoch
         self._leased = False  # the lease is known to be there
 
     def _metadata(self) -> ObjectMeta:
@@ -154,7 +155,7 @@ class Registration:
             conditions=conditions(old.conditions, clock.timestamp()),
             daemonEndpoints=NodeDaemonEndpoints(kubeletEndpoint=DaemonEndpoint(Port=self.port)),
             nodeInfo=system_info(self._runtime),
-            images=[ContainerImage(names=list(each.names), sizeBytes=each.size) for each in images[:50]],
+            images=[ContainerImage(names=list(each.names), sizeBytes=each.size or None) for each in images[:50]],
         )
 
     async def register(self) -> bool:
@@ -214,6 +215,7 @@ class Registration:
             self._leased = True
             with contextlib.suppress(AlreadyExists):
                 await self._api.create(Lease(metadata=meta, spec=spec))
+                self.renewed = clock.unix()
                 return
         patch = {"spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": spec.renewTime}}
         try:
@@ -221,6 +223,8 @@ class Registration:
         except NotFound:
             self._leased = False
             await self.renew()
+        else:
+            self.renewed = clock.unix()
 
     async def check(self) -> None:
         """Report the status when it changed, was changed by another, or has not been reported for long."""

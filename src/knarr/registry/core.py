@@ -59,7 +59,7 @@ class Core:
         self.revision = 0  #: up to which the cache has applied the store's writes
         self.services = Allocator(service_range)
         self.pages = Pages()
-        self.watches: set[Closable] = set()
+        self.watches: dict[Closable, None] = {}  #: in the order of their beginning
         self._resources: dict[str, Resource] = {}
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []

@@ -49,7 +49,8 @@ class Resource:
         self._entries: dict[str, Entry] = {}
         self._keys: list[str] = []
         self._changes: list[Change] = []
-        self._listeners: dict[Bucket | None, set[Listener]] = {}
+        #: those of a bucket in the order of their coming, in which they are told: not by chance
+        self._listeners: dict[Bucket | None, dict[Listener, None]] = {}
         self._fields: dict[str, int] = {}  # how many listeners have a bucket of that field
 
     def become(self, kind: Kind) -> None:
@@ -116,16 +117,16 @@ class Resource:
 
     def listen(self, listener: Listener) -> None:
         bucket = listener.bucket
-        self._listeners.setdefault(bucket, set()).add(listener)
+        self._listeners.setdefault(bucket, {})[listener] = None
         if bucket:
             self._fields[bucket[0]] = self._fields.get(bucket[0], 0) + 1
 
     def forget(self, listener: Listener) -> None:
         bucket = listener.bucket
-        found = self._listeners.get(bucket, set())
+        found = self._listeners.get(bucket, {})
         if listener not in found:
             return
-        found.remove(listener)
+        del found[listener]
         if not found:
             del self._listeners[bucket]
         if bucket:
@@ -140,9 +141,9 @@ class Resource:
         return bisect_left(self._keys, prefix), bisect_left(self._keys, prefix + "\U0010ffff")
 
     def _concerned(self, change: Change) -> list[Listener]:
-        found = set(self._listeners.get(None, ()))
+        found = dict(self._listeners.get(None, {}))
         for field in self._fields:
             for entry in (change.new, change.old):
                 if entry is not None:
-                    found |= self._listeners.get((field, entry.fields[field]), set())
+                    found |= self._listeners.get((field, entry.fields[field]), {})
         return list(found)

@@ -64,7 +64,7 @@ class Watch:
         self._bookmark_at = now + BOOKMARK_EVERY if bookmarks else math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._set_timer()
-        core.watches.add(self)
+        core.watches[self] = None
         resource.listen(self)
 
     def begin(self, changes: list[Change], initial: list[Entry], end_mark: bool) -> None:
@@ -88,7 +88,7 @@ class Watch:
     def close(self) -> None:
         """End the watch; what is queued can still be read."""
         self._ended = True
-        self._core.watches.discard(self)
+        self._core.watches.pop(self, None)
         self.resource.forget(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -122,8 +122,9 @@ class Watch:
             self._timer = self._loop.call_at(due, self._tick)
 
     def _tick(self) -> None:
-        now = self._loop.time()
-        if self._bookmark_at < math.inf:
+        assert self._timer is not None, "it is the timer that calls"
+        now = max(self._loop.time(), self._timer.when())  # the loop may be early by its clock's resolution
+        if self._bookmark_at < math.inf:  # the end too is told by one
             self._queue.append(self._bookmark({}))
             self._bookmark_at = now + BOOKMARK_EVERY
         if now >= self._deadline:

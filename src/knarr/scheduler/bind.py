@@ -25,7 +25,7 @@ class Claims:
     """Wakes those who wait for claims to change."""
 
     def __init__(self) -> None:
-        self._waiters: set[asyncio.Event] = set()
+        self._waiters: dict[asyncio.Event, None] = {}
 
     def changed(self) -> None:
         for waiter in self._waiters:
@@ -34,13 +34,13 @@ class Claims:
     async def wait(self, done: Callable[[], bool]) -> None:
         """Return when `done`, which is asked whenever a claim changed."""
         waiter = asyncio.Event()
-        self._waiters.add(waiter)
+        self._waiters[waiter] = None
         try:
             while not done():
                 waiter.clear()
                 await waiter.wait()
         finally:
-            self._waiters.discard(waiter)
+            self._waiters.pop(waiter, None)
 
 
 class Progress:

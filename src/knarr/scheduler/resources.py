@@ -45,10 +45,10 @@ def _needed(pod: Pod, defaults: Mapping[str, int]) -> Amounts:
         if container.restartPolicy == "Always":
             _add(sidecars, needs)
             needs = {}
-        for name in needs.keys() | sidecars.keys():
+        for name in needs | sidecars:
             peak[name] = max(peak.get(name, 0), needs.get(name, 0) + sidecars.get(name, 0))
     _add(running, sidecars)
-    total = {name: max(running.get(name, 0), peak.get(name, 0)) for name in running.keys() | peak.keys()}
+    total = {name: max(running.get(name, 0), peak.get(name, 0)) for name in running | peak}
     if pod.spec.resources is not None:
         total.update(amounts(pod.spec.resources.requests))
     _add(total, amounts(pod.spec.overhead))

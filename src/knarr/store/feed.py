@@ -26,6 +26,12 @@ class Feed:
         self._changed = asyncio.Event()
         self.closed = False
 
+    def copy(self) -> "Feed":
+        """A feed with the same events, that nobody follows yet."""
+        twin = Feed(self.revision, self._capacity)
+        twin.floor, twin._events = self.floor, list(self._events)
+        return twin
+
     def publish(self, events: list[Event]) -> None:
         """Show durable events to all watches."""
         self._events += events

@@ -72,6 +72,14 @@ class MemoryStore:
         self._feed.forget(revision)
         self.compacted = max(self.compacted, revision)
 
+    def copy(self) -> "MemoryStore":
+        """A store with the same records and history, that goes on by itself."""
+        twin = MemoryStore()
+        twin.compacted = self.compacted
+        twin._records, twin._keys = dict(self._records), list(self._keys)
+        twin._feed = self._feed.copy()
+        return twin
+
     async def close(self) -> None:
         self._open = False
         self._feed.close()

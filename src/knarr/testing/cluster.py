@@ -11,21 +11,15 @@ controllers fail; `cluster.api` is the test's own, sound client.
 """
 
 import asyncio
-import ipaddress
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import msgspec
-
-from knarr.client.api import JSON, PATCH_TYPES, Api
-from knarr.client.codec import encode
+from knarr.client.api import Api
 from knarr.client.informer import Informers
-from knarr.client.resource import of_kind
-from knarr.client.transport import InProcess, User
+from knarr.client.transport import InProcess, Request, Response, User
 from knarr.controllers import roster
 from knarr.kinds.first_objects import NAMESPACES, cluster_wide
 from knarr.kinds.table import BUILTIN
@@ -35,43 +29,25 @@ from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, Controller, run
 from knarr.meta import clock
 from knarr.meta.errors import AlreadyExists
-from knarr.node.agent import Agent
-from knarr.node.config import NodeConfig
-from knarr.node.runtimes.simulated import SimulatedRuntime
+from knarr.node.simulation.nodes import SimulatedNodes
 from knarr.registry.registry import Registry
 from knarr.scheduler import scheduler
 from knarr.server.handler import Handler
 from knarr.server.server import build
-from knarr.store.memory import open_memory
+from knarr.store.memory import MemoryStore
 from knarr.store.store import Store
 from knarr.testing.faults import Faulty
-from knarr.testing.virtual_time import VirtualClock, virtual_loop
+from knarr.testing.fork import Checkpoint, Machine, machine
+from knarr.testing.manifests import post, trees
+from knarr.testing.virtual_time import VirtualClock, VirtualLoop, virtual_loop
 
 QUIET = 3.0  #: seconds without a write after which the cluster has settled
 #: what is written for ever: heartbeats, and events, which are told later than what they tell of
 RESTLESS = ("/registry/coordination.k8s.io/leases/", "/registry/core/nodes/", "/registry/core/events/")
-POD_NETWORK = ipaddress.IPv4Network("10.244.0.0/16")
-
 #: what pods are told to trust; nobody serves with it
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 
-Service = Callable[[Context], Awaitable[None]]  #: the scheduler, and what else runs on a context
-
-
-class Machine:
-    """A simulated node: the machine stays when its agent is stopped, and its pods with it."""
-
-    def __init__(self, name: str, number: int) -> None:
-        subnet = next(net for n, net in enumerate(POD_NETWORK.subnets(new_prefix=24)) if n == number)
-        self.config = NodeConfig(
-            name=name,
-            node_ip=f"172.30.0.{number + 10}",
-            folder=Path("/nonexistent"),
-            pod_cidr=str(subnet),
-            runtime="simulated",
-        )
-        self.runtime = SimulatedRuntime(str(subnet))
-        self.task: asyncio.Task[None] | None = None
+Service = Callable[[Context], Coroutine[Any, Any, None]]  #: the scheduler, and what else runs on a context
 
 
 class Cluster:
@@ -94,6 +70,7 @@ class Cluster:
         services: Sequence[Service] | None = None,
         store: Store | None = None,
         workers: int = 5,
+        start: Checkpoint | None = None,
     ) -> None:
         if seed is not None and not virtual_time:
             raise ValueError(f"seed {seed}: chance follows a seed on virtual time only; say virtual_time=True")
@@ -102,53 +79,69 @@ class Cluster:
         self._controllers = list(roster.controllers(AUTHORITY) if controllers is None else controllers)
         self._services = services if services is not None else (scheduler.run,) if self.whole else ()
         self._workers, self._store = workers, store
+        self._start = start
         count = nodes if nodes is not None else int(self.whole)
-        self.machines = {f"node-{n}": Machine(f"node-{n}", n) for n in range(count)}
+        #: what lasts when an agent is stopped: `machines[name].runtime` has the pods
+        self.machines: dict[str, Machine] = {f"node-{n}": machine(n) for n in range(count)}
+        self._owner: asyncio.Task[Any] | None = None  # whom the failure of a part is told
+        self._parts: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Cluster":
         self._choose_time()
-        self.store = self._store or await open_memory()
-        self.registry = Registry(self.store, BUILTIN)
-        await self.registry.start()
-        self.handler: Handler = build(self.registry)
+        self.store: Store = self._store or (MemoryStore() if self._start is None else self._start.store.copy())
+        if self._start is not None:
+            self.machines = self._start.copied_machines()
         self.api = self.client("system:admin")
-        self._last_write = asyncio.get_running_loop().time()
-        self.faults = Faulty(InProcess(self.handler.handle))
-        flaky = Api(self.faults, BUILTIN, user_agent="knarr")
-        self._informers = await Informers(flaky).__aenter__()
-        self.context = Context(flaky, self._informers, Recorder(flaky, "knarr"))
-        self._group = await asyncio.TaskGroup().__aenter__()
-        self._tasks = [self._group.create_task(self._follow_writes(), name="writes")]
-        await self._begin()
+        self.faults = Faulty(InProcess(self._handle))
+        self._owner = asyncio.current_task()
+        await self._run_parts()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for machine in self.machines.values():
-            if machine.task is not None:
-                machine.task.cancel()
-        own = kind is not None and not issubclass(kind, asyncio.CancelledError)  # goes on as it is, in no group
+        failure = self.failure
+        self._owner = None
         try:
-            await self._group.__aexit__(*((None, None, None) if own else (kind, error, trace)))
+            await self._stop_parts()
         finally:
-            await self._informers.__aexit__(None, None, None)
-            await self.registry.stop()
             if self._store is None:
                 await self.store.close()
+        if failure is not None and (kind is None or issubclass(kind, asyncio.CancelledError)):
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                task.uncancel()  # it was the failure that cancelled
+            raise failure
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What broke a part of the cluster, which ends all of them; a broken cluster is left with it."""
+        if self._parts is None or not self._parts.done() or self._parts.cancelled():
+            return None
+        return self._parts.exception()
+
+    async def checkpoint(self) -> Checkpoint:
+        """What the cluster is like at this moment, for others to go on from; on virtual time.
+
+        All its parts, server, controllers, scheduler and agents, end and begin again with empty memories, here as in
+        whoever goes on from the checkpoint: so both are the same, and what they do next is.
+        """
+        loop = self._virtual()
+        await loop.idle()
+        await self._stop_parts()
+        taken = Checkpoint.take(self.store, self.machines)
+        await self._run_parts()
+        return taken
 
     def client(self, user: str, *groups: str, agent: str = "knarr") -> Api:
         """A client of the cluster; without groups it may do everything."""
         named = User(name=user, groups=(*groups, "system:authenticated") if groups else User().groups)
-        return Api(InProcess(self.handler.handle, named), BUILTIN, user_agent=agent)
+        return Api(InProcess(self._handle, named), BUILTIN, user_agent=agent)
 
     async def apply(self, *manifests: str | Any, namespace: str = "default") -> None:
         """Create or change what the manifests say: YAML of any number of objects, or objects."""
         for manifest in manifests:
-            for tree in _trees(manifest):
-                await self._apply(tree, namespace)
+            for tree in trees(manifest):
+                await post(self.api, tree, namespace)
 
     async def settled(self, quiet: float = QUIET, timeout: float = 3600.0) -> None:
         """Return when nothing was written for `quiet` seconds, heartbeats and events aside."""
@@ -162,9 +155,7 @@ class Cluster:
 
     async def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
         """Move virtual time by exactly that much; everything that is due until then, and at that moment, happens."""
-        loop = virtual_loop()
-        if loop is None:
-            raise RuntimeError("real time cannot be moved: run the cluster on virtual time")
+        loop = self._virtual()
         span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
         if span < 0:
             raise ValueError(f"time goes forward only, not by {span} s")
@@ -172,31 +163,95 @@ class Cluster:
         await loop.idle()
 
     async def start_node(self, name: str) -> None:
-        """Start a node's agent; return when the node is registered."""
-        machine = self.machines[name]
-        ready = asyncio.Event()
-        machine.task = self._group.create_task(self._run_agent(machine, ready), name=name)
-        await ready.wait()
+        """Start a node's agent; return when the node is registered and knows its pods. KeyError: no such node."""
+        await self._nodes.start(name)
+        if (agent := self._nodes.machines[name].agent) is not None:
+            await asyncio.wait([agent.joining])
 
     async def stop_node(self, name: str) -> None:
         """Stop a node's agent as a crash would; its pods run on."""
-        machine = self.machines[name]
-        if machine.task is not None:
-            machine.task.cancel()
-            await asyncio.wait([machine.task])
-            machine.task = None
+        await self._nodes.stop(name)
 
-    async def _begin(self) -> None:
+    async def partition_node(self, name: str) -> None:
+        """Cut a node off from the API server; its pods run on, and its agent."""
+        await self._nodes.partition(name)
+
+    async def heal_node(self, name: str) -> None:
+        """Reconnect a node."""
+        await self._nodes.heal(name)
+
+    # ------------------------------------------------------------------- parts
+
+    async def _run_parts(self) -> None:
+        """Begin everything; return when it runs. A failure is raised here."""
+        self._last_write = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().create_future()
+        self._parts = asyncio.create_task(self._be(started), name="cluster")
+        await asyncio.wait([self._parts, started], return_when=asyncio.FIRST_COMPLETED)
+        if self._parts.done():
+            await self._parts
+        self._parts.add_done_callback(self._ended)
+
+    async def _stop_parts(self) -> None:
+        if self._parts is not None:
+            self._parts.remove_done_callback(self._ended)
+            self._parts.cancel()
+            await asyncio.wait([self._parts])
+
+    def _ended(self, parts: asyncio.Task[None]) -> None:
+        """Tell whoever uses the cluster that it broke, as a task group does."""
+        if self.failure is not None and self._owner is not None:
+            self._owner.cancel()
+
+    async def _be(self, started: asyncio.Future[None]) -> None:
+        self.registry = Registry(self.store, BUILTIN)
+        await self.registry.start()
+        self.handler: Handler = build(self.registry)
+        flaky = Api(self.faults, BUILTIN, user_agent="knarr")
+        kubelets = self.client("system:admin", agent="kubelet")
+        try:
+            async with Informers(flaky) as informers, Informers(kubelets) as seen, asyncio.TaskGroup() as group:
+                self.context = Context(flaky, informers, Recorder(flaky, "knarr"))
+                self._nodes = SimulatedNodes([each.config for each in self.machines.values()], self._wire, seen)
+                tasks: list[asyncio.Task[None]] = []
+                try:
+                    await self._begin(lambda name, work: tasks.append(group.create_task(work, name=name)))
+                    if not started.done():
+                        started.set_result(None)
+                    await asyncio.Event().wait()
+                finally:
+                    for task in tasks:  # in their order: a group cancels in any
+                        task.cancel()
+        finally:
+            await self.registry.stop()
+
+    async def _begin(self, start: Callable[[str, Coroutine[Any, Any, None]], None]) -> None:
+        start("writes", self._follow_writes())
         for obj in self._first_objects():
             with suppress(AlreadyExists):
                 await self.api.create(obj)
-        self._run("events", self.context.recorder.run())
+        start("events", self.context.recorder.run())
         for controller in self._controllers:
-            self._run(controller.name, run(controller, self.context, self._workers))
+            start(controller.name, run(controller, self.context, self._workers))
         for number, service in enumerate(self._services):
-            self._run(f"service {number}", service(self.context))
-        for name in self.machines:
-            await self.start_node(name)
+            start(f"service {number}", service(self.context))
+        if self.machines:
+            for name, known in self.machines.items():
+                self._nodes.machines[name].runtime = known.runtime
+            start("nodes", self._nodes.run())
+            await self._nodes.started.wait()
+
+    async def _handle(self, request: Request) -> Response:
+        return await self.handler.handle(request)
+
+    def _wire(self, name: str) -> InProcess:
+        groups = ("system:nodes", "system:authenticated")
+        return InProcess(self._handle, User(name=f"system:node:{name}", groups=groups))
+
+    def _virtual(self) -> VirtualLoop:
+        if (loop := virtual_loop()) is None:
+            raise RuntimeError("real time can neither be moved nor copied: run the cluster on virtual time")
+        return loop
 
     def _choose_time(self) -> None:
         if not self.virtual_time:
@@ -217,47 +272,8 @@ class Cluster:
             yield Namespace(metadata=ObjectMeta(name=name))
             yield ServiceAccount(metadata=ObjectMeta(name="default", namespace=name))
 
-    def _run(self, name: str, work: Any) -> None:
-        self._tasks.append(self._group.create_task(work, name=name))
-
-    async def _run_agent(self, machine: Machine, ready: asyncio.Event) -> None:
-        name = machine.config.name
-        api = self.client(f"system:node:{name}", "system:nodes", agent="kubelet")
-        async with Informers(api) as informers:
-            agent = Agent(machine.config, api, informers, machine.runtime)
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(agent.run())
-                await agent.registered.wait()
-                ready.set()
-
     async def _follow_writes(self) -> None:
         loop = asyncio.get_running_loop()
         async for events in self.store.watch("", after=self.store.revision):
             if any(not event.key.startswith(RESTLESS) for event in events):
                 self._last_write = loop.time()
-
-    async def _apply(self, tree: dict[str, Any], namespace: str) -> None:
-        group, _, version = tree["apiVersion"].rpartition("/")
-        if (kind := BUILTIN.by_kind(group, version, tree["kind"])) is None:
-            raise KeyError(f"no kind {tree['kind']} in {tree['apiVersion']}")
-        where = of_kind(kind, kind.type)
-        name = tree["metadata"].get("name", "")
-        space = tree["metadata"].get("namespace", "") or namespace
-        body = encode(tree)
-        try:
-            await self.api.raw("POST", where.path(space), body=body, headers={"content-type": JSON})
-        except AlreadyExists:
-            headers = {"content-type": PATCH_TYPES["merge"]}
-            await self.api.raw("PATCH", where.path(space, name), body=body, headers=headers)
-
-
-def _trees(manifest: Any) -> list[dict[str, Any]]:
-    """The objects of a manifest; what only the server sets is left out of an object that a builder made."""
-    if not isinstance(manifest, str):
-        tree = msgspec.to_builtins(manifest)
-        for field in ("uid", "resourceVersion", "creationTimestamp"):
-            tree["metadata"].pop(field, None)
-        return [tree]
-    import yaml
-
-    return [tree for tree in yaml.safe_load_all(manifest) if tree]

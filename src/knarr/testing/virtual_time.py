@@ -6,10 +6,13 @@ Real sockets have no place on it: nobody would wait for them.
 """
 
 import asyncio
+import heapq
+import itertools
 import random
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
@@ -19,6 +22,20 @@ from knarr.meta import clock
 T = TypeVar("T")
 
 EPOCH = 1767225600.0  #: virtual time begins at 2026-01-01T00:00:00Z
+
+
+@dataclass
+class Skew:
+    """By how many seconds the clock of some tasks is ahead."""
+
+    seconds: float = 0.0
+
+    def reset(self) -> None:
+        self.seconds = 0.0
+
+
+RIGHT = Skew()
+SKEW: ContextVar[Skew] = ContextVar("skew", default=RIGHT)  #: what the running task's clock is off by
 
 
 class Stuck(RuntimeError):
@@ -52,15 +69,37 @@ class VirtualSelector(selectors.SelectSelector):
         return []
 
 
+class Timer(asyncio.TimerHandle):
+    """Timers of one moment come in the order in which they were set."""
+
+    __slots__ = ("number",)
+    number: int
+
+    def __lt__(self, other: object) -> bool:
+        assert isinstance(other, Timer)
+        mine, theirs = self._when, other._when  # type: ignore[attr-defined]  # no typeshed
+        return bool(mine < theirs or (mine == theirs and self.number < other.number))
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop. Its clock begins at `time` seconds after the epoch."""
 
     def __init__(self, time: float = 0.0) -> None:
         self._virtual = VirtualSelector(time)
+        self._timers = itertools.count()
         super().__init__(self._virtual)
 
     def time(self) -> float:
         return self._virtual.time
+
+    def call_at(  # type: ignore[override]  # typeshed's signature needs 3.11's star in the callback
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = Timer(when, callback, args, self, context)
+        timer.number = next(self._timers)
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]  # the base class's heap
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
 
     def hold(self, held: bool = True) -> None:
         """Have the clock stand still, or go on: a thread that runs the loop for others then waits for them."""
@@ -93,6 +132,14 @@ def _carry_out(done: asyncio.Future[T], func: Callable[..., T], args: tuple[Any,
         done.set_result(result)
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A point of virtual time: seconds since the loop's epoch, and where the generator stands."""
+
+    time: float
+    chance: tuple[Any, ...]
+
+
 @dataclass
 class VirtualClock:
     """A `knarr.meta.clock.Clock` that follows a loop, with a generator of its own."""
@@ -110,20 +157,28 @@ class VirtualClock:
         self.seed = seed
         self.rng.seed(seed)
 
+    def moment(self) -> Moment:
+        """Where it stands."""
+        return Moment(self.loop.time(), self.rng.getstate())
+
     def now(self) -> float:
-        return round(self.start + self.loop.time(), 6)  # a sum just below the second would be one too early
+        time = self.start + self.loop.time() + SKEW.get().seconds
+        return round(time, 6)  # a sum just below the second would be one too early
 
 
 class Driver:
     """A virtual loop with its clock for callers that are no coroutines: `run` by `run` its world goes on.
 
-    Many can live in one thread, as forks do: a driver's clock is everybody's only while it runs.
+    Many can live in one thread, as forks do: a driver's clock is everybody's only while it runs. `start` goes on from
+    a moment of another's.
     """
 
-    def __init__(self, *, seed: int = 0, time: float = 0.0) -> None:
-        self._runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(time))
+    def __init__(self, *, seed: int = 0, start: Moment | None = None) -> None:
+        self._runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(start.time if start is not None else 0.0))
         self.loop = self._runner.get_loop()
         self.clock = VirtualClock(self.loop, seed)
+        if start is not None:
+            self.clock.rng.setstate(start.chance)
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, and with it whatever else is due on the loop meanwhile."""
@@ -150,9 +205,9 @@ class Driver:
         self.close()
 
 
-def run(main: Coroutine[Any, Any, T], *, seed: int = 0) -> T:
-    """Run a coroutine to its end on virtual time; every random choice follows from the seed."""
-    with Driver(seed=seed) as driver:
+def run(main: Coroutine[Any, Any, T], *, seed: int = 0, start: Moment | None = None) -> T:
+    """Run a coroutine to its end on virtual time, from a `start` on; every random choice follows from the seed."""
+    with Driver(seed=seed, start=start) as driver:
         return driver.run(main)
 
 

@@ -5,6 +5,7 @@ pod informer, the recorder's queue, the heartbeat. Its pods' workers are told of
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Coroutine
 from typing import Any
@@ -45,6 +46,9 @@ class Wire:
 
 class SimulatedNode(PodWorkers):
     """The agent of one simulated node. `leave` ends it as a crash would."""
+
+    patience = 0.1
+    steps_logged = logging.DEBUG
 
     def __init__(
         self, config: NodeConfig, api: Api, runtime: SimulatedRuntime, wire: Wire, services: Informer[Service]
@@ -99,12 +103,12 @@ class Crew:
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # in their order: they end in it
 
     def create_task(self, coro: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         task = self._group.create_task(coro, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
         return task
 
     async def end(self) -> None:

@@ -43,6 +43,7 @@ class SimulatedNodes:
         self._addresses: dict[str, Machine] = {}
         self._port = 0
         self._group: asyncio.TaskGroup | None = None
+        self.started = asyncio.Event()  #: the nodes that there were at first have registered
         for config in configs:
             self._add(config)
 
@@ -129,6 +130,7 @@ class SimulatedNodes:
         for part in parts(list(machines)):
             agents = [machine.agent for machine in part if await self.start(machine.name)]
             await asyncio.gather(*(agent.joining for agent in agents if agent is not None), return_exceptions=True)
+        self.started.set()
 
     async def _register(self, agent: SimulatedNode) -> None:
         fresh = await agent.registration.register()
