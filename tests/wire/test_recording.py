@@ -43,7 +43,7 @@ KNOWN: dict[str, tuple[str, list[str]]] = {
             "list watch=true&timeoutSeconds=1&resourceVersion=abc": 1,
             'patch deployment strategic-merge-patch {"spec": {"template": {"spec": {"containers": [{"image": "no': 1,
             "apply unknown field": 0,
-            "binding": 1,
+            "binding": 3,
         }.items()
     },
     "discovery /apis": (OLD_VERSIONS, ["step 0 .body.groups: "]),

@@ -68,10 +68,8 @@ def topology(term: TopologySelectorTerm, path: str) -> Iterator[FieldError]:
 def validate_update(new: StorageClass, old: StorageClass) -> Iterable[FieldError]:
     if new.parameters != old.parameters:
         yield field.forbidden("parameters", "updates to parameters are forbidden.")
-    for key in ("provisioner", "reclaimPolicy"):
-        if getattr(new, key) != getattr(old, key):
-            yield field.forbidden(key, f"updates to {key} are forbidden.")
-    yield from rules.unchanged(new.volumeBindingMode, old.volumeBindingMode, "volumeBindingMode")
+    for key in ("provisioner", "reclaimPolicy", "volumeBindingMode"):
+        yield from rules.unchanged(getattr(new, key), getattr(old, key), key)
 
 
 COLUMNS = (

@@ -55,7 +55,7 @@ UPDATE = {
     "a provisioner stays": (
         {},
         {"provisioner": "q"},
-        ["provisioner: Forbidden: updates to provisioner are forbidden."],
+        ['provisioner: Invalid value: "q": field is immutable'],
     ),
     "parameters stay": (
         {},
@@ -65,7 +65,7 @@ UPDATE = {
     "a reclaim policy stays": (
         {},
         {"reclaimPolicy": "Retain"},
-        ["reclaimPolicy: Forbidden: updates to reclaimPolicy are forbidden."],
+        ['reclaimPolicy: Invalid value: "Retain": field is immutable'],
     ),
     "a binding mode stays": (
         {},
