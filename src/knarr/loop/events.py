@@ -46,16 +46,22 @@ class Writer:
         self._api = api
         self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(length)
         self._correlator = Correlator()
+        self._dropped = 0  # since the queue was last empty
         self._stamp = 0  # makes the names unique: nanoseconds, and always more than the last
 
     def put(self, occurrence: Occurrence) -> None:
         try:
             self._queue.put_nowait(occurrence)
         except asyncio.QueueFull:
-            log.warning("too many events, dropped: %s", occurrence)
+            self._dropped += 1
+            if self._dropped == 1:
+                log.warning("too many events, dropped: %s and those that follow", occurrence)
 
     async def run(self) -> None:
         while True:
+            if self._dropped and self._queue.empty():
+                log.warning("events were dropped: %d", self._dropped)
+                self._dropped = 0
             occurrence = await self._queue.get()
             self._stamp = max(self._stamp + 1, int(occurrence.when.timestamp() * 1e9))
             counted = self._correlator.count(event_of(occurrence, self._stamp), occurrence.when.timestamp())

@@ -3,6 +3,9 @@
 A key is in the queue once, however often it was added; a key that is added while a worker has it comes again when the
 worker is done, so no two workers ever have the same key. A key that failed comes back later each time (upstream's
 5 ms to 1000 s), and a key can be asked for at a later time, of which the earliest counts.
+
+A key that took its worker long and is wanted again rests first for a multiple of that time: an owner of hundreds of
+objects that all change looks at them together, not once for each.
 """
 
 import asyncio
@@ -13,6 +16,8 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 FIRST_DELAY, LONGEST_DELAY = 0.005, 1000.0  #: seconds
+LONG = 0.004  #: seconds of work after which a key rests
+REST, LONGEST_REST = 4.0, 0.1  #: times the work, and seconds at most
 
 
 class WorkQueue(Generic[K]):
@@ -20,15 +25,16 @@ class WorkQueue(Generic[K]):
         self._first, self._longest = first, longest
         self._ready: deque[K] = deque()
         self._waiting: set[K] = set()  # in _ready, or to be put there when done
-        self._working: set[K] = set()
+        self._working: dict[K, float] = {}  # since when, on the loop's clock
         self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._rests: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
         self._wakeup = asyncio.Event()
 
     @property
     def idle(self) -> bool:
         """Whether no key is ready or being worked on; later times may have been asked for."""
-        return not self._ready and not self._working
+        return not self._ready and not self._working.keys() - (self._rests.keys() - self._waiting)
 
     def __len__(self) -> int:
         return len(self._ready)
@@ -74,21 +80,33 @@ class WorkQueue(Generic[K]):
             await self._wakeup.wait()
         key = self._ready.popleft()
         self._waiting.discard(key)
-        self._working.add(key)
+        self._working[key] = asyncio.get_running_loop().time()
         return key
 
     def done(self, key: K) -> None:
-        """Give a key back; it comes again at once if it was added meanwhile."""
-        self._working.discard(key)
+        """Give a key back; it comes again, after its rest, if it was added meanwhile."""
+        loop = asyncio.get_running_loop()
+        took = loop.time() - self._working.pop(key)
+        rest = min(took * REST, LONGEST_REST) if took > LONG and key not in self._failures else 0.0
+        if not rest and key in self._waiting:
+            self._ready.append(key)
+            self._wakeup.set()
+        elif rest:
+            self._working[key] = loop.time()  # so that it is not taken while it rests
+            self._rests[key] = loop.call_later(rest, self._rested, key)
+
+    def close(self) -> None:
+        """Forget the later times that were asked for, and end the rests."""
+        for timer in (*self._timers.values(), *self._rests.values()):
+            timer.cancel()
+        self._timers.clear()
+        self._rests.clear()
+
+    def _rested(self, key: K) -> None:
+        del self._rests[key], self._working[key]
         if key in self._waiting:
             self._ready.append(key)
             self._wakeup.set()
-
-    def close(self) -> None:
-        """Forget the later times that were asked for."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)

@@ -33,6 +33,8 @@ class Host(Protocol):
     runtime: Runtime
     volumes: Volumes
     sandboxes: dict[str, PodSandbox]  #: by pod uid, as of the last refresh
+    patience: float  #: seconds that the status of a pod in motion may wait, so that fewer are written; 0: not at all
+    steps_logged: int  #: the level of the log line that each step of a worker leaves
 
     async def refresh(self) -> None:
         """Ask the runtime what runs; wake the workers whose pods changed."""

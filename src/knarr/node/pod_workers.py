@@ -39,6 +39,8 @@ class Group(Protocol):
 class PodWorkers:
     """One node as its pods' workers see it (`host.Host`)."""
 
+    patience = 0.0
+    steps_logged = logging.INFO
     services: Informer[Service]  #: set before the first pod is told
 
     def __init__(

@@ -33,11 +33,21 @@ class StatusWriter:
         self._worker = worker
         self._wanted = asyncio.Event()
         self._lock = asyncio.Lock()
+        self._later: asyncio.TimerHandle | None = None  # what was asked for while the pod moved
         self._sent: tuple[PodStatus, PodStatus] | None = None  # what was written, and what the API made of it
 
-    def request(self) -> None:
-        """Have the status written if it differs."""
-        self._wanted.set()
+    def request(self, *, moving: bool = False) -> None:
+        """Have the status written if it differs; that of a pod in `moving` may wait for what comes next."""
+        patience = self._worker.host.patience
+        if not moving or not patience:
+            self._wanted.set()
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(patience, self._wanted.set)
+
+    def stop(self) -> None:
+        """Have nothing written any more."""
+        if self._later is not None:
+            self._later.cancel()
 
     def current(self) -> PodStatus:
         """The status the pod should have now."""
@@ -53,6 +63,8 @@ class StatusWriter:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            self.stop()
+            self._later = None
             try:
                 if await self.flush():
                     pause = RETRY

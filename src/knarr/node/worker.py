@@ -91,6 +91,7 @@ class Worker:
                         await self._rest(until)
             finally:
                 self.health.stop()
+                self.writer.stop()
                 writing.cancel()
 
     def _told(self, container: Container, type_: str, reason: str, message: str) -> None:
@@ -111,10 +112,10 @@ class Worker:
         ends = ending(self.pod, self.sandbox, self.memory, now)
         self.health.follow(self.pod, self.sandbox, ends)
         await self._hear_last_words()
-        self.writer.request()
         acts = [step for step in steps if not isinstance(step, Hold)]
+        self.writer.request(moving=bool(acts))
         for step in acts:
-            log.info("%s: %s", title(self.pod), step)
+            log.log(self.host.steps_logged, "%s: %s", title(self.pod), step)
             if not await self._carry_out(step):
                 # what starts leaves a retry behind, which the next plan turns into a Hold; what ends does not
                 return None if isinstance(step, Start | Prepare | RunSandbox) else clock.unix() + RETRY
@@ -206,7 +207,7 @@ class Worker:
         sandbox = await self.host.runtime.run_pod(sandbox_spec(self.pod, self.host.config, step.attempt))
         self.host.sandboxes[self.uid] = sandbox
         self.memory.retries.pop("", None)
-        self.writer.request()
+        self.writer.request(moving=True)
 
     async def _start(self, step: Start) -> None:
         container = everyone(self.pod)[step.name]

@@ -104,3 +104,38 @@ def test_a_closed_queue_wakes_nobody_later():
         assert len(queue) == 0
 
     story(main)
+
+
+def test_a_key_that_took_long_rests_before_it_comes_again():
+    async def main(queue):
+        loop = asyncio.get_running_loop()
+        queue.add("a")
+        key = await queue.get()
+        await asyncio.sleep(0.02)
+        queue.add("a")
+        queue.done(key)
+        done = loop.time()
+        queue.add("b")
+        assert await queue.get() == "b"
+        assert not queue.idle
+        assert await queue.get() == "a"
+        assert round(loop.time() - done, 3) == 0.08
+
+    story(main)
+
+
+def test_a_key_that_is_wanted_only_after_its_rest_comes_at_once():
+    async def main(queue):
+        loop = asyncio.get_running_loop()
+        queue.add("a")
+        key = await queue.get()
+        await asyncio.sleep(5)
+        queue.done(key)
+        assert queue.idle
+        await asyncio.sleep(0.1)
+        queue.add("a")
+        asked = loop.time()
+        assert await queue.get() == "a"
+        assert loop.time() == asked
+
+    story(main)

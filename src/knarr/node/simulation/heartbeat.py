@@ -32,7 +32,6 @@ class Heartbeat:
 
     def __init__(self, machines: Callable[[], Iterable[Machine]]) -> None:
         self._machines = machines
-        self._failing = 0  # nodes in a row whose beat failed; said once
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -47,7 +46,8 @@ class Heartbeat:
 
     async def _beat(self, agent: SimulatedNode) -> None:
         try:
-            await agent.registration.renew()
+            if clock.unix() - agent.registration.renewed >= RENEW / 2:  # it has just begun
+                await agent.registration.renew()
             if agent.stale or agent.registration.due:
                 agent.stale = False
                 await agent.registration.check()

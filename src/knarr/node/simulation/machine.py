@@ -128,6 +128,7 @@ class Machine:
         self.api = Api(self.wire, user_agent=agent)
         self.runtime = SimulatedRuntime(config.pod_cidr)
         self.agent: SimulatedNode | None = None
+        self.off = False  #: not to be started with the others
 
     @property
     def name(self) -> str:

@@ -128,7 +128,7 @@ class SimulatedNodes:
     async def _start_all(self, machines: Iterable[Machine]) -> None:
         assert self._group is not None
         for part in parts(list(machines)):
-            agents = [machine.agent for machine in part if await self.start(machine.name)]
+            agents = [machine.agent for machine in part if not machine.off and await self.start(machine.name)]
             await asyncio.gather(*(agent.joining for agent in agents if agent is not None), return_exceptions=True)
         self.started.set()
 
