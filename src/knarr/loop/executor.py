@@ -9,6 +9,7 @@ from itertools import chain, groupby
 
 from knarr.client.api import Api, metadata
 from knarr.client.transport import TransportError
+from knarr.loop import waits
 from knarr.loop.events import Recorder
 from knarr.loop.steps import Create, Delete, Event, Note, Patch, Replace, Status, Step, Wait
 from knarr.meta.errors import AlreadyExists, ApiError, NotFound
@@ -81,6 +82,7 @@ async def carry_out_one(api: Api, step: Step, recorder: Recorder) -> None:
     """Carry out one step and record what its note says."""
     log.debug("%s", step)
     if isinstance(step, Wait):
+        waits.add(step)
         return
     if isinstance(step, Event):
         await recorder.event(step.obj, step.type, step.reason, step.message)

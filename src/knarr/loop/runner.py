@@ -7,7 +7,7 @@ from the snapshot. A pass that fails half-way is tried again; one key's failure 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from knarr.kinds.types.base import Type
 from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
 from knarr.loop.queue import WorkQueue
+from knarr.loop.waits import Waits
 from knarr.meta import clock
 from knarr.meta.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
 
@@ -35,6 +36,7 @@ class Context:
     api: Api
     informers: Informers
     recorder: Recorder
+    waits: Waits = field(default_factory=Waits)  #: what all of them wait for
 
     def cache(self, type_: type[T], **scope: str) -> Cache[T]:
         """What is known of a type's objects; of use once the informer is synced, as a controller's sources are."""
@@ -101,6 +103,7 @@ class Controller:
     #: index name and key function by type, made before the first sync
     indexes: Sequence[tuple[type[Any], str, Callable[[Any], Iterable[str]]]] = ()
     component: str = ""  #: of its events, where it is not the name and "-controller"
+    workers: int = 0  #: keys at a time, where it is to be more than other controllers have
 
 
 async def run(controller: Controller, context: Context, workers: int = 5) -> None:
@@ -111,7 +114,7 @@ async def run(controller: Controller, context: Context, workers: int = 5) -> Non
     try:
         await _connect(controller, context, queue)
         async with asyncio.TaskGroup() as tasks:
-            for number in range(workers):
+            for number in range(max(workers, controller.workers)):
                 tasks.create_task(_work(controller, context, queue), name=f"{controller.name} {number}")
             if controller.background is not None:
                 tasks.create_task(_background(controller, context, queue), name=f"{controller.name} background")
@@ -174,7 +177,8 @@ async def _work(controller: Controller, context: Context, queue: WorkQueue[Key])
     while True:
         key = await queue.get()
         try:
-            again = await controller.sync(key, context)
+            with context.waits.of_pass(controller.name, key):
+                again = await controller.sync(key, context)
         except (ApiError, TransportError, ExceptionGroup) as error:
             _report(controller, key, error, queue.retry(key))
         except Exception:  # a fault in a controller: one key's pass is lost, the others go on

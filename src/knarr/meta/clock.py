@@ -5,6 +5,7 @@ Waiting is not here: it is on the running event loop's clock (`asyncio.sleep`, `
 """
 
 import random
+import threading
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -34,49 +35,54 @@ class RealClock:
         return time.time()
 
 
-_clock: Clock = RealClock()
+class _InUse(threading.local):
+    """A clock for each thread: a cluster on virtual time in one leaves another thread's cluster on real time."""
+
+    clock: Clock = RealClock()
+
+
+_in_use = _InUse()
 
 
 def use(clock: Clock) -> Clock:
-    """Install a clock; return the one it replaces."""
-    global _clock
-    previous, _clock = _clock, clock
+    """Install a clock in this thread; return the one it replaces."""
+    previous, _in_use.clock = _in_use.clock, clock
     return previous
 
 
 def current() -> Clock:
-    """The clock that is in use."""
-    return _clock
+    """The clock that is in use in this thread."""
+    return _in_use.clock
 
 
 def now() -> datetime:
     """The current time, aware, in UTC."""
-    return datetime.fromtimestamp(_clock.now(), UTC)
+    return datetime.fromtimestamp(_in_use.clock.now(), UTC)
 
 
 def unix() -> float:
     """The current time in seconds since the epoch."""
-    return _clock.now()
+    return _in_use.clock.now()
 
 
 def rng() -> random.Random:
     """The source of names and jitter. Never of secrets: those come from `secrets` or cryptography."""
-    return _clock.rng
+    return _in_use.clock.rng
 
 
 def uid() -> str:
     """A random (version 4) UUID."""
-    return str(uuid.UUID(int=_clock.rng.getrandbits(128), version=4))
+    return str(uuid.UUID(int=_in_use.clock.rng.getrandbits(128), version=4))
 
 
 def suffix(length: int = 5) -> str:
     """A random suffix as upstream's `generateName` appends."""
-    return "".join(_clock.rng.choice(ALPHABET) for _ in range(length))
+    return "".join(_in_use.clock.rng.choice(ALPHABET) for _ in range(length))
 
 
 def timestamp(when: datetime | None = None) -> str:
     """A metav1.Time: RFC 3339, UTC, whole seconds."""
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when is not None else _stamp(int(_clock.now()))
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when is not None else _stamp(int(_in_use.clock.now()))
 
 
 @lru_cache(8)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from knarr.client.api import Api
 from knarr.client.informer import Informers
@@ -33,13 +33,16 @@ from knarr.node.simulation.nodes import SimulatedNodes
 from knarr.registry.registry import Registry
 from knarr.scheduler import scheduler
 from knarr.server.handler import Handler
-from knarr.server.server import build
+from knarr.server.server import Settings, build
 from knarr.store.memory import MemoryStore
 from knarr.store.store import Store
 from knarr.testing.faults import Faulty
 from knarr.testing.fork import Checkpoint, Machine, machine
 from knarr.testing.manifests import post, trees
 from knarr.testing.virtual_time import VirtualClock, VirtualLoop, virtual_loop
+
+if TYPE_CHECKING:
+    from knarr.testing.sync import SyncCluster
 
 QUIET = 3.0  #: seconds without a write after which the cluster has settled
 #: what is written for ever: heartbeats, and events, which are told later than what they tell of
@@ -80,6 +83,8 @@ class Cluster:
         self._services = services if services is not None else (scheduler.run,) if self.whole else ()
         self._workers, self._store = workers, store
         self._start = start
+        self.settings: Settings | None = None  #: of the API server: the keys of its tokens, the way to the agents
+        self._in_thread: SyncCluster | None = None
         count = nodes if nodes is not None else int(self.whole)
         #: what lasts when an agent is stopped: `machines[name].runtime` has the pods
         self.machines: dict[str, Machine] = {f"node-{n}": machine(n) for n in range(count)}
@@ -111,6 +116,17 @@ class Cluster:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 task.uncancel()  # it was the failure that cancelled
             raise failure
+
+    def __enter__(self) -> "SyncCluster":
+        """The cluster on a thread of its own, for code that is no coroutine: `with Cluster() as cluster`."""
+        from knarr.testing.sync import SyncCluster
+
+        self._in_thread = SyncCluster(self)
+        return self._in_thread.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        assert self._in_thread is not None, "only called after __enter__"
+        self._in_thread.__exit__(*error)
 
     @property
     def failure(self) -> BaseException | None:
@@ -206,7 +222,7 @@ class Cluster:
     async def _be(self, started: asyncio.Future[None]) -> None:
         self.registry = Registry(self.store, BUILTIN)
         await self.registry.start()
-        self.handler: Handler = build(self.registry)
+        self.handler: Handler = build(self.registry, self.settings)
         flaky = Api(self.faults, BUILTIN, user_agent="knarr")
         kubelets = self.client("system:admin", agent="kubelet")
         try:
