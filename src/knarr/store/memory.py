@@ -5,9 +5,12 @@ No thread and no waiting: a write is durable (as far as memory is) and published
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
 from knarr.store.feed import Feed
 from knarr.store.store import Closed, Compacted, Event, Future, Mismatch, Record
+
+T = TypeVar("T", bound="MemoryStore")
 
 
 class MemoryStore:
@@ -74,7 +77,9 @@ class MemoryStore:
 
     def copy(self) -> "MemoryStore":
         """A store with the same records and history, that goes on by itself."""
-        twin = MemoryStore()
+        return self._copied_to(MemoryStore())
+
+    def _copied_to(self, twin: T) -> T:
         twin.compacted = self.compacted
         twin._records, twin._keys = dict(self._records), list(self._keys)
         twin._feed = self._feed.copy()

@@ -50,14 +50,20 @@ RESTLESS = ("/registry/coordination.k8s.io/leases/", "/registry/core/nodes/", "/
 #: what pods are told to trust; nobody serves with it
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 
+Controllers = Callable[[], Iterable[Controller]]  #: makes them, with empty memories
 Service = Callable[[Context], Coroutine[Any, Any, None]]  #: the scheduler, and what else runs on a context
+
+
+def whole() -> Iterable[Controller]:
+    """All controllers of the product."""
+    return roster.controllers(AUTHORITY)
 
 
 class Cluster:
     """A cluster of one's own. Shapes and defaults:
 
     `controllers`, None: all of the product's, the scheduler and what a cluster has from its first second; else these
-    alone. `services`: coroutine functions such as the scheduler's `run`, None: as the controllers say. `nodes`: how
+    alone, or those that a function makes. `services`: coroutine functions such as the scheduler's `run`, None: as the controllers say. `nodes`: how
     many simulated ones, None: one in a whole cluster, else none. `store`: the caller's own, who closes it.
     `virtual_time`: refuse to run on anything but a virtual loop, which `knarr.testing.virtual_time.run` and, without
     `async`, this class's own `with` make. `seed`: of every random choice, on virtual time only.
@@ -65,7 +71,7 @@ class Cluster:
 
     def __init__(
         self,
-        controllers: Iterable[Controller] | None = None,
+        controllers: Iterable[Controller] | Controllers | None = None,
         nodes: int | None = None,
         *,
         virtual_time: bool = False,
@@ -79,7 +85,7 @@ class Cluster:
             raise ValueError(f"seed {seed}: chance follows a seed on virtual time only; say virtual_time=True")
         self.whole = controllers is None
         self.virtual_time, self.seed = virtual_time, seed
-        self._controllers = list(roster.controllers(AUTHORITY) if controllers is None else controllers)
+        self._controllers = whole if controllers is None else controllers
         self._services = services if services is not None else (scheduler.run,) if self.whole else ()
         self._workers, self._store = workers, store
         self._start = start
@@ -100,6 +106,8 @@ class Cluster:
         self.faults = Faulty(InProcess(self._handle))
         self._owner = asyncio.current_task()
         await self._run_parts()
+        if self._start is not None:
+            await self._virtual().idle()
         return self
 
     async def __aexit__(
@@ -142,10 +150,13 @@ class Cluster:
         whoever goes on from the checkpoint: so both are the same, and what they do next is.
         """
         loop = self._virtual()
+        if not callable(self._controllers):
+            raise RuntimeError("controllers cannot be begun anew: give a function that makes them, or none for all")
         await loop.idle()
         await self._stop_parts()
         taken = Checkpoint.take(self.store, self.machines)
         await self._run_parts()
+        await loop.idle()
         return taken
 
     def client(self, user: str, *groups: str, agent: str = "knarr") -> Api:
@@ -180,20 +191,25 @@ class Cluster:
 
     async def start_node(self, name: str) -> None:
         """Start a node's agent; return when the node is registered and knows its pods. KeyError: no such node."""
+        self.machines[name].stopped = False
         await self._nodes.start(name)
-        if (agent := self._nodes.machines[name].agent) is not None:
+        agent = self._nodes.machines[name].agent
+        if agent is not None and not self.machines[name].cut:
             await asyncio.wait([agent.joining])
 
     async def stop_node(self, name: str) -> None:
         """Stop a node's agent as a crash would; its pods run on."""
+        self.machines[name].stopped = True
         await self._nodes.stop(name)
 
     async def partition_node(self, name: str) -> None:
         """Cut a node off from the API server; its pods run on, and its agent."""
+        self.machines[name].cut = True
         await self._nodes.partition(name)
 
     async def heal_node(self, name: str) -> None:
         """Reconnect a node."""
+        self.machines[name].cut = False
         await self._nodes.heal(name)
 
     # ------------------------------------------------------------------- parts
@@ -247,15 +263,24 @@ class Cluster:
             with suppress(AlreadyExists):
                 await self.api.create(obj)
         start("events", self.context.recorder.run())
-        for controller in self._controllers:
+        for controller in self._controllers() if callable(self._controllers) else self._controllers:
             start(controller.name, run(controller, self.context, self._workers))
         for number, service in enumerate(self._services):
             start(f"service {number}", service(self.context))
         if self.machines:
-            for name, known in self.machines.items():
-                self._nodes.machines[name].runtime = known.runtime
-            start("nodes", self._nodes.run())
+            start("nodes", self._run_nodes())
             await self._nodes.started.wait()
+
+    async def _run_nodes(self) -> None:
+        late = [name for name, known in self.machines.items() if known.cut and not known.stopped]
+        for name, known in self.machines.items():
+            each = self._nodes.machines[name]
+            each.runtime, each.wire.cut, each.off = known.runtime, known.cut, known.cut or known.stopped
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._nodes.run())
+            await self._nodes.started.wait()
+            for name in late:  # nobody waits for those: they cannot register
+                await self._nodes.start(name)
 
     async def _handle(self, request: Request) -> Response:
         return await self.handler.handle(request)

@@ -8,7 +8,7 @@ import asyncio
 import copy
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class Machine:
 
     config: NodeConfig
     runtime: SimulatedRuntime
+    stopped: bool = False  #: no agent is to run on it
+    cut: bool = False  #: its agent cannot reach the API server
 
 
 def machine(number: int) -> Machine:
@@ -53,7 +55,7 @@ class Checkpoint:
     machines: Mapping[str, Machine]
 
     @classmethod
-    def take(cls, store: Store, machines: Mapping[str, Any]) -> "Checkpoint":
+    def take(cls, store: Store, machines: Mapping[str, Machine]) -> "Checkpoint":
         """Copy it all, on the loop whose time it is, while no part of the cluster runs."""
         own = clock.current()
         if not isinstance(own, VirtualClock) or not isinstance(store, MemoryStore):
@@ -73,8 +75,8 @@ class Checkpoint:
         return copies
 
 
-def _machines(machines: Mapping[str, Any]) -> dict[str, Machine]:
-    return {name: Machine(each.config, copied(each.runtime)) for name, each in machines.items()}
+def _machines(machines: Mapping[str, Machine]) -> dict[str, Machine]:
+    return {name: replace(each, runtime=copied(each.runtime)) for name, each in machines.items()}
 
 
 @dataclass(frozen=True)

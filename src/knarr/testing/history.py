@@ -17,6 +17,9 @@ class RecordedStore(MemoryStore):
         super().__init__()
         self.listeners: list[Told] = []
 
+    def copy(self) -> "RecordedStore":
+        return self._copied_to(RecordedStore())
+
     def _publish(self, event: Event) -> None:
         for told in self.listeners:
             told(event)
