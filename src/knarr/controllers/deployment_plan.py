@@ -79,7 +79,7 @@ def resized(
     living = active(everything)
     if len(living) <= 1:
         only = living[0] if living else new or (sets_of.by_age(old)[-1] if old else None)
-        if only is None or size(only) == wanted(deployment):
+        if only is None or (size(only) == wanted(deployment) and not was_resized(deployment, living)):
             return new, list(old)
         after = [sized(deployment, only, wanted(deployment))]
     elif is_saturated(deployment, new):

@@ -169,7 +169,10 @@ def sized(deployment: Deployment, set_: ReplicaSet, count: int) -> ReplicaSet:
 
 
 def in_proportion(deployment: Deployment, sets: Sequence[ReplicaSet]) -> list[ReplicaSet]:
-    """Active sets at sizes that share what the deployment grew or shrank by; the largest takes what rounding leaves."""
+    """Active sets at sizes that share what the deployment grew or shrank by; the largest takes what rounding leaves.
+
+    What the largest cannot give, the next gives: so the sum is exact.
+    """
     room = most(deployment) if wanted(deployment) else 0
     change = room - total(sets)
     newest_first = sorted(by_age(sets), key=lambda set_: set_.metadata.creationTimestamp, reverse=change > 0)
@@ -179,9 +182,12 @@ def in_proportion(deployment: Deployment, sets: Sequence[ReplicaSet]) -> list[Re
         left = change - sum(shares)
         part = fraction(deployment, set_) if left else 0
         shares.append(min(part, left) if change > 0 else max(part, left))
-    sizes = [size(set_) + part for set_, part in zip(ordered, shares, strict=True)]
-    if sizes:
-        sizes[0] = max(sizes[0] + change - sum(shares), 0)
+    rest = change - sum(shares)
+    sizes = []
+    for set_, part in zip(ordered, shares, strict=True):
+        taken = max(rest, -(size(set_) + part))
+        sizes.append(size(set_) + part + taken)
+        rest -= taken
     return [sized(deployment, set_, count) for set_, count in zip(ordered, sizes, strict=True)]
 
 
