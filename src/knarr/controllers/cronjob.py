@@ -20,6 +20,8 @@ from knarr.loop.written import Written
 from knarr.meta import clock
 from knarr.meta.errors import AlreadyExists, ApiError, NotFound
 
+AT_ONCE = 50  #: CronJobs: schedules are round, so many are due in the same moment
+
 
 @dataclass
 class CronMemory:
@@ -51,6 +53,7 @@ def controller() -> Controller:
         name="cronjob",
         sources=[Source(CronJob, itself), Source(Job, controlled_by("CronJob"), matters=starts_or_ends)],
         sync=sync_one,
+        workers=AT_ONCE,
     )
 
 
