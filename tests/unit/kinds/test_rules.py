@@ -1,9 +1,9 @@
 """Every kind has a table of its rules: `rules/<kind>.py`, named as the kind's file in `knarr.kinds`.
 
 A table's `VALID` is a good object. `CREATE` says of changes to it what a create complains of; `UPDATE` says so of an
-update, by changes that lead to the old object and by further ones that lead to the new. A complaint is the field's path,
-the reason, the value and the rule. Pods have more in `test_pod_spec_rules`, other kinds in `test_core_kind_rules`,
-`test_workloads` and `test_plain_kinds`.
+update, by changes that lead to the old object and by further ones that lead to the new. A complaint is the field's
+path, the reason, the value and the rule. Pods have more in `test_pod_spec_rules`, other kinds in
+`test_core_kind_rules`, `test_workloads` and `test_plain_kinds`.
 """
 
 import importlib
