@@ -12,6 +12,7 @@ COMMANDS = {  # name -> what `knarr --help` says; the module has the same name
     "status": "Show the clusters, their nodes and processes.",
     "kubectl": "Run kubectl against a cluster: knarr kubectl -- get pods.",
     "demo": "Walk through a StatefulSet's promises on a fresh cluster, and check each.",
+    "sim": "Live through random workloads and faults, and check what always holds.",
     "image": "Build, load and list images.",
     "node": "Stop or start one node's agent.",
     "version": "Print the versions.",

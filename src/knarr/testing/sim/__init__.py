@@ -1,0 +1,1 @@
+"""Random lives of a whole cluster on virtual time: what users do and what fails, as data."""

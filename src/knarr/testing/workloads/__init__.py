@@ -1,0 +1,1 @@
+"""Random workloads: what users do to a cluster, as data drawn from a seed."""
