@@ -20,7 +20,8 @@ from knarr.node.runtimes.containerd import daemon as containerd_daemon
 from knarr.node.runtimes.runtime import ContainerSpec, Runtime, RuntimeFailure, SandboxSpec
 from knarr.node.runtimes.sandbox import cleaning
 from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
-from knarr.node.runtimes.simulated import EXIT_AFTER, EXIT_CODE, Delays, SimulatedRuntime
+from knarr.node.runtimes.simulated import Delays, SimulatedRuntime
+from knarr.node.simulation.defaults import EXIT_AFTER, EXIT_CODE
 
 
 @dataclass(frozen=True)

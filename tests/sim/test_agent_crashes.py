@@ -9,7 +9,8 @@ import pytest
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.meta.errors import NotFound
-from knarr.node.runtimes.simulated import EXIT_AFTER, EXIT_CODE, SimulatedRuntime
+from knarr.node.runtimes.simulated import SimulatedRuntime
+from knarr.node.simulation.defaults import EXIT_AFTER, EXIT_CODE
 from knarr.testing import virtual_time
 from knarr.testing.cluster import Cluster
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from knarr.app import config, startup
+from knarr.app import config, host_checks
 from knarr.app.config import Cluster
 from knarr.client.api import Api
 from knarr.client.http import Http
@@ -143,7 +143,7 @@ def test_nothing_acknowledged_is_lost_however_often_the_server_is_killed(
 ) -> None:
     monkeypatch.setenv("KNARR_HOME", str(tmp_path))
     cluster = Cluster(
-        name="crash", data_dir=tmp_path / "data", nodes=0, runtime="simulated", port=startup.free_port(), index=9
+        name="crash", data_dir=tmp_path / "data", nodes=0, runtime="simulated", port=host_checks.free_port(), index=9
     )
     cluster.run.mkdir(parents=True)
     config.save(cluster)

@@ -13,6 +13,7 @@ from knarr.client.informer import Informers
 from knarr.client.transport import InProcess, User
 from knarr.net.plan import SIMULATED_NODES, SimulatedPlan
 from knarr.node.config import NodeConfig
+from knarr.node.simulation.stages import NO_STAGES
 from knarr.server.handler import Handler
 from knarr.server.pki import Pki
 
@@ -26,12 +27,17 @@ class Simulation:
     def __init__(self, cluster: Cluster, pki: Pki, informers: Informers, handler: Handler) -> None:
         self._cluster, self._pki, self._informers, self._handler = cluster, pki, informers, handler
         self._nodes: SimulatedNodes | None = None
+        self._stages = NO_STAGES
         self._wanted = asyncio.Event()
         self._changing = asyncio.Lock()
         if cluster.simulated_nodes:
             self._wanted.set()
 
     async def run(self) -> None:
+        if (file := self._cluster.simulation) is not None:
+            from knarr.node.simulation.parse import parse_file
+
+            self._stages = await asyncio.to_thread(parse_file, file)
         await self._wanted.wait()
         await self._load().run()
 
@@ -39,7 +45,7 @@ class Simulation:
         if self._nodes is None:
             from knarr.node.simulation.nodes import SimulatedNodes
 
-            self._nodes = SimulatedNodes(self._configs(), self._connect, self._informers)
+            self._nodes = SimulatedNodes(self._configs(), self._connect, self._informers, self._stages)
         return self._nodes
 
     async def start(self, name: str) -> bool:

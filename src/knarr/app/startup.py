@@ -10,7 +10,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from knarr.app import agents, config, lookup, processes, shutdown
+from knarr.app import agents, config, host_checks, lookup, processes, shutdown
 from knarr.app.config import Cluster, ConfigError
 from knarr.meta import clock
 from knarr.server import pki
@@ -55,7 +54,7 @@ def up(wishes: Wishes, *, foreground: bool = False) -> Cluster:
         return known
     cluster = decide(wishes, known)
     say_runtime(cluster, wishes)
-    check_host(cluster)
+    host_checks.check_host(cluster)
     with locked(cluster):
         try:
             begin(cluster, known)
@@ -113,7 +112,9 @@ def decide(wishes: Wishes, known: Cluster | None) -> Cluster:
             asked[field] = asked[field].absolute()
     cluster = replace(base, **asked)
     if cluster.port == 0:
-        return replace(cluster, port=before.port if before and is_free(before.port) else free_port())
+        return replace(
+            cluster, port=before.port if before and host_checks.is_free(before.port) else host_checks.free_port()
+        )
     return cluster
 
 
@@ -122,45 +123,6 @@ def say_runtime(cluster: Cluster, wishes: Wishes) -> None:
         return
     why = {"sandbox": "root on Linux", "simulated": "not root, so pods are simulated and run no processes"}
     click.echo(f"runtime {cluster.runtime} ({why.get(cluster.runtime, 'as before')})")
-
-
-def check_host(cluster: Cluster) -> None:
-    """Raise ConfigError when this host cannot run the cluster; changes nothing."""
-    if cluster.token_auth_file and not cluster.token_auth_file.is_file():
-        raise ConfigError(f"--token-auth-file {cluster.token_auth_file}: no such file")
-    if not is_free(cluster.port):
-        raise ConfigError(f"port {cluster.port} on 127.0.0.1 is busy; try --port 0")
-    if cluster.runtime == "containerd":
-        from knarr.node.runtimes.containerd.daemon import missing as missing_for_containerd
-
-        if missing := missing_for_containerd():
-            raise ConfigError(f"this host cannot run containerd: {'; '.join(missing)}; try --runtime simulated")
-    if cluster.runtime == "sandbox":
-        from knarr.node.runtimes.sandbox.host import check_host as check_sandbox
-        from knarr.node.runtimes.sandbox.host import shortcomings
-
-        if missing := check_sandbox(cluster.data_dir):
-            raise ConfigError(f"this host cannot run sandboxes: {'; '.join(missing)}; try --runtime simulated")
-        for lack in shortcomings():
-            click.echo(f"note: {lack}")
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of the loopback address."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from knarr.node.config import NodeConfig
 from knarr.node.http_server import Answer, HttpServer, Request
 from knarr.node.pod import everyone, newest
 from knarr.node.runtimes.runtime import ContainerState
+from knarr.node.runtimes.simulated import SimulatedRuntime
 from knarr.node.spec import log_path
 from knarr.node.streaming import Streaming
 
@@ -164,7 +165,7 @@ class KubeletApi:
                 "podRef": {"name": each.name, "namespace": each.namespace, "uid": each.uid},
                 "startTime": stamp(each.created),
                 "containers": [
-                    {"name": state.name, "startTime": stamp(state.started)}
+                    {"name": state.name, "startTime": stamp(state.started), **self._usage(state)}
                     for state in newest(each).values()
                     if state.state == "running"
                 ],
@@ -173,6 +174,18 @@ class KubeletApi:
         ]
         tree = {"node": {"nodeName": self._agent.config.name}, "pods": pods}
         return Answer(body=json.dumps(tree).encode(), type="application/json")
+
+    def _usage(self, state: ContainerState) -> dict[str, object]:
+        """What a simulated container uses, when anything says."""
+        runtime = self._agent.runtime
+        point = runtime.uses(state.id) if isinstance(runtime, SimulatedRuntime) else None
+        if point is None:
+            return {}
+        time, memory = stamp(clock.unix()), round(point.memory)
+        return {
+            "cpu": {"time": time, "usageNanoCores": round(point.cpu * 1e9)},
+            "memory": {"time": time, "usageBytes": memory, "workingSetBytes": memory},
+        }
 
 
 def stamp(seconds: float) -> str:

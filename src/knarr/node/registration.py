@@ -6,7 +6,7 @@ import logging
 import os
 import platform
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -47,6 +47,8 @@ HEALTHY = (
     ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
     ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
 )
+
+NOTHING: Mapping[str, tuple[str, str, str, str]] = {}
 
 log = logging.getLogger(__name__)
 
@@ -97,10 +99,14 @@ def first_line(path: str) -> str:
         return ""
 
 
-def conditions(previous: list[NodeCondition], now: str) -> list[NodeCondition]:
-    """All is well; a transition time changes only with the status."""
+Said = Mapping[str, tuple[str, str, str, str]]  #: rows like those of HEALTHY, by type
+
+
+def conditions(previous: list[NodeCondition], now: str, said: Said = NOTHING) -> list[NodeCondition]:
+    """All is well, but for what is said otherwise; a transition time changes only with the status."""
     old = {each.type: each for each in previous}
-    kept = [each for each in previous if each.type not in {row[0] for row in HEALTHY}]
+    rows = {**{row[0]: row for row in HEALTHY}, **said}
+    kept = [each for each in previous if each.type not in rows]
     return kept + [
         NodeCondition(
             type=type_,
@@ -110,7 +116,7 @@ def conditions(previous: list[NodeCondition], now: str) -> list[NodeCondition]:
             lastHeartbeatTime=now,
             lastTransitionTime=old[type_].lastTransitionTime if type_ in old and old[type_].status == status else now,
         )
-        for type_, status, reason, message in HEALTHY
+        for type_, status, reason, message in rows.values()
     ]
 
 
@@ -122,6 +128,7 @@ class Registration:
         self.capacity = capacity(config)
         self.port = config.port
         self.node = Node()
+        self.said: Said = NOTHING  #: conditions that are not as those of a healthy node
         self.written = ""  #: the resourceVersion of the last status that was reported
         self._reported = 0.0
         self.renewed = 0.0  #: when the lease was, in seconds since the epoch
@@ -152,7 +159,7 @@ class Registration:
             ],
             capacity=self.capacity,
             allocatable=self.capacity,
-            conditions=conditions(old.conditions, clock.timestamp()),
+            conditions=conditions(old.conditions, clock.timestamp(), self.said),
             daemonEndpoints=NodeDaemonEndpoints(kubeletEndpoint=DaemonEndpoint(Port=self.port)),
             nodeInfo=system_info(self._runtime),
             images=[ContainerImage(names=list(each.names), sizeBytes=each.size or None) for each in images[:50]],

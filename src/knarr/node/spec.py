@@ -38,6 +38,7 @@ def sandbox_spec(pod: Pod, config: NodeConfig, attempt: int = 0) -> SandboxSpec:
         annotations={**pod.metadata.annotations, GRACE: str(30 if grace is None else grace)},
         sysctls={each.name: each.value for each in security.sysctls} if security else {},
         attempt=attempt,
+        owner=next((f"{each.kind}/{each.name}" for each in pod.metadata.ownerReferences if each.controller), ""),
     )
 
 

@@ -12,6 +12,9 @@ from knarr.app.config import RUNTIMES
 @click.option("--name", default="knarr", show_default=True, help="The cluster's name, and its kubeconfig context's.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where its data lies; by default under knarr's home.")
 @click.option("--nodes", help="How many: N, or by runtime: sandbox=2,simulated=1000. Default: 1, or as it had.")
+@click.option(
+    "--simulation", type=click.Path(path_type=Path), help="File of stages that simulated nodes and pods go through."
+)
 @click.option("--runtime", type=click.Choice(RUNTIMES), help="Default: sandbox as root on Linux, otherwise simulated.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The API's port on 127.0.0.1; 0 takes a free one.")
 @click.option("--store", type=click.Choice(["sqlite", "memory"]), help="Default: sqlite. memory forgets at a stop.")

@@ -62,6 +62,7 @@ class SandboxSpec:
     annotations: Mapping[str, str] = field(default_factory=dict)
     sysctls: Mapping[str, str] = field(default_factory=dict)
     attempt: int = 0
+    owner: str = ""  #: KIND/NAME of the pod's controller
 
 
 @dataclass(frozen=True, slots=True)

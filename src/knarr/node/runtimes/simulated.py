@@ -1,8 +1,8 @@
 """A runtime without processes: pods run because it says so. Needs no root, no files, and works on virtual time.
 
-What a pod does is data: annotations on it say when its containers end and whether its probes pass, words in an
-image's name say that it is missing. An instance stands for one machine: an agent that is restarted on the same
-instance finds its pods running.
+What a pod does is data: stages (`knarr.node.simulation.stages`) and annotations on it say when its containers end and
+whether its probes pass. An instance stands for one machine: an agent that is restarted on the same instance finds its
+pods running.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from knarr.meta import clock
 from knarr.node.runtimes.runtime import (
@@ -18,14 +19,14 @@ from knarr.node.runtimes.runtime import (
     Image,
     NoSuchContainer,
     PodSandbox,
+    RuntimeFailure,
     SandboxSpec,
 )
 from knarr.node.runtimes.simulated_streams import CannedReader, CannedSession, canned_http
+from knarr.node.simulation.defaults import UNREADY, annotated_end, annotated_usage, there
+from knarr.node.simulation.life import Life
+from knarr.node.simulation.stages import NO_STAGES, Exit, Point, Stages, Subject
 
-EXIT_AFTER = "knarr.dev/simulated-exit-after"  #: seconds a container runs
-EXIT_CODE = "knarr.dev/simulated-exit-code"
-UNREADY = "knarr.dev/simulated-unready"  #: "true": probes fail
-MISSING = ("missing", "nonexistent", "does-not-exist", "broken")  #: words in the name of an image that is not there
 TEXT = "simulated: this pod has no process\n"
 
 
@@ -44,12 +45,12 @@ class SimulatedRuntime:
     name = "simulated"
     version = "1.0"
 
-    def __init__(self, pod_cidr: str = "10.244.0.0/24", delays: Delays = Delays()) -> None:
+    def __init__(self, pod_cidr: str = "10.244.0.0/24", delays: Delays = Delays(), stages: Stages = NO_STAGES) -> None:
         self.network = ipaddress.IPv4Network(pod_cidr)
-        self.delays = delays
+        self.delays, self.stages = delays, stages
         self._specs: dict[str, SandboxSpec] = {}
         self._pods: dict[str, PodSandbox] = {}
-        self._ends: dict[str, asyncio.TimerHandle] = {}
+        self._lives: dict[str, Life] = {}  # by container id
         self._changed = asyncio.Event()
         self._last = 0
         self.follower: Callable[[str, PodSandbox | None], None] | None = None  #: told each change at once, by uid
@@ -98,7 +99,7 @@ class SimulatedRuntime:
         await asyncio.sleep(self.delays.stop)
         for container in self._pods[uid].containers:
             if container.state == "running":
-                self._end(uid, container.id, 137, 9)
+                self._end(uid, container.id, Exit(137, 9))
         self._put(replace(self._pods[uid], state="gone", ip=pod.ip))
 
     async def remove_pod(self, uid: str) -> None:
@@ -109,7 +110,9 @@ class SimulatedRuntime:
     async def start_container(self, uid: str, spec: ContainerSpec) -> str:
         if uid not in self._pods:
             raise NoSuchContainer(f"pod {uid} has no sandbox")
-        await asyncio.sleep(self.delays.start)
+        await self._begin(uid, spec)
+        annotations = self._specs[uid].annotations
+        end, used = annotated_end(annotations), annotated_usage(annotations)
         digest = hashlib.sha256(f"{uid}/{spec.name}/{spec.attempt}".encode()).hexdigest()
         pod = self._pods[uid]
         if any(each.id == digest for each in pod.containers):
@@ -125,18 +128,32 @@ class SimulatedRuntime:
             started=clock.unix(),
         )
         self._put(replace(pod, containers=(*pod.containers, state)))
-        annotations = self._specs[uid].annotations
-        if after := annotations.get(EXIT_AFTER):
-            code = int(annotations.get(EXIT_CODE, "0"))
-            loop = asyncio.get_running_loop()
-            self._ends[digest] = loop.call_later(float(after), self._end, uid, digest, code, 0)
+        life = self._lives[digest] = Life(
+            self.stages, self._subject(uid, spec.name, spec.image), partial(self._end, uid, digest)
+        )
+        life.begin(end, used)
         return digest
 
+    async def _begin(self, uid: str, spec: ContainerSpec) -> None:
+        """Take the time that a start takes; RuntimeFailure when it is to fail."""
+        stage = self.stages.pod("starting", self._subject(uid, spec.name, spec.image), clock.rng())
+        await asyncio.sleep(self.delays.start if stage is None else stage.seconds(clock.rng()))
+        if stage is not None and stage.effect.failure is not None:
+            raise RuntimeFailure(stage.effect.failure.message, reason=stage.effect.failure.reason)
+        if uid not in self._pods:
+            raise NoSuchContainer(f"pod {uid} has no sandbox")
+
     async def stop_container(self, uid: str, container: str, grace: float) -> None:
-        if not any(each.id == container and each.state == "running" for each in self._containers(uid)):
+        state = next((e for e in self._containers(uid) if e.id == container and e.state == "running"), None)
+        if state is None:
             return
-        await asyncio.sleep(min(self.delays.stop, grace))
-        self._end(uid, container, 0, 0)
+        stage = self.stages.pod("stopping", self._subject(uid, state.name, state.image), clock.rng())
+        seconds = self.delays.stop if stage is None else stage.seconds(clock.rng())
+        await asyncio.sleep(min(seconds, grace))
+        if seconds > grace:
+            self._end(uid, container, Exit(137, 9))
+        else:
+            self._end(uid, container, (stage.effect.exit if stage else None) or Exit())
 
     async def remove_container(self, uid: str, container: str) -> None:
         if pod := self._pods.get(uid):
@@ -147,7 +164,9 @@ class SimulatedRuntime:
         self, uid: str, container: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
     ) -> CannedSession:
         self._running(uid, container)
-        return self._session(uid, 1 if self._unready(uid) else 0, stdin=stdin, stdout=stdout, stderr=stderr and not tty)
+        return self._session(
+            uid, 1 if self._unready(uid, container) else 0, stdin=stdin, stdout=stdout, stderr=stderr and not tty
+        )
 
     async def attach(
         self, uid: str, container: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool
@@ -167,7 +186,12 @@ class SimulatedRuntime:
         return [Image(id=image_id(name), names=(name,), size=0) for name in names]
 
     async def image_ready(self, name: str) -> Image | None:
-        if any(word in name for word in MISSING):
+        stage = self.stages.pod("pulling", Subject(image=name), clock.rng())
+        if stage is not None:
+            await asyncio.sleep(stage.seconds(clock.rng()))
+            if failure := stage.effect.failure:
+                raise RuntimeFailure(failure.message, reason=failure.reason)
+        elif not there(name):
             return None
         return Image(id=image_id(name), names=(name,), size=0)
 
@@ -192,18 +216,28 @@ class SimulatedRuntime:
                 return each
         raise NoSuchContainer(f"container {container} of pod {uid} is not running")
 
-    def _end(self, uid: str, container: str, code: int, signal: int) -> None:
-        if timer := self._ends.pop(container, None):
-            timer.cancel()
+    def uses(self, container: str) -> Point | None:
+        """What a running container uses now; None when nothing says."""
+        life = self._lives.get(container)
+        return life.uses() if life is not None else None
+
+    def _subject(self, uid: str, container: str, image: str) -> Subject:
+        spec = self._specs[uid]
+        return Subject(spec.name, spec.namespace, spec.labels, spec.annotations, spec.owner, container, image)
+
+    def _end(self, uid: str, container: str, how: Exit) -> None:
+        if life := self._lives.pop(container, None):
+            life.stop()
         if pod := self._pods.get(uid):
             ended = tuple(
                 replace(
                     each,
                     state="exited",
-                    exit_code=code,
-                    signal=signal,
+                    exit_code=how.code,
+                    signal=how.signal,
                     finished=clock.unix(),
-                    reason="Error" if code else "Completed",
+                    reason=how.reason or ("Error" if how.code else "Completed"),
+                    message=how.message,
                 )
                 if each.id == container and each.state == "running"
                 else each
@@ -211,8 +245,12 @@ class SimulatedRuntime:
             )
             self._put(replace(pod, containers=ended))
 
-    def _unready(self, uid: str) -> bool:
-        return uid in self._specs and self._specs[uid].annotations.get(UNREADY) == "true"
+    def _unready(self, uid: str, container: str = "") -> bool:
+        """Whether probes of a container fail, or those of any, when it is not known whose port is asked for."""
+        if uid in self._specs and self._specs[uid].annotations.get(UNREADY) == "true":
+            return True
+        ids = [container] if container else [each.id for each in self._containers(uid) if each.state == "running"]
+        return any(life is not None and not life.healthy for life in map(self._lives.get, ids))
 
     def _session(self, uid: str, code: int, *, stdin: bool, stdout: bool, stderr: bool) -> CannedSession:
         return CannedSession(

@@ -20,6 +20,7 @@ from knarr.node.pod_workers import PodWorkers
 from knarr.node.registration import Registration
 from knarr.node.runtimes.runtime import PodSandbox
 from knarr.node.runtimes.simulated import SimulatedRuntime
+from knarr.node.simulation.stages import NO_STAGES, Stages
 from knarr.node.volumes.folder import NoFolders
 
 UNTOLD = 100  #: events that a node keeps while it is cut off
@@ -122,11 +123,13 @@ class Crew:
 class Machine:
     """One simulated machine: what stays when its agent is stopped."""
 
-    def __init__(self, config: NodeConfig, transport: Transport, agent: str = "kubelet") -> None:
+    def __init__(self, config: NodeConfig, transport: Transport, stages: Stages = NO_STAGES) -> None:
         self.config = config
         self.wire = Wire(transport)
-        self.api = Api(self.wire, user_agent=agent)
-        self.runtime = SimulatedRuntime(config.pod_cidr)
+        self.api = Api(self.wire, user_agent="kubelet")
+        self.runtime = SimulatedRuntime(config.pod_cidr, stages=stages)
+        self.said: dict[str, tuple[str, str, str, str]] = {}  #: conditions of the node that stages have set, by type
+        self.timer: asyncio.TimerHandle | None = None  #: of the stage that is to come
         self.agent: SimulatedNode | None = None
         self.off = False  #: not to be started with the others
 

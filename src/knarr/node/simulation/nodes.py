@@ -14,12 +14,14 @@ from knarr.client.transport import Transport, TransportError
 from knarr.kinds.types.coordination_v1 import Lease
 from knarr.kinds.types.core_v1 import Node, Pod, Service
 from knarr.loop.events import Recorder, Writer
+from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
 from knarr.node.config import NodeConfig
 from knarr.node.registration import LEASES
 from knarr.node.simulation.heartbeat import Heartbeat, scatter
 from knarr.node.simulation.kubelet_api import SharedKubeletApi
 from knarr.node.simulation.machine import Machine, SimulatedNode
+from knarr.node.simulation.stages import NO_STAGES, NodeStage, Stages, Subject
 
 TOGETHER = 64  #: nodes that register at the same time
 ANNOUNCED = 100  #: nodes, the first ones, whose start is told by events: more would only push others out
@@ -34,8 +36,10 @@ Connect = Callable[[str], Transport]  #: a node's own way to the API server, wit
 class SimulatedNodes:
     """`run` keeps them alive until it is cancelled. What the nodes share goes through `informers` and its client."""
 
-    def __init__(self, configs: Iterable[NodeConfig], connect: Connect, informers: Informers) -> None:
-        self._connect, self._informers = connect, informers
+    def __init__(
+        self, configs: Iterable[NodeConfig], connect: Connect, informers: Informers, stages: Stages = NO_STAGES
+    ) -> None:
+        self._connect, self._informers, self._stages = connect, informers, stages
         self._writer = Writer(informers.api, EVENTS)
         self._recorder = Recorder(informers.api, "kubelet", writer=self._writer)
         self._kubelet: SharedKubeletApi | None = None
@@ -48,7 +52,7 @@ class SimulatedNodes:
             self._add(config)
 
     def _add(self, config: NodeConfig) -> Machine:
-        machine = self.machines[config.name] = Machine(config, self._connect(config.name))
+        machine = self.machines[config.name] = Machine(config, self._connect(config.name), self._stages)
         self._addresses[config.node_ip] = machine
         return machine
 
@@ -68,6 +72,9 @@ class SimulatedNodes:
                 pods.on_change(self._pod_changed)
                 await Heartbeat(self.machines.values).run()
         finally:
+            for machine in self.machines.values():
+                if machine.timer is not None:
+                    machine.timer.cancel()
             if self._kubelet is not None:
                 await self._kubelet.stop()
 
@@ -81,6 +88,7 @@ class SimulatedNodes:
         services = self._informers.of(Service)
         agent = machine.agent = SimulatedNode(machine.config, machine.api, machine.runtime, machine.wire, services)
         agent.registration.port = self._port or machine.config.port
+        agent.registration.said = machine.said
         agent.begin(self._group, self._recorder.named("kubelet", name))
         agent.joining = agent.crew.create_task(self._register(agent), name=f"node {name}")
         return True
@@ -118,6 +126,8 @@ class SimulatedNodes:
         surplus = [machine for name, machine in self.machines.items() if name not in wanted]
         for machine in surplus:
             del self.machines[machine.name]
+            if machine.timer is not None:
+                machine.timer.cancel()
             self._addresses.pop(machine.config.node_ip, None)
         for part in parts(surplus):
             await asyncio.gather(*(remove(machine, self._informers.api) for machine in part))
@@ -130,6 +140,35 @@ class SimulatedNodes:
         for part in parts(list(machines)):
             agents = [machine.agent for machine in part if not machine.off and await self.start(machine.name)]
             await asyncio.gather(*(agent.joining for agent in agents if agent is not None), return_exceptions=True)
+            for machine in part:
+                self._expect(machine)
+
+    # ------------------------------------------------------------------ stages
+
+    def _expect(self, machine: Machine, follows: str = "") -> None:
+        """Have the node's next stage take effect in its time."""
+        if self._stages.nodes and self.machines.get(machine.name) is machine:
+            meta = machine.agent.registration.node.metadata if machine.agent is not None else None
+            subject = Subject(machine.name, labels=meta.labels if meta is not None else {})
+            if (stage := self._stages.node(subject, clock.rng(), follows)) is not None:
+                delay = stage.seconds(clock.rng())
+                machine.timer = asyncio.get_running_loop().call_later(delay, self._take_effect, machine, stage)
+
+    def _take_effect(self, machine: Machine, stage: NodeStage) -> None:
+        assert self._group is not None
+        self._group.create_task(self._go_through(machine, stage), name=f"stage {stage.name} of {machine.name}")
+
+    async def _go_through(self, machine: Machine, stage: NodeStage) -> None:
+        effect, name = stage.effect, machine.name
+        for said in effect.conditions:
+            machine.said[said.type] = (said.type, said.status, said.reason, said.message)
+        if effect.conditions and machine.agent is not None:
+            machine.agent.stale = True
+        acts = {"stop": self.stop, "start": self.start, "partition": self.partition, "heal": self.heal}
+        for wanted in (effect.network, effect.agent):
+            if wanted and name in self.machines:
+                await acts[wanted](name)
+        self._expect(machine, follows=stage.name)
         self.started.set()
 
     async def _register(self, agent: SimulatedNode) -> None:
