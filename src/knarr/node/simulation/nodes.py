@@ -142,6 +142,7 @@ class SimulatedNodes:
             await asyncio.gather(*(agent.joining for agent in agents if agent is not None), return_exceptions=True)
             for machine in part:
                 self._expect(machine)
+        self.started.set()
 
     # ------------------------------------------------------------------ stages
 
@@ -169,7 +170,6 @@ class SimulatedNodes:
             if wanted and name in self.machines:
                 await acts[wanted](name)
         self._expect(machine, follows=stage.name)
-        self.started.set()
 
     async def _register(self, agent: SimulatedNode) -> None:
         fresh = await agent.registration.register()
