@@ -5,22 +5,20 @@ from datetime import datetime
 
 import msgspec
 
-from knarr.kinds import cells, internal, rules, workloads
+from knarr.kinds import cells, internal, job_rules, rules, workloads
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.podspec import validate_template
 from knarr.kinds.podspec_defaults import template_defaults
 from knarr.kinds.trees import child, fill, items, keep_spec, keep_status, part
 from knarr.kinds.types.batch_v1 import Job, JobSpec
 from knarr.kinds.types.core_v1 import PodTemplateSpec
-from knarr.meta import clock, field, labels
+from knarr.meta import clock, field, labels, names
 from knarr.meta.field import FieldError, at
 from knarr.meta.label_rules import validate_selector
 
 UID_LABEL, NAME_LABEL = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
 OLD_UID_LABEL, OLD_NAME_LABEL = "controller-uid", "job-name"
-MODES = ("NonIndexed", "Indexed")
 RESTARTS = ("OnFailure", "Never")
-MOST_INDEXED = 100_000
 
 
 def defaults(tree: Tree) -> None:
@@ -70,37 +68,34 @@ def validate(job: Job) -> Iterator[FieldError]:
     try:
         matches = labels.of_object(spec.selector).matches(chosen)
     except ValueError:
-        return
+        matches = True  # told above
     if not matches:
         yield field.wrong(
             "spec.template.metadata.labels", chosen or None, "`selector` does not match template `labels`"
         )
+    yield from host_name(job, spec)
 
 
 def spec_rules(spec: JobSpec, path: str) -> Iterator[FieldError]:
     """What a job's spec and a CronJob's template of one have in common."""
-    for name in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"):
-        yield from rules.not_negative(getattr(spec, name), at(path, name))
-    for name in ("backoffLimitPerIndex", "maxFailedIndexes"):
-        yield from rules.not_negative(getattr(spec, name), at(path, name))
-        if getattr(spec, name) is not None and spec.completionMode != "Indexed":
-            yield field.wrong(at(path, name), getattr(spec, name), "requires indexed completion mode")
-    if spec.completionMode:
-        yield from completion_rules(spec, path)
+    yield from job_rules.number_rules(spec, path)
+    yield from job_rules.completion_rules(spec, path)
+    yield from job_rules.policy_rules(spec, path)
     yield from validate_template(spec.template, at(path, "template"))
-    if spec.template.spec.restartPolicy not in RESTARTS:
-        yield field.required(at(path, "template", "spec", "restartPolicy"), 'valid values: "OnFailure", "Never"')
+    where, restarts = at(path, "template", "spec", "restartPolicy"), spec.template.spec.restartPolicy
+    if restarts not in RESTARTS:
+        yield field.required(where, 'valid values: "OnFailure", "Never"')
+    elif spec.podFailurePolicy is not None and restarts != "Never":
+        yield field.wrong(where, restarts, 'only "Never" is supported when podFailurePolicy is specified')
 
 
-def completion_rules(spec: JobSpec, path: str) -> Iterator[FieldError]:
-    yield from rules.one_of(spec.completionMode, MODES, at(path, "completionMode"))
-    if spec.completionMode != "Indexed":
-        return
-    if spec.completions is None:
-        yield field.required(at(path, "completions"), "when completion mode is Indexed")
-    if (spec.parallelism or 0) > MOST_INDEXED:
-        message = f"must be less than or equal to {MOST_INDEXED} when completion mode is Indexed"
-        yield field.wrong(at(path, "parallelism"), spec.parallelism, message)
+def host_name(job: Job, spec: JobSpec) -> Iterator[FieldError]:
+    """The name of an indexed job has to leave room for the longest index in its pods' hostnames."""
+    if spec.completionMode == "Indexed" and spec.completions and spec.completions > 0:
+        host = f"{job.metadata.name}-{spec.completions - 1}"
+        if list(names.label_errors(host)):
+            message = f"will not able to create pod with invalid DNS label: {host}"
+            yield field.wrong("metadata.name", job.metadata.name, message)
 
 
 def validate_update(new: Job, old: Job) -> Iterator[FieldError]:
@@ -116,7 +111,7 @@ def validate_update(new: Job, old: Job) -> Iterator[FieldError]:
     yield from rules.unchanged(after.selector, before.selector, "spec.selector")
     if placed(after.template, after, before) != placed(before.template, after, before):
         yield field.wrong("spec.template", shown_template(after.template), rules.IMMUTABLE)
-    for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "successPolicy"):
+    for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
         yield from rules.unchanged(getattr(after, name), getattr(before, name), at("spec", name))
 
 
