@@ -63,8 +63,9 @@ class Cluster:
     """A cluster of one's own. Shapes and defaults:
 
     `controllers`, None: all of the product's, the scheduler and what a cluster has from its first second; else these
-    alone, or those that a function makes. `services`: coroutine functions such as the scheduler's `run`, None: as the controllers say. `nodes`: how
-    many simulated ones, None: one in a whole cluster, else none. `store`: the caller's own, who closes it.
+    alone, or those that a function makes. `services`: coroutine functions such as the scheduler's `run`, None: as the
+    controllers say. `nodes`: how many simulated ones, None: one in a whole cluster, else none. `store`: the caller's
+    own, who closes it.
     `virtual_time`: refuse to run on anything but a virtual loop, which `knarr.testing.virtual_time.run` and, without
     `async`, this class's own `with` make. `seed`: of every random choice, on virtual time only.
     """
@@ -88,7 +89,7 @@ class Cluster:
         self._controllers = whole if controllers is None else controllers
         self._services = services if services is not None else (scheduler.run,) if self.whole else ()
         self._workers, self._store = workers, store
-        self._start = start
+        self.start = start
         self.settings: Settings | None = None  #: of the API server: the keys of its tokens, the way to the agents
         self._in_thread: SyncCluster | None = None
         count = nodes if nodes is not None else int(self.whole)
@@ -99,14 +100,14 @@ class Cluster:
 
     async def __aenter__(self) -> "Cluster":
         self._choose_time()
-        self.store: Store = self._store or (MemoryStore() if self._start is None else self._start.store.copy())
-        if self._start is not None:
-            self.machines = self._start.copied_machines()
+        self.store: Store = self._store or (MemoryStore() if self.start is None else self.start.store.copy())
+        if self.start is not None:
+            self.machines = self.start.copied_machines()
         self.api = self.client("system:admin")
         self.faults = Faulty(InProcess(self._handle))
         self._owner = asyncio.current_task()
         await self._run_parts()
-        if self._start is not None:
+        if self.start is not None:
             await self._virtual().idle()
         return self
 
@@ -142,6 +143,16 @@ class Cluster:
         if self._parts is None or not self._parts.done() or self._parts.cancelled():
             return None
         return self._parts.exception()
+
+    def going_on_from(self, checkpoint: Checkpoint) -> "Cluster":
+        """A cluster of the same parts, not begun yet, that goes on from a checkpoint of this one."""
+        return Cluster(
+            None if self.whole else self._controllers,
+            virtual_time=True,
+            services=self._services,
+            workers=self._workers,
+            start=checkpoint,
+        )
 
     async def checkpoint(self) -> Checkpoint:
         """What the cluster is like at this moment, for others to go on from; on virtual time.

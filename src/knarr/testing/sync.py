@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from knarr.client.transport import Handle
 from knarr.testing.blocking import BlockingVerbs
 from knarr.testing.cluster import QUIET, Cluster
 from knarr.testing.faults import Faulty
 from knarr.testing.log import Log
+from knarr.testing.notice import on_virtual_time
 from knarr.testing.serving import Serving, prepare
 from knarr.testing.thread import LoopThread
 from knarr.testing.verbs import Verbs
@@ -28,7 +30,8 @@ class Life:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.thread = LoopThread("knarr", virtual_time=cluster.virtual_time, seed=cluster.seed or 0)
+        start = cluster.start.moment if cluster.start is not None else None
+        self.thread = LoopThread("knarr", virtual_time=cluster.virtual_time, seed=cluster.seed or 0, start=start)
         self.log = Log()
         self._serving: Serving | None = None
         self._stop: asyncio.Event
@@ -65,10 +68,10 @@ class Life:
 
     async def _live(self, started: asyncio.Event) -> None:
         async with self.cluster:
+            if self.cluster.whole:
+                await Verbs(self.cluster.api).wait("serviceaccount", "default")  # no pod is admitted before
             following = asyncio.create_task(self._follow(), name="log")
             try:
-                if self.cluster.whole:
-                    await Verbs(self.cluster.api).wait("serviceaccount", "default")  # no pod is admitted before
                 started.set()
                 await self._stop.wait()
             finally:
@@ -82,13 +85,15 @@ class Life:
 
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        async for writes in self.cluster.store.watch("", after=0):
+        began, store = loop.time(), self.cluster.store
+        async for writes in store.watch("", after=store.revision):
             self.log.take(loop.time() - began, writes)
 
     async def _serve(self) -> Serving:
         if self._serving is None:
-            self._serving = await Serving.start(lambda request: self.cluster.handler.handle(request))
+            cluster = self.cluster
+            handle: Handle = lambda request: cluster.handler.handle(request)  # noqa: E731 - the handler may change
+            self._serving = await Serving.start(on_virtual_time(handle) if cluster.virtual_time else handle)
         return self._serving
 
 
@@ -133,6 +138,14 @@ class SyncCluster(BlockingVerbs):
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
         """Move virtual time by exactly that much; everything that is due until then happens."""
         self.run(lambda cluster: cluster.advance(days=days, hours=hours, minutes=minutes, seconds=seconds))
+
+    def fork(self) -> "SyncCluster":
+        """A copy of the cluster as it is now, to be entered with `with`; it goes on by itself, as this one does.
+
+        Servers, controllers and agents of both begin anew. On virtual time only.
+        """
+        cluster = self._life.cluster
+        return SyncCluster(cluster.going_on_from(self.thread.run(cluster.checkpoint())))
 
     def start_node(self, name: str) -> None:
         """Start a node's agent."""

@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 from knarr.meta import clock
-from knarr.testing.virtual_time import VirtualClock, VirtualLoop
+from knarr.testing.virtual_time import Moment, VirtualClock, VirtualLoop
 
 T = TypeVar("T")
 
@@ -23,8 +23,8 @@ class Ended(RuntimeError):
 class LoopThread:
     """Start it with `with`; the end of the block ends the loop and waits for the thread."""
 
-    def __init__(self, name: str, *, virtual_time: bool = False, seed: int = 0) -> None:
-        self._virtual, self._seed = virtual_time, seed
+    def __init__(self, name: str, *, virtual_time: bool = False, seed: int = 0, start: Moment | None = None) -> None:
+        self._virtual, self._seed, self._start = virtual_time, seed, start
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
@@ -76,7 +76,10 @@ class LoopThread:
             with asyncio.Runner(loop_factory=self._factory()) as runner:
                 self._loop = runner.get_loop()
                 if isinstance(self._loop, VirtualLoop):
-                    clock.use(VirtualClock(self._loop, self._seed))
+                    own = VirtualClock(self._loop, self._seed)
+                    if self._start is not None:
+                        own.rng.setstate(self._start.chance)
+                    clock.use(own)
                     self._loop.hold()
                 runner.run(self._be())
         except BaseException as error:  # handed to whoever waits or calls
@@ -92,7 +95,8 @@ class LoopThread:
 
     def _factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
         if self._virtual:
-            return VirtualLoop
+            began = self._start.time if self._start is not None else 0.0
+            return lambda: VirtualLoop(began)
         import uvloop
 
         return uvloop.new_event_loop

@@ -6,11 +6,12 @@ Real sockets have no place on it: nobody would wait for them.
 """
 
 import asyncio
+import copy
 import heapq
 import itertools
 import random
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
@@ -70,15 +71,32 @@ class VirtualSelector(selectors.SelectSelector):
 
 
 class Timer(asyncio.TimerHandle):
-    """Timers of one moment come in the order in which they were set."""
+    """Timers of one moment come in the order in which they were set. A deep copy waits to be adopted by a loop."""
 
     __slots__ = ("number",)
     number: int
+    # of the base class, where typeshed does not tell of them
+    _when: float
+    _scheduled: bool
+    _cancelled: bool
+    _callback: Callable[..., object]
+    _args: tuple[Any, ...]
+    _context: Context
 
     def __lt__(self, other: object) -> bool:
         assert isinstance(other, Timer)
-        mine, theirs = self._when, other._when  # type: ignore[attr-defined]  # no typeshed
-        return bool(mine < theirs or (mine == theirs and self.number < other.number))
+        return self._when < other._when or (self._when == other._when and self.number < other.number)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Timer":
+        callback, arguments = copy.deepcopy((self._callback, self._args), memo)
+        twin = Timer(self._when, callback, arguments, asyncio.get_running_loop(), self._context.copy())
+        twin.number, twin._scheduled, twin._cancelled = self.number, self._scheduled, self._cancelled
+        return twin
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is still to come."""
+        return self._scheduled and not self._cancelled
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -96,10 +114,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         timer = Timer(when, callback, args, self, context)
-        timer.number = next(self._timers)
-        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]  # the base class's heap
-        timer._scheduled = True  # type: ignore[attr-defined]
+        self._set(timer)
         return timer
+
+    def adopt(self, timers: Iterable[Timer]) -> None:
+        """Have copied timers come here, each at its moment, in their order."""
+        for timer in sorted(timers, key=lambda each: each.number):
+            if timer.pending:
+                self._set(timer)
+
+    def _set(self, timer: Timer) -> None:
+        timer.number, timer._scheduled = next(self._timers), True
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]  # the base class's heap
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> asyncio.AbstractEventLoop:
+        """What refers to this loop refers, when it is copied, to the loop on which it is."""
+        return asyncio.get_running_loop()
 
     def hold(self, held: bool = True) -> None:
         """Have the clock stand still, or go on: a thread that runs the loop for others then waits for them."""
