@@ -1,4 +1,4 @@
-"""MutatingAdmissionPolicyBinding: where a policy holds. Kept, not evaluated; its author is warned of that."""
+"""MutatingAdmissionPolicyBinding: where a policy holds, and with which parameters."""
 
 from knarr.kinds import policies
 from knarr.kinds.kind import Kind
@@ -16,7 +16,6 @@ KIND = Kind(
     generation=True,
     defaults=policies.binding_defaults,
     validate=policies.binding_rules,
-    warnings=policies.not_evaluated,
     columns=policies.BINDING_COLUMNS,
     row=policies.binding_row,
 )

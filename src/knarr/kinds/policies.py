@@ -1,4 +1,4 @@
-"""What the four kinds of admission policies share. They are kept and shown; knarr has no CEL and evaluates none."""
+"""What the four kinds of admission policies share. Their expressions are compiled when one is written."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -66,6 +66,13 @@ def policy_rules(policy: Policy) -> Iterator[FieldError]:
                 yield field.required(at("spec", "variables", index, key), f"{key} is not specified")
 
 
+def expression_rules(policy: Policy) -> Iterator[FieldError]:
+    """What is wrong with the text of expressions."""
+    from knarr.kinds.policy_expressions import compile_policy  # loads the evaluator
+
+    yield from compile_policy(policy).errors
+
+
 def parameter_kind(kind: ParamKind, path: str) -> Iterator[FieldError]:
     where = at(path, "apiVersion")
     group, _, version = kind.apiVersion.rpartition("/")
@@ -112,10 +119,6 @@ def parameters(given: ParamRef, path: str) -> Iterator[FieldError]:
         yield field.required(path, "one of name or selector must be specified")
     where = at(path, "parameterNotFoundAction")
     yield from rules.required_one_of(given.parameterNotFoundAction, ("Allow", "Deny"), where)
-
-
-def not_evaluated(policy: Policy | Binding) -> Iterator[str]:
-    yield f"knarr keeps {policy.kind} objects but does not evaluate them: requests pass as if it were not there"
 
 
 def shown_kind(kind: ParamKind | None) -> str:

@@ -1,4 +1,4 @@
-"""ValidatingAdmissionPolicy: what requests must satisfy, in CEL. Kept, not evaluated; its author is warned of that."""
+"""ValidatingAdmissionPolicy: what requests must satisfy, in CEL."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -36,6 +36,7 @@ def validate(policy: ValidatingAdmissionPolicy) -> Iterator[FieldError]:
             yield field.required(at(where, "valueExpression"), "valueExpression is not specified")
         if annotation.key in keys[:index]:
             yield field.duplicate(at(where, "key"), annotation.key)
+    yield from policies.expression_rules(policy)
 
 
 def judgement(given: Validation, path: str) -> Iterator[FieldError]:
@@ -72,7 +73,6 @@ KIND = Kind(
     prepare_update=keep_status,
     prepare_status=keep_spec,
     validate=validate,
-    warnings=policies.not_evaluated,
     columns=policies.columns("Validations"),
     row=row,
 )

@@ -1,4 +1,4 @@
-"""ValidatingAdmissionPolicyBinding: where a policy holds. Kept, not evaluated; its author is warned of that."""
+"""ValidatingAdmissionPolicyBinding: where a policy holds, and what breaking it means."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,6 @@ KIND = Kind(
     generation=True,
     defaults=policies.binding_defaults,
     validate=validate,
-    warnings=policies.not_evaluated,
     columns=policies.BINDING_COLUMNS,
     row=policies.binding_row,
 )

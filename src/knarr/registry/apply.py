@@ -50,7 +50,7 @@ async def apply(
         new = prune(new, mine, wanted, options.field_manager, kind, subresource)
         version = wanted.get("metadata", {}).get("resourceVersion", "")
         new["metadata"]["resourceVersion"] = version
-        _normalise(kind, new)
+        normalised(kind, new)
         return views.converted(kind, new)
 
     try:
@@ -65,14 +65,14 @@ async def apply(
         return await create(core, target, namespace, made, options, applied=applied), True
 
 
-def _normalise(kind: Kind, tree: Tree) -> Findings:
+def normalised(kind: Kind, tree: Tree) -> Findings:
     found: Findings = kind.custom.normalise(tree) if kind.custom is not None else normalise(tree, type_name(kind.type))
     return found
 
 
 def _check(kind: Kind, name: str, body: Tree) -> None:
     """Refuse a configuration that can't be applied."""
-    unknown = _normalise(kind, copy.deepcopy(body)).unknown
+    unknown = normalised(kind, copy.deepcopy(body)).unknown
     body |= {"apiVersion": kind.api_version, "kind": kind.kind}  # the URL says so when the body does not
     body["metadata"] = metadata = body.get("metadata") or {}
     if metadata.setdefault("name", name) != name:

@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
         """Take no more requests: end a stream as if it had reached its end, and close when what runs is answered."""
         self._ending = True
         if self._arrival is not None and not self._queue:
-            self._transport.close()
+            self.abort()  # to say goodbye in TLS takes a client that reads, and one with nothing to read need not
         elif self._streaming:
             self._task.cancel()
 

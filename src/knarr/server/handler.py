@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from knarr.client.transport import Request, Response, User
 from knarr.meta.errors import ApiError, InternalError, MethodNotAllowed
+from knarr.registry.authorship import AUTHOR, Author
 from knarr.server import authorization, health, negotiation, paths, queries, status
 from knarr.server.authentication import Authenticator
 from knarr.server.authentication.impersonation import acting
@@ -16,6 +17,7 @@ from knarr.server.authorization import Authorizer
 from knarr.server.call import Call, Unwritten, answer, deprecations, warning_headers
 from knarr.server.discovery import Discovery, wants_aggregated
 from knarr.server.health import Check
+from knarr.server.history import PREFIX, Histories
 from knarr.server.metrics import Metrics
 from knarr.server.negotiation import Form
 from knarr.server.openapi.documents import OpenApi
@@ -38,12 +40,13 @@ class Handler:
         routes: Routes,
         discovery: Discovery,
         openapi: OpenApi,
+        histories: Histories,
         checks: Sequence[Check],
         address: str,
     ) -> None:
         self._authenticator, self._authorizer, self._routes = authenticator, authorizer, routes
         self._discovery, self._openapi, self._checks = discovery, openapi, tuple(checks)
-        self._address = address
+        self._address, self._histories = address, histories
         self._metrics = Metrics()
 
     async def handle(self, request: Request) -> Response:
@@ -80,7 +83,10 @@ class Handler:
         if not target.resource:
             return await self._path(request)
         form = self._form(request, target)
-        return await self._routes.answer(Call(request, target, user, form))
+        call = Call(request, target, user, form)
+        if request.method not in ("GET", "HEAD"):
+            AUTHOR.set(Author(call.manager, user.name))
+        return await self._routes.answer(call)
 
     def _form(self, request: Request, target: Target) -> Form:
         """The form of the answer; what a pod or an agent says goes through as it is, whatever the client takes."""
@@ -112,6 +118,8 @@ class Handler:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         if path.startswith("/openapi/v"):
             return await self._openapi.answer(request)
+        if path.startswith(PREFIX):
+            return await self._histories.answer(request)
         if path == "/metrics":
             return self._metrics.answer()
         if path in ("/api", "/apis") and (form := wants_aggregated(request.headers.get("accept", ""))):

@@ -233,12 +233,12 @@ class Resources:
         return self._page(call, kind, page)
 
     async def ask(self, call: Call, kind: Kind, verb: str, tree: Tree, *, dry_run: bool = False) -> None:
-        """Let webhooks look at a request that is no write of the kind: they may change its `tree`, or refuse it."""
+        """Let webhooks and policies change the `tree` of a request that is no write of the kind, or refuse it."""
         target = call.target
         admission = Admission(
             verb, kind, target.namespace, target.name, call.user, target.subresource, tree, dry_run=dry_run
         )
-        await admit(self._plugins.webhooks, admission, self._state)
+        await admit(self._plugins.configured, admission, self._state)
 
     def _options(
         self, call: Call, kind: Kind, asked: queries.WriteOptions, verb: str, duplicates: Sequence[str]

@@ -6,7 +6,6 @@ from typing import Any
 from knarr.client.transport import Response
 from knarr.kinds.kind import Kind
 from knarr.kinds.types.core_v1 import Node, Pod
-from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.meta.errors import NotFound
 from knarr.registry.core import Options
 from knarr.registry.delete import check_preconditions
@@ -149,18 +148,13 @@ class Routes:
 
     async def _evict(self, call: Call) -> Response:
         target = call.target
-        pod = self._pod(call)
         asked = bodies.eviction_options(call.request)
         kind = self._kind("pods")
         check_preconditions(kind, self._registry.find(kind, target.namespace, target.name), asked)
         about = {"name": target.name, "namespace": target.namespace}
         tree: dict[str, Any] = {"kind": "Eviction", "apiVersion": "policy/v1", "metadata": about}
         await self._resources.ask(call, kind, "create", tree, dry_run=asked.dry_run)
-        budgets = await self._state.list(PodDisruptionBudget, target.namespace)
-        budget = eviction.budget_of(pod, budgets)
-        if budget is not None and not asked.dry_run:
-            await eviction.count(self._registry, budget, pod.metadata.name)
-        await self._registry.delete(kind, target.namespace, target.name, asked)
+        await eviction.evict(self._registry, self._state, target.namespace, target.name, asked)
         return call.answer(201, status.success(201))
 
     async def _token(self, call: Call) -> Response:

@@ -24,6 +24,7 @@ from knarr.server.authorization.rbac import Rbac
 from knarr.server.discovery import Discovery
 from knarr.server.handler import Handler
 from knarr.server.health import Check
+from knarr.server.history import Histories
 from knarr.server.openapi.documents import OpenApi
 from knarr.server.pod_streams import PodStreams
 from knarr.server.proxies import Proxies
@@ -65,14 +66,17 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     reviews = Reviews(authenticator, authorizer, rbac, service_accounts)
     agents = Agents(state, settings.agents) if settings.agents is not None else None
     streams, proxies = PodStreams(agents), Proxies(state, agents)
-    plugins = default_plugins(charging(registry), lambda kind: versions(registry, kind))
+    plugins = default_plugins(charging(registry), lambda kind: versions(registry, kind), authorizer)
     plugins = replace(
         plugins, validating=(NoEscalation(authorizer, rbac), CertificateSigners(authorizer), *plugins.validating)
     )
     resources = Resources(registry, plugins, state)
     routes = Routes(registry, resources, reviews, state, streams, proxies, service_accounts)
     discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)
-    return Handler(authenticator, authorizer, routes, discovery, openapi, settings.checks, settings.address)
+    histories = Histories(registry)
+    return Handler(
+        authenticator, authorizer, routes, discovery, openapi, histories, settings.checks, settings.address
+    )
 
 
 def versions(registry: Registry, kind: Kind) -> list[Kind]:

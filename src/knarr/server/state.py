@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.types.base import Type
 from knarr.meta import clock
+from knarr.registry import views
 from knarr.registry.core import Core
 from knarr.registry.entry import Entry
 from knarr.registry.resource import Change, Resource
@@ -72,6 +74,16 @@ class RegistryState:
             if len(self._lists) > KEPT:
                 self._lists.popitem(last=False)
         return found
+
+    def kind(self, group: str, version: str, kind: str) -> Kind | None:
+        return self._core.kinds.by_kind(group, version, kind)
+
+    def trees(self, kind: Kind, namespace: str = "") -> Iterator[Tree]:
+        return (views.shown(kind, entry.tree()) for entry in self._core.resource(views.stored(kind)).span(namespace))
+
+    def tree(self, kind: Kind, namespace: str, name: str) -> Tree | None:
+        entry = self._core.resource(views.stored(kind)).get(namespace, name)
+        return views.shown(kind, entry.tree()) if entry is not None else None
 
     async def appears(self, type_: type[T], namespace: str, name: str, seconds: float) -> T | None:
         """One object, as soon as it is there; None when it is not within so many seconds."""

@@ -8,13 +8,14 @@ from knarr.kinds.types import core_v1, meta_v1, scheduling_v1, storage_v1
 from knarr.meta.errors import ApiError
 from knarr.server.admission import Admission, admit
 from knarr.server.admission.chain import default_plugins
+from knarr.server.authorization.masters import Masters
 
 
 async def no_charge(quota, used):
     raise AssertionError("nothing is charged here")
 
 
-PLUGINS = default_plugins(no_charge, lambda kind: [kind])
+PLUGINS = default_plugins(no_charge, lambda kind: [kind], Masters())
 ROOT = User("root", groups=("system:masters",))
 NODE = User("system:node:n1", groups=("system:nodes",))
 

@@ -658,4 +658,4 @@ OVERLOADS["validate"] = [
         lambda f, text: Optional((found,)) if (found := f.errors(text)) else Optional(),
     )
 ]
-NAMESPACES = frozenset(name.partition(".")[0] for name in OVERLOADS if "." in name)
+NAMESPACES = {name.partition(".")[0] for name in OVERLOADS if "." in name}

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from knarr.kinds.cel.authorization import CHECK_COST
 from knarr.kinds.cel.library import MISSING, NAMESPACES, OVERLOADS, Overload, lookup
-from knarr.kinds.cel.syntax import Call, ListOf, Literal, Macro, Malformed, MapOf, Name, Node, Select, parse
+from knarr.kinds.cel.messages import Built, message_type
+from knarr.kinds.cel.syntax import Call, ListOf, Literal, Macro, Malformed, MapOf, Message, Name, Node, Select, parse
 from knarr.kinds.cel.types import (
     BOOL,
     DYN,
@@ -128,6 +130,8 @@ class _Compiler:
                 return self._list(node, scope)
             case MapOf():
                 return self._map(node, scope)
+            case Message():
+                return self._message(node, scope)
             case Macro():
                 return self._macro(node, scope)
         raise AssertionError(f"an unknown node {node}")
@@ -175,7 +179,7 @@ class _Compiler:
         return (optional_of(result) if chained or node.optional else result), select
 
     def _field(self, node: Select, of: Type) -> Type:
-        if of.name == "object" and of.fields is not None:
+        if of.fields is not None:
             if node.field not in of.fields:
                 raise Malformed(node.at, f"undefined field '{node.field}'")
             return of.fields[node.field]
@@ -284,6 +288,24 @@ class _Compiler:
             return out
 
         return map_of(keys, values), run_map
+
+    def _message(self, node: Message, scope: Mapping[str, Type]) -> Typed:
+        type_ = message_type(node, scope)
+        visited = [(name, self.visit(value, scope)[1], optional) for name, value, optional in node.entries]
+
+        def run_message(env: Scope) -> Built:
+            env.spend(1 + len(visited))
+            out = Built(type_)
+            for name, value, optional in visited:
+                found = value(env)
+                if optional and isinstance(found, Optional):
+                    if not found.items:
+                        continue
+                    found = found.items[0]
+                out[name] = found
+            return out
+
+        return type_, run_message
 
     def _macro(self, node: Macro, scope: Mapping[str, Type]) -> Typed:
         of, run = self.visit(node.of, scope)
@@ -401,11 +423,11 @@ def _with(env: Scope, variables: Sequence[str], values: Sequence[Any], body: Run
 
 def _dispatch(name: str, overloads: Sequence[Overload], runs: Sequence[Run], sure: bool) -> Run:
     """A call; by the values' types where those of the expressions do not tell which function it is."""
-    scanned = name in SCANNED
+    scanned, cost = name in SCANNED, CHECK_COST if name == "check" else 1
 
     def call(env: Scope) -> Any:
         args = [run(env) for run in runs]
-        env.spend(1 + (_size(args) if scanned else 0))
+        env.spend(cost + (_size(args) if scanned else 0))
         if sure:
             return overloads[0].run(*args)
         for overload in overloads:

@@ -71,6 +71,14 @@ class MapOf(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Message(Node):
+    """A value of a named type: `Object.spec{replicas: 3}`."""
+
+    name: str
+    entries: tuple[tuple[str, Node, bool], ...]  #: field, value, whether the value is an optional (`?field: ...`)
+
+
+@dataclass(frozen=True, slots=True)
 class Macro(Node):
     """A loop over a list or map: all, exists, exists_one, map, filter, ...; optMap and optFlatMap; cel.bind."""
 
@@ -234,7 +242,10 @@ class _Parser:
         return self._member(self._primary())
 
     def _member(self, found: Node) -> Node:
-        while self._is(".", ".?", "[", "[?"):
+        while self._is(".", ".?", "[", "[?", "{"):
+            if self._is("{"):
+                found = self._message(found)
+                continue
             mark = self._take()
             if mark.text in ("[", "[?"):
                 index = self.expression()
@@ -344,6 +355,28 @@ class _Parser:
         self._expect("}")
         return MapOf(token.at, tuple(entries))
 
+    def _message(self, named: Node) -> Node:
+        mark, name = self._next, _dotted(named)
+        if not name:
+            self._fail()
+        self._take()
+        entries: list[tuple[str, Node, bool]] = []
+        while not self._is("}"):
+            optional = self._is("?")
+            if optional:
+                self._take()
+            field = self._take()
+            if field.kind not in ("name", "quoted"):
+                self._at -= 1
+                self._fail()
+            self._expect(":")
+            entries.append((field.text.strip("`"), self.expression(), optional))
+            if not self._is(","):
+                break
+            self._take()
+        self._expect("}")
+        return Message(mark.at, name, tuple(entries))
+
     def _number(self, token: Token, sign: str = "") -> Literal:
         text = token.text
         if token.kind == "float":
@@ -363,6 +396,15 @@ def _variable(node: Node) -> str:
     if not isinstance(node, Name):
         raise Malformed(node.at, "argument must be a simple name")
     return node.name
+
+
+def _dotted(node: Node) -> str:
+    """A name with dots; "" when it is something else."""
+    if isinstance(node, Name):
+        return node.name
+    if isinstance(node, Select) and not node.test and not node.optional and (before := _dotted(node.of)):
+        return f"{before}.{node.field}"
+    return ""
 
 
 def text_of(token: Token) -> str | bytes:

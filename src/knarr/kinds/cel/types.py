@@ -184,6 +184,9 @@ def _object(schema: Mapping[str, Any], resource: bool) -> Type | None:
     return Type("object", (), fields | (RESOURCE if resource else {}))
 
 
+OBJECT = Type("object")
+
+
 class Object(dict[str, Any]):
     """An object whose fields are known, unlike a map's keys."""
 
@@ -262,7 +265,8 @@ def type_of(value: Any) -> Type:
         case list():
             return list_of(DYN)
         case Object():
-            return Type("object")
+            own: Type = getattr(value, "type", OBJECT)
+            return own
         case dict():
             return map_of(DYN, DYN)
         case datetime():

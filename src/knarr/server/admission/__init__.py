@@ -5,7 +5,7 @@ as the client sent it (types already checked, defaults perhaps missing) and may 
 what would be written, and may only refuse it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -29,19 +29,48 @@ class State(Protocol):
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
         """All objects of a type, of one namespace or of all."""
 
+    def kind(self, group: str, version: str, kind: str) -> Kind | None:
+        """A kind that is served, custom resources among them."""
+
+    def trees(self, kind: Kind, namespace: str = "") -> Iterator[Tree]:
+        """The objects of any kind as trees of one's own, of one namespace or of all."""
+
+    def tree(self, kind: Kind, namespace: str, name: str) -> Tree | None:
+        """One of them."""
+
     async def appears(self, type_: type[T], namespace: str, name: str, seconds: float) -> T | None:
         """One object, as soon as it is there; None when it is not within so many seconds."""
 
 
 @dataclass(slots=True)
 class Calls:
-    """Which webhooks have changed or may change one object: kept by the plugin that calls them."""
+    """Which webhooks or policies have changed or may change one object: kept by the plugin that asks them."""
 
-    again: bool = False  #: whether a webhook has changed the object, so that all plugins look at it once more
+    again: bool = False  #: whether one has changed the object, so that all plugins look at it once more
     second: bool = False  #: whether this is that second round
-    called: set[str] = field(default_factory=set)  #: those that may be called again, as "configuration/webhook"
+    called: set[str] = field(default_factory=set)  #: those that may be asked again, by a name of the plugin's own
     due: set[str] = field(default_factory=set)  #: those of them that have to be, as the object has changed since
     outcome: bytes = b""  #: the object after the last call
+
+    def begin(self, tree: Tree) -> None:
+        """Before the first: when others have changed the object since the last, all are due."""
+        if self.second and self.outcome != msgspec.json.encode(tree):
+            self._make_due()
+
+    def wants(self, key: str) -> bool:
+        return not self.second or key in self.due
+
+    def changed(self) -> None:
+        """One has changed the object."""
+        self._make_due()
+        self.again = not self.second
+
+    def end(self, tree: Tree) -> None:
+        self.outcome = msgspec.json.encode(tree)
+
+    def _make_due(self) -> None:
+        self.due |= self.called
+        self.called.clear()
 
 
 @dataclass(slots=True)
@@ -59,7 +88,8 @@ class Admission:
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)  #: for the client, to be added to
     requested: Kind | None = None  #: the version that the client speaks, when it is not the stored one
-    calls: Calls = field(default_factory=Calls)
+    calls: Calls = field(default_factory=Calls)  #: of webhooks
+    policies: Calls = field(default_factory=Calls)  #: of policies
 
     def object(self) -> Any:
         """The new object as its kind's Struct; only when the kind's rules have passed it."""
@@ -89,11 +119,13 @@ class Plugin(Protocol):
 
 
 async def admit(plugins: Sequence[Plugin], admission: Admission, state: State) -> None:
-    """Run a write past every plugin; once more when a webhook has changed it."""
+    """Run a write past every plugin; once more when a webhook or a policy has changed it."""
     for plugin in plugins:
         await plugin.admit(admission, state)
-    if admission.calls.again:
-        admission.calls.again, admission.calls.second = False, True
+    rounds = (admission.calls, admission.policies)
+    if any(calls.again for calls in rounds):
+        for calls in rounds:
+            calls.again, calls.second = False, True
         for plugin in plugins:
             await plugin.admit(admission, state)
 

@@ -17,6 +17,7 @@ from knarr.server.admission.limit_defaults import LimitDefaults
 from knarr.server.admission.namespace_lifecycle import NamespaceLifecycle
 from knarr.server.admission.node_restriction import NodeRestriction
 from knarr.server.admission.pod_security import PodSecurity
+from knarr.server.admission.policies import MutatingPolicies, ValidatingPolicies
 from knarr.server.admission.priority import Priority
 from knarr.server.admission.quota import Charge, ResourceQuotas
 from knarr.server.admission.runtime_class import RuntimeClasses
@@ -25,6 +26,9 @@ from knarr.server.admission.storage_class import DefaultStorageClass
 from knarr.server.admission.taint_nodes import TaintNodesByCondition
 from knarr.server.admission.toleration_seconds import DefaultTolerationSeconds
 from knarr.server.admission.webhooks import MutatingWebhooks, ValidatingWebhooks, Versions
+from knarr.server.authorization import Authorizer
+
+CONFIGURED = MutatingPolicies | MutatingWebhooks | ValidatingPolicies | ValidatingWebhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,12 @@ class Plugins:
     validating: Sequence[Plugin]
 
     @property
-    def webhooks(self) -> Sequence[Plugin]:
-        """Those that ask others: for requests that write no object of the kind itself."""
-        return [p for p in (*self.mutating, *self.validating) if isinstance(p, MutatingWebhooks | ValidatingWebhooks)]
+    def configured(self) -> Sequence[Plugin]:
+        """Those that users configure: for requests that write no object of the kind itself."""
+        return [plugin for plugin in (*self.mutating, *self.validating) if isinstance(plugin, CONFIGURED)]
 
 
-def default_plugins(charge: Charge, versions: Versions) -> Plugins:
+def default_plugins(charge: Charge, versions: Versions, authorizer: Authorizer) -> Plugins:
     """All plugins; `charge` is how the one for quotas writes down what is used, `versions` gives a kind's others."""
     return Plugins(
         (
@@ -55,6 +59,7 @@ def default_plugins(charge: Charge, versions: Versions) -> Plugins:
             StorageObjectInUseProtection(),
             RuntimeClasses(),
             DefaultIngressClass(),
+            MutatingPolicies(versions, authorizer),
             MutatingWebhooks(versions),
             CertificateRequester(),
         ),
@@ -63,6 +68,7 @@ def default_plugins(charge: Charge, versions: Versions) -> Plugins:
             PodSecurity(),
             PersistentVolumeClaimResize(),
             CertificateSubjectRestriction(),
+            ValidatingPolicies(versions, authorizer),
             ValidatingWebhooks(versions),
             ResourceQuotas(charge),
         ),

@@ -53,15 +53,13 @@ class MutatingWebhooks:
         if not configurations or webhook_rules.exempt(admission.kind):
             return
         calls = admission.calls
-        if calls.second and calls.outcome != msgspec.json.encode(admission.tree):
-            calls.due |= calls.called
-            calls.called.clear()
+        calls.begin(admission.tree)
         for configuration in configurations:
             for hook in configuration.webhooks:
                 key = f"{configuration.metadata.name}/{hook.name}"
-                if not calls.second or key in calls.due:
+                if calls.wants(key):
                     await self._ask(hook, key, admission, state)
-        calls.outcome = msgspec.json.encode(admission.tree)
+        calls.end(admission.tree)
 
     async def _ask(self, hook: Webhook, key: str, admission: Admission, state: State) -> None:
         kind = await meant(hook, admission, state, self._versions)
@@ -70,9 +68,7 @@ class MutatingWebhooks:
         answer = await ask(hook, kind, admission, state, mutating=True)
         calls = admission.calls
         if answer is not None and answer.patch and change(admission, kind, hook.name, answer.patch):
-            calls.due |= calls.called
-            calls.called.clear()
-            calls.again = not calls.second
+            calls.changed()
         if getattr(hook, "reinvocationPolicy", "") == "IfNeeded":
             calls.called.add(key)
 
@@ -104,7 +100,9 @@ async def meant(hook: Webhook, admission: Admission, state: State, versions: Ver
     kind = webhook_rules.wanted_kind(hook, admission, versions(admission.kind))
     if kind is None or not webhook_rules.on_objects(hook, admission):
         return None
-    if hook.namespaceSelector is not None and not webhook_rules.in_namespaces(hook, await _labels(admission, state)):
+    if hook.namespaceSelector is not None and not webhook_rules.in_namespaces(
+        hook, await namespace_labels(admission, state)
+    ):
         return None
     if hook.matchConditions and not await _hold(hook, kind, admission):
         return None
@@ -113,10 +111,10 @@ async def meant(hook: Webhook, admission: Admission, state: State, versions: Ver
 
 async def _hold(hook: Webhook, kind: Kind, admission: Admission) -> bool:
     new, old = (form(admission, kind, tree) for tree in (admission.tree, admission.old))
-    return await hold(hook, admission, new, old, review("v1", admission, kind, new, old)["request"])
+    return await hold(hook, admission, new, old, about("v1", admission, kind, new, old)["request"])
 
 
-async def _labels(admission: Admission, state: State) -> dict[str, str] | None:
+async def namespace_labels(admission: Admission, state: State) -> dict[str, str] | None:
     """The labels of the namespace, or of the Namespace that it is about; None for other cluster-wide kinds."""
     if admission.kind.kind == "Namespace" and not admission.kind.group:
         return dict(webhook_rules.labels(admission.tree or admission.old or {}))
@@ -148,10 +146,7 @@ async def _answer(hook: Webhook, kind: Kind, admission: Admission, state: State,
     if not version:
         raise CallFailed(f"webhook does not accept known AdmissionReview versions ({hook.admissionReviewVersions})")
     new, old = (form(admission, kind, tree) for tree in (admission.tree, admission.old))
-    sent = review(version, admission, kind, new, old)
-    if (other := body_of(admission)) is not None:
-        shown = dict(zip(("group", "version", "kind"), other, strict=True))
-        sent["request"]["kind"] = sent["request"]["requestKind"] = shown
+    sent = about(version, admission, kind, new, old)
     seconds = float(hook.timeoutSeconds or SECONDS)
     try:
         place = await webhook_client.place_of(hook.clientConfig, state)
@@ -162,6 +157,15 @@ async def _answer(hook: Webhook, kind: Kind, admission: Admission, state: State,
         return read(hook.name, sent, body, mutating=mutating)
     except WrongAnswer as error:
         raise CallFailed(f"received invalid webhook response: {error}") from None
+
+
+def about(version: str, admission: Admission, kind: Kind, new: Tree | None, old: Tree | None) -> Tree:
+    """The review of a request, which names the kind that stands in its body."""
+    sent = review(version, admission, kind, new, old)
+    if (other := body_of(admission)) is not None:
+        shown = dict(zip(("group", "version", "kind"), other, strict=True))
+        sent["request"]["kind"] = sent["request"]["requestKind"] = shown
+    return sent
 
 
 def body_of(admission: Admission) -> tuple[str, str, str] | None:
@@ -196,11 +200,11 @@ def change(admission: Admission, kind: Kind, name: str, operations: Sequence[obj
         raise InternalError(f"Internal error occurred: {error}") from None
     if msgspec.json.encode(after) == was:
         return False
-    _take_over(admission, kind, after)
+    take_over(admission, kind, after)
     return True
 
 
-def _take_over(admission: Admission, kind: Kind, after: Tree) -> None:
+def take_over(admission: Admission, kind: Kind, after: Tree) -> None:
     """Make the patched object the request's, in the stored form."""
     stored, options = admission.kind, Options(field_validation="Ignore")
     if admission.subresource == "scale" and stored.scale is not None:
