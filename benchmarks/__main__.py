@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("api", "footprint")
+NAMES = ("api", "footprint", "rollout")
 
 
 def main() -> None:

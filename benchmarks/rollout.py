@@ -1,0 +1,305 @@
+"""How soon workloads are what they are meant to be: Deployments, StatefulSets, Jobs and CronJobs on simulated nodes.
+
+    python -m benchmarks rollout [--runs 3] [--quick] [--nodes 10] [--json FILE] [--plot FILE] [--write-docs]
+    python -m benchmarks rollout --growth          one Deployment of 500 and one of 10,000 pods, on 100 nodes
+    python -m benchmarks rollout --kubeconfig F    the same on any Kubernetes, in a namespace that is removed again
+
+knarr's own cluster is fresh for each run and durable. Time is counted from the request until what the API says of the
+workload is as wanted, asked every 10 ms. On another cluster the pods must be able to run: choose --image.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks import workloads
+from benchmarks.api import DOCS, about, say
+from knarr.client import kubeconfig
+from knarr.client.api import Api
+from knarr.kinds.types.core_v1 import Namespace
+from knarr.kinds.types.meta_v1 import ObjectMeta
+from knarr.meta.errors import NotFound
+
+GOALS = {  # seconds
+    "Deployment of 500 Ready": 1.5,
+    "Deployment of 500 rolled, 25%/25%": 4.0,
+    "Deployment of 500 deleted": 1.5,
+    "StatefulSet of 10 Ready in order": 1.0,
+    "StatefulSet of 10 rolled": 2.0,
+    "Job of 1000 indexed completions, 100 at once": 6.0,
+    "1000 CronJobs due in one minute": 3.0,
+}
+GROWTH = 1.5  #: times what a pod of 500 costs, for a pod of 10,000
+BEGIN, END = "<!-- rollout: begin -->", "<!-- rollout: end -->"
+PAUSE, PATIENCE = 0.01, 600.0  #: seconds between two questions, and until what does not come is given up
+Run = dict[str, float]
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks rollout", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything, once")
+    parser.add_argument("--growth", action="store_true", help="compare what a pod of many costs with one of few")
+    parser.add_argument("--nodes", type=int, help="simulated nodes of knarr's own cluster: 10, and 100 for --growth")
+    parser.add_argument("--image", default="example.com/app", help="of the pods")
+    parser.add_argument("--only", default="", help="the stages with this in their name")
+    parser.add_argument("--kubeconfig", type=Path, help="measure this cluster instead of fresh ones")
+    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--plot", type=Path, help="draw the times into this PNG (needs matplotlib)")
+    parser.add_argument("--write-docs", action="store_true", help=f"put the table into {DOCS.name}")
+    given = parser.parse_args(arguments)
+    scale = 10 if given.quick else 1
+    stages = growth_stages(scale) if given.growth else all_stages(scale)
+    chosen = [stage for stage in stages if given.only in stage[0]]
+    runs: list[Run] = []
+    for number in range(1 if given.quick else given.runs):
+        say(f"run {number + 1}")
+        with cluster(given.kubeconfig, given.nodes or (100 if given.growth else 10)) as file:
+            runs.append(asyncio.run(measure(file, chosen, given.image)))
+    lines = [*table(runs), *(growth(runs, scale) if given.growth else ())]
+    print("\n".join(lines))
+    if given.json:
+        given.json.write_text(json.dumps({"about": about(), "runs": runs}, indent=2) + "\n")
+    if given.plot:
+        plot(runs, given.plot)
+    if given.write_docs:
+        write_docs(lines)
+
+
+# The stages
+
+
+class Stage:
+    """What a stage works with: the API, a namespace of its own, and the pods' image."""
+
+    def __init__(self, api: Api, space: str, image: str, note: Callable[[str, float], None]) -> None:
+        self.api, self.space, self.image, self.note = api, space, image, note
+
+    async def create(self, tree: dict[str, Any]) -> None:
+        path = workloads.path(tree, self.space)
+        await self.api.raw("POST", path, body=json.dumps(tree).encode(), headers={"content-type": "application/json"})
+
+    async def patch(self, path: str, change: Any) -> None:
+        headers = {"content-type": "application/strategic-merge-patch+json"}
+        await self.api.raw("PATCH", path, body=json.dumps(change).encode(), headers=headers)
+
+    async def delete(self, path: str) -> None:
+        body = json.dumps({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}).encode()
+        await self.api.raw("DELETE", path, body=body, headers={"content-type": "application/json"})
+
+    async def get(self, path: str) -> Any:
+        return json.loads((await self.api.raw("GET", path)).body)
+
+    async def count(self, path: str) -> int:
+        """How many objects a collection has, asked as cheaply as the API allows."""
+        answer = await self.api.raw("GET", path, query=[("limit", "1")])
+        page = json.loads(answer.body)
+        return len(page["items"]) + page["metadata"].get("remainingItemCount", 0)
+
+    async def timed(self, name: str, holds: Callable[[], Awaitable[bool]], since: float) -> None:
+        """Note the seconds from `since` until it holds."""
+        while not await holds():
+            if time.perf_counter() - since > PATIENCE:
+                raise SystemExit(f"{name}: not within {PATIENCE:.0f} s")
+            await asyncio.sleep(PAUSE)
+        self.note(name, time.perf_counter() - since)
+
+
+async def deployment(stage: Stage, count: int) -> None:
+    """Created, rolled and deleted."""
+    path = f"/apis/apps/v1/namespaces/{stage.space}/deployments/web"
+
+    async def complete() -> bool:
+        found = await stage.get(path)
+        return workloads.is_complete(found, count)
+
+    async def gone() -> bool:
+        return await stage.count(f"/api/v1/namespaces/{stage.space}/pods") == 0
+
+    began = time.perf_counter()
+    await stage.create(workloads.deployment(count, stage.image))
+    await stage.timed(f"Deployment of {count} Ready", complete, began)
+    began = time.perf_counter()
+    await stage.patch(path, workloads.NEW_TEMPLATE)
+    await stage.timed(f"Deployment of {count} rolled, 25%/25%", complete, began)
+    began = time.perf_counter()
+    await stage.delete(path)
+    await stage.timed(f"Deployment of {count} deleted", gone, began)
+
+
+async def statefulset(stage: Stage, count: int) -> None:
+    """Created in order and rolled."""
+    path = f"/apis/apps/v1/namespaces/{stage.space}/statefulsets/db"
+
+    async def complete() -> bool:
+        return workloads.is_rolled(await stage.get(path), count)
+
+    began = time.perf_counter()
+    await stage.create(workloads.statefulset(count, stage.image))
+    await stage.timed(f"StatefulSet of {count} Ready in order", complete, began)
+    began = time.perf_counter()
+    await stage.patch(path, workloads.NEW_TEMPLATE)
+    await stage.timed(f"StatefulSet of {count} rolled", complete, began)
+
+
+async def job(stage: Stage, count: int) -> None:
+    """Indexed completions, 100 at once."""
+    path = f"/apis/batch/v1/namespaces/{stage.space}/jobs/work"
+
+    async def complete() -> bool:
+        return bool((await stage.get(path))["status"].get("succeeded", 0) == count)
+
+    began = time.perf_counter()
+    await stage.create(workloads.job(count, 100, stage.image))
+    await stage.timed(f"Job of {count} indexed completions, 100 at once", complete, began)
+
+
+async def cronjobs(stage: Stage, count: int) -> None:
+    """Started, counted from the minute in which all are due."""
+    at = time.time()  # noqa: TID251 (the schedule is the wall clock's)
+    left = 60 - at % 60
+    if left < 10 + count / 100:
+        await asyncio.sleep(left)
+        left = 60
+    due = time.perf_counter() + left
+    for number in range(count):
+        await stage.create(workloads.cronjob(number, stage.image))
+    if time.perf_counter() > due:
+        raise SystemExit(f"{count} CronJobs could not be created within a minute")
+    await asyncio.sleep(due - time.perf_counter())
+
+    async def started() -> bool:
+        return await stage.count(f"/apis/batch/v1/namespaces/{stage.space}/jobs") >= count
+
+    await stage.timed(f"{count} CronJobs due in one minute", started, due)
+
+
+Named = tuple[str, Callable[[Stage, int], Awaitable[None]], int]
+
+
+def all_stages(scale: int) -> list[Named]:
+    return [
+        ("deployment", deployment, 500 // scale),
+        ("statefulset", statefulset, 10),
+        ("job", job, 1000 // scale),
+        ("cronjobs", cronjobs, 1000 // scale),
+    ]
+
+
+def growth_stages(scale: int) -> list[Named]:
+    return [("few", deployment, 500 // scale), ("many", deployment, 10_000 // scale)]
+
+
+# The cluster
+
+
+@contextmanager
+def cluster(file: Path | None, nodes: int) -> Iterator[Path]:
+    """The kubeconfig of the cluster: the one given, or of a fresh one with simulated nodes, removed in the end."""
+    if file is not None:
+        yield file
+        return
+    folder = Path(tempfile.mkdtemp(prefix="knarr-benchmark-"))
+    own, knarr = folder / "kubeconfig", [sys.executable, "-m", "knarr"]
+    name = f"bench-{folder.name[-6:].lower().replace('_', 'x')}"
+    places = ["--data-dir", str(folder / "data"), "--kubeconfig", str(own), "--port", "0"]
+    kind = ["--name", name, "--runtime", "simulated", "--nodes", str(nodes), "--upstream-dns", "127.0.0.1"]
+    try:
+        subprocess.run([*knarr, "up", *kind, *places], check=True, stdout=subprocess.DEVNULL)
+        yield own
+    finally:
+        subprocess.run([*knarr, "down", "--name", name, "--delete-data"], stdout=subprocess.DEVNULL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def measure(file: Path, stages: Iterable[Named], image: str) -> Run:
+    """One run: each stage in a namespace of its own, with nothing of the one before left."""
+    found: Run = {}
+
+    def note(name: str, seconds: float) -> None:
+        found[name] = seconds
+        say(f"  {name}: {seconds:.2f} s")
+
+    transport = kubeconfig.load(file).transport()
+    api = Api(transport, user_agent="benchmark")
+    try:
+        for name, stage, count in stages:
+            async with namespace(api, f"knarr-bench-{name}") as space:
+                await stage(Stage(api, space, image, note), count)
+    finally:
+        await api.close()
+    return found
+
+
+@asynccontextmanager
+async def namespace(api: Api, name: str) -> AsyncIterator[str]:
+    """A namespace that is gone after the block, and everything in it."""
+    await api.create(Namespace(metadata=ObjectMeta(name=name)))
+    try:
+        yield name
+    finally:
+        await api.delete(Namespace, name)
+        with suppress(NotFound):
+            while await api.get(Namespace, name):  # noqa: ASYNC110 (nothing here would tell)
+                await asyncio.sleep(PAUSE * 10)
+
+
+# The report
+
+
+def table(runs: list[Run]) -> Iterable[str]:
+    """The medians as Markdown."""
+    where = about()
+    yield f"{where['date']}, {where['cores']} cores, Python {where['python']}; medians of {len(runs)} runs, in seconds."
+    yield ""
+    yield "| what | median | least | most | goal |"
+    yield "|---|---|---|---|---|"
+    for name in runs[0]:
+        seconds = [run[name] for run in runs]
+        goal = f"{GOALS[name]}" if name in GOALS else ""
+        cells = [f"{value:.2f}" for value in (statistics.median(seconds), min(seconds), max(seconds))]
+        yield "| " + " | ".join([name, *cells, goal]) + " |"
+
+
+def growth(runs: list[Run], scale: int) -> Iterable[str]:
+    """How many times what a pod of few costs a pod of many does."""
+    few, many = 500 // scale, 10_000 // scale
+    yield ""
+    for what in ("Ready", "rolled, 25%/25%", "deleted"):
+        small = statistics.median(run[f"Deployment of {few} {what}"] for run in runs) / few
+        large = statistics.median(run[f"Deployment of {many} {what}"] for run in runs) / many
+        yield f"- {what}: {small * 1000:.2f} ms for each of {few} pods, {large * 1000:.2f} ms for each of {many}: "
+        yield f"  {large / small:.2f} times (goal: less than {GROWTH})."
+
+
+def write_docs(lines: list[str]) -> None:
+    """Replace the table between the marks of the document."""
+    before, rest = DOCS.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    DOCS.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")
+
+
+def plot(runs: list[Run], file: Path) -> None:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise SystemExit("--plot needs matplotlib: pip install matplotlib") from error
+    names = list(runs[0])
+    figure, axes = plt.subplots(figsize=(9, 6))
+    axes.boxplot([[run[name] for run in runs] for name in names], vert=False, tick_labels=names)
+    places = [(at, GOALS[name]) for at, name in enumerate(names, 1) if name in GOALS]
+    axes.plot([goal for _, goal in places], [at for at, _ in places], "r|", markersize=20, label="goal")
+    axes.set_xlabel("seconds")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(file)
