@@ -6,7 +6,7 @@ from collections import Counter
 
 from knarr.client.transport import TransportError
 from knarr.controllers import cronjob, garbage_collector, job, job_orphans
-from knarr.controllers.job_pods import end_of
+from knarr.kinds.job import end_of
 from knarr.kinds.types.batch_v1 import CronJob, Job
 from knarr.kinds.types.core_v1 import Event, Pod
 from knarr.meta.errors import InternalError

@@ -9,7 +9,8 @@ import pytest
 
 from knarr.client.transport import TransportError
 from knarr.controllers import garbage_collector, job, job_orphans, pod_gc, ttl_after_finished
-from knarr.controllers.job_pods import TRACKING, end_of
+from knarr.controllers.job_pods import TRACKING
+from knarr.kinds.job import end_of
 from knarr.kinds.types.batch_v1 import Job
 from knarr.kinds.types.core_v1 import Event, Pod
 from knarr.loop.runner import run

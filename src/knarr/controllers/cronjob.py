@@ -10,7 +10,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from knarr.controllers.cronjob_plan import Plan, end_of, plan
+from knarr.controllers.cronjob_plan import Plan, plan
+from knarr.kinds.job import end_of
 from knarr.kinds.types.batch_v1 import CronJob, CronJobStatus, Job
 from knarr.loop.claims import controller_of
 from knarr.loop.executor import carry_out, is_namespace_ending

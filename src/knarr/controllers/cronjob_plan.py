@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
+from knarr.kinds.job import end_of
 from knarr.kinds.types.batch_v1 import CronJob, CronJobStatus, Job, JobSpec
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.revisions import controller_reference
@@ -119,12 +120,6 @@ def surplus(cronjob: CronJob, jobs: Iterable[Job]) -> list[Delete]:
         if limit is not None
         for job in ended[end][: max(0, len(ended[end]) - limit)]
     ]
-
-
-def end_of(job: Job) -> str:
-    """The condition that ended the Job, Complete or Failed; "" while it has not ended."""
-    ends = (c.type for c in job.status.conditions if c.type in ("Complete", "Failed") and c.status == "True")
-    return next(ends, "")
 
 
 def delete(cronjob: CronJob, job: Job, reason: str) -> Delete:

@@ -15,8 +15,9 @@ from knarr.controllers import job_counting as counting
 from knarr.controllers.job_backoff import Failures
 from knarr.controllers.job_counts import Snapshot
 from knarr.controllers.job_plan import Plan, plan, untrack
-from knarr.controllers.job_pods import TRACKING, end_of, is_managed_elsewhere, is_tracked
+from knarr.controllers.job_pods import TRACKING, is_managed_elsewhere, is_tracked
 from knarr.controllers.job_policies import spec_of
+from knarr.kinds.job import end_of
 from knarr.kinds.pod import is_terminating
 from knarr.kinds.types.batch_v1 import Job
 from knarr.kinds.types.core_v1 import Pod
@@ -113,9 +114,10 @@ async def sync(key: Key, context: Context, memory: JobMemory) -> Result:
     await carry_out(context.api, outcome.events, context.recorder)
     kept, refused = await release(context, outcome.release, memory)
     await finish(context, key, job, outcome, kept, memory)
-    if failure is not None or refused is not None:
-        raise failure or refused or AssertionError
-    return again if trusted else planned.snapshot.now + timedelta(seconds=PATIENCE)
+    if (error := failure or refused) is not None:
+        raise error
+    patience = None if trusted else planned.snapshot.now + timedelta(seconds=PATIENCE)
+    return min((when for when in (again, patience) if when is not None), default=None)
 
 
 async def claim_pods(context: Context, job: Job) -> list[Pod]:

@@ -5,7 +5,8 @@ Job that has ended or is gone. Without it they could never be deleted.
 from collections.abc import Iterable
 
 from knarr.controllers.job_plan import untrack
-from knarr.controllers.job_pods import end_of, is_managed_elsewhere, is_tracked
+from knarr.controllers.job_pods import is_managed_elsewhere, is_tracked
+from knarr.kinds.job import end_of
 from knarr.kinds.pod import is_terminating
 from knarr.kinds.types.batch_v1 import Job
 from knarr.kinds.types.core_v1 import Pod

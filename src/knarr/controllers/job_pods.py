@@ -42,14 +42,6 @@ def is_managed_elsewhere(job: Job) -> bool:
     return spec_of(job).managedBy not in ("", MANAGER)
 
 
-def end_of(job: Job) -> str:
-    """The condition that ended the Job, Complete or Failed; "" while it has not ended."""
-    for found in job.status.conditions:
-        if found.type in ("Complete", "Failed") and found.status == "True":
-            return found.type
-    return ""
-
-
 def replaces_failed_only(job: Job) -> bool:
     """Whether a pod on its way out is replaced only once it has ended."""
     spec = spec_of(job)

@@ -21,6 +21,14 @@ OLD_UID_LABEL, OLD_NAME_LABEL = "controller-uid", "job-name"
 RESTARTS = ("OnFailure", "Never")
 
 
+def end_of(job: Job) -> str:
+    """The condition that ended the Job, Complete or Failed; "" while it has not ended."""
+    for found in job.status.conditions:
+        if found.type in ("Complete", "Failed") and found.status == "True":
+            return found.type
+    return ""
+
+
 def defaults(tree: Tree) -> None:
     spec = child(tree, "spec")
     if "completions" not in spec and "parallelism" not in spec:
