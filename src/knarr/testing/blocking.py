@@ -5,7 +5,7 @@ import copy
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import update_wrapper
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from knarr.testing.thread import LoopThread
 from knarr.testing.verbs import Verbs
@@ -22,7 +22,7 @@ def blocking(verb: Verb[P, T]) -> Callable[Concatenate["BlockingVerbs", P], T]:
         return self.thread.run(verb(self.verbs, *args, **kwargs))
 
     update_wrapper(method, verb)
-    return cast(Callable[Concatenate["BlockingVerbs", P], T], method)
+    return method
 
 
 def awaitable(verb: Verb[P, T]) -> Callable[Concatenate["AwaitableVerbs", P], Awaitable[T]]:
@@ -32,7 +32,7 @@ def awaitable(verb: Verb[P, T]) -> Callable[Concatenate["AwaitableVerbs", P], Aw
         return asyncio.wrap_future(self.thread.submit(verb(self.verbs, *args, **kwargs)))
 
     update_wrapper(method, verb)
-    return cast(Callable[Concatenate["AwaitableVerbs", P], Awaitable[T]], method)
+    return method
 
 
 class AwaitableVerbs:
