@@ -308,7 +308,7 @@ async def test_parameters_are_objects_of_any_kind(cluster):
     assert "failed expression" in (await refused(cluster, name="two", data={"a": "1", "b": "2"}))["message"]
     await cluster.apply(limited(name=None, selector={"matchLabels": {"size": "many"}}))
     assert (await refused(cluster, name="two"))["message"].endswith(missing)
-    allow = binding(paramRef={"parameterNotFoundAction": "Allow", "name": "none"})
+    allow = binding(paramRef={"parameterNotFoundAction": "Allow", "name": "none", "selector": None})
     await cluster.apply(allow)
     await made(cluster, name="two", data={"a": "1", "b": "2"})
 
