@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import BadRequest, NotFound, ServiceUnavailable
+from knarr.registry.authorship import Authorship
 from knarr.registry.entry import Entry, load
 from knarr.registry.forgetting import forget
 from knarr.registry.resource import Resource
@@ -59,6 +60,7 @@ class Core:
         self.revision = 0  #: up to which the cache has applied the store's writes
         self.services = Allocator(service_range)
         self.pages = Pages()
+        self.authorship = Authorship()
         self.watches: dict[Closable, None] = {}  #: in the order of their beginning
         self._resources: dict[str, Resource] = {}
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -129,6 +131,7 @@ class Core:
     async def put(self, kind: Kind, key: str, value: bytes, expect: int) -> Entry:
         """Write an object and return its entry when the cache has it."""
         revision = await self.store.put(key, value, expect=expect)
+        self.authorship.note(revision)
         await self.applied(revision)
         resource = self._resources.get(_place(kind))  # of a custom resource it may be gone by now
         written = resource.at(key) if resource is not None else None
@@ -137,6 +140,7 @@ class Core:
     async def remove(self, key: str, expect: int) -> int:
         """Delete an object and return the revision of that when the cache has it."""
         revision = await self.store.delete(key, expect=expect)
+        self.authorship.note(revision)
         await self.applied(revision)
         return revision
 

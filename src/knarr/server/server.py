@@ -74,9 +74,7 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     routes = Routes(registry, resources, reviews, state, streams, proxies, service_accounts)
     discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)
     histories = Histories(registry)
-    return Handler(
-        authenticator, authorizer, routes, discovery, openapi, histories, settings.checks, settings.address
-    )
+    return Handler(authenticator, authorizer, routes, discovery, openapi, histories, settings.checks, settings.address)
 
 
 def versions(registry: Registry, kind: Kind) -> list[Kind]:
