@@ -50,7 +50,8 @@ class Wish:
         return ""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    _import_as_ever(pluginmanager)
     group = parser.getgroup("knarr", "clusters of knarr")
     group.addoption("--knarr-nodes", type=int, metavar="N", help="nodes of a cluster whose test does not say how many")
     group.addoption("--knarr-runtime", choices=RUNTIMES, help="runtime of a cluster whose test does not say which")
@@ -118,6 +119,16 @@ def knarr_kubeconfig(request: pytest.FixtureRequest) -> "Iterator[Path]":
     cluster: SyncCluster = request.getfixturevalue("knarr_session" if shared else "knarr")
     with using(cluster.kubeconfig):
         yield cluster.kubeconfig
+
+
+def _import_as_ever(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Take knarr out of the packages whose asserts pytest rewrites, which are all that bring plugins.
+
+    It has hundreds of modules: to compile them anew would cost the first cluster of a run seconds.
+    """
+    rewritten = getattr(pluginmanager.rewrite_hook, "_must_rewrite", None)
+    if isinstance(rewritten, set):  # no public name for it; without it the import is only slower
+        rewritten.discard("knarr")
 
 
 def _running(wish: Wish, config: pytest.Config) -> "Iterator[SyncCluster]":
