@@ -15,6 +15,8 @@ COMMANDS = {  # name -> what `knarr --help` says; the module has the same name
     "sim": "Live through random workloads and faults, and check what always holds.",
     "image": "Build, load and list images.",
     "node": "Stop or start one node's agent.",
+    "history": "Print every stored revision of an object.",
+    "snapshot": "Save the state of a cluster, and go back to it.",
     "version": "Print the versions.",
 }
 

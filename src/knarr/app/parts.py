@@ -24,7 +24,7 @@ from knarr.store.store import Store
 
 SERVICE_PORT = 443
 
-Work = Callable[[Cluster, Pki, Api, Handler], Coroutine[None, None, None]]
+Work = Callable[[Cluster, Pki, Api, Handler, Store], Coroutine[None, None, None]]
 
 
 async def serve(cluster: Cluster, ready: Callable[[], None]) -> None:
@@ -45,7 +45,7 @@ async def serve(cluster: Cluster, ready: Callable[[], None]) -> None:
         gc.freeze()  # what is loaded now stays: the collector need not look at it again
         gc.enable()
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(work(cluster, pki, api, handler))
+            running = tasks.create_task(work(cluster, pki, api, handler, registry.store))
             await stopping.wait()
             running.cancel()
 

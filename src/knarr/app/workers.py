@@ -6,7 +6,7 @@
 import asyncio
 from pathlib import Path
 
-from knarr.app import agents, bootstrap_later, bootstrap_roles, control
+from knarr.app import agents, bootstrap_later, bootstrap_roles, control, snapshots
 from knarr.app.config import Cluster
 from knarr.app.simulation import Simulation
 from knarr.client.api import Api
@@ -18,11 +18,12 @@ from knarr.loop.runner import Context, run_all
 from knarr.scheduler import scheduler
 from knarr.server.handler import Handler
 from knarr.server.pki import Pki
+from knarr.store.store import Store
 
 DNS_PORT = 53
 
 
-async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
+async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Store) -> None:
     """Run what works on the cluster's state, until cancelled: controllers, scheduler, DNS, simulated nodes."""
     async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
         context = Context(api, informers, Recorder(api, "knarr"))
@@ -36,6 +37,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler) -> None:
             "partition": nodes.partition,
             "heal": nodes.heal,
             "scale": nodes.scale,
+            "snapshot": lambda name: snapshots.save_running(cluster, store, name),
         }
         listening = await control.listen(Path(agents.control_socket(cluster)), actions)
         tasks.create_task(listening.serve_forever(), name="control")

@@ -43,7 +43,7 @@ def open_store(path: Path) -> Opened:
     with ExitStack() as undo:
         descriptor = _lock(path)
         undo.callback(os.close, descriptor)
-        os.close(_private(path))  # made here, for SQLite would let everybody read it
+        os.close(private(path))  # made here, for SQLite would let everybody read it
         with translated(path):
             writer = apsw.Connection(str(path), statementcachesize=400)
             undo.callback(writer.close)
@@ -55,9 +55,19 @@ def open_store(path: Path) -> Opened:
     return Opened(path, descriptor, writer, reader, revision, compacted)
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a store that stays closed; InUse when another process has it."""
+    descriptor = _lock(path)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _lock(path: Path) -> int:
     """Take the store for this process and return the descriptor that holds it; the lock dies with the process."""
-    descriptor = _private(path.with_name(path.name + ".lock"))
+    descriptor = private(path.with_name(path.name + ".lock"))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -66,7 +76,7 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
-def _private(path: Path) -> int:
+def private(path: Path) -> int:
     """Open a file for this user alone; it is made when it is not there."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -90,6 +100,11 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
         if not connection.execute("SELECT count(*) FROM sqlite_master").get:
             connection.execute(sql.CREATE)
             return
+    check(connection, path)
+
+
+def check(connection: apsw.Connection, path: Path) -> None:
+    """Raise Corrupt or TooNew when an open file is no store that this version can use."""
     application, version = connection.pragma("application_id"), connection.pragma("user_version")
     if application != sql.APPLICATION:
         raise Corrupt(f"{path} is an SQLite file but not a knarr store")

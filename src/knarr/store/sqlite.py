@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from knarr.store import file, sql
+from knarr.store import backup, file, sql
 from knarr.store.feed import BATCH, Feed
 from knarr.store.group import Outcome, Write, commit, sweep
 from knarr.store.store import Closed, Compacted, Event, Future, Record
@@ -82,6 +82,11 @@ class SqliteStore:
         self._feed.forget(revision)
         while await self._in_writer(lambda: sweep(self._writer, revision)):  # in slices: writes go in between
             pass
+
+    async def backup(self, target: Path) -> int:
+        """Copy the store as of now into a file that is not there yet; give the copy's revision."""
+        self._check(0)
+        return await self._loop.run_in_executor(None, backup.save, self._path, target)
 
     async def close(self) -> None:
         if not self._open:
