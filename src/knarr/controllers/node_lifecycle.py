@@ -238,7 +238,7 @@ def controller() -> Controller:
         sources=[
             Source(Node, itself),
             Source(Lease, node_of_lease, namespace=LEASES),
-            Source(Pod, node_of_pod),
+            Source(Pod, node_of_pod, matters=changes_node),
         ],
         sync=Lifecycle().sync,
         indexes=[(Pod, "node", lambda pod: [pod.spec.nodeName] if pod.spec.nodeName else [])],
@@ -252,6 +252,12 @@ def reference_to(name: str) -> ObjectReference:
 
 def node_of_lease(lease: Lease) -> list[Key]:
     return [("", lease.metadata.name)]
+
+
+def changes_node(old: Pod, new: Pod) -> bool:
+    """Whether a pod comes to a node. What else changes wakes nobody: a pod's node, when it is alive after all, says of
+    each pod that it is ready as soon as it is told otherwise, and the two would answer one another without end."""
+    return old.spec.nodeName != new.spec.nodeName
 
 
 def node_of_pod(pod: Pod) -> list[Key]:

@@ -36,6 +36,7 @@ from knarr.testing.workloads.operations import operate
 #: what is written for ever, and events, which are told later than what they tell of
 RESTLESS = ("/registry/coordination.k8s.io/leases/", "/registry/core/nodes/", "/registry/core/events/")
 LONGEST_DOWN = 86400.0  #: seconds
+MOST_WRITES = 10_000  #: of a life: many times what the longest needs
 TOLD = 400  #: writes that a report may show
 
 
@@ -240,6 +241,8 @@ class Arena:
             doubts=doubts,
         )  # fmt: skip
         self._note(write)
+        if event.revision > MOST_WRITES:
+            self.fail("the cluster comes to rest", f"{MOST_WRITES} writes and no end")
         if old is not None or new is not None:
             for name, rule in self._rules.items():
                 for said in rule(write, self.world):

@@ -83,6 +83,11 @@ class Weather:
         time = asyncio.get_running_loop().time()
         return next((act for until, act in self.acts if act.verb == verb and until > time), None)
 
+    def lag(self, path: str) -> Act | None:
+        """The act in force that makes a watch late."""
+        time = asyncio.get_running_loop().time()
+        return next((act for until, act in self.acts if act.verb == "stale" and until > time and _is_of(act, path)), None)
+
     def hits(self, verb: str) -> Act | None:
         """The act of that verb in force, when this request is one of those it hits."""
         act = self.now(verb)
@@ -206,7 +211,7 @@ class Link:
         cut, expired, life = weather.cut, weather.expired, server.life
         try:
             async for chunk in stream:
-                if act := weather.now("stale"):
+                if act := weather.lag(path):
                     await self._late(act)
                 if weather.expired > expired:
                     yield framed(Form(), "ERROR", _EXPIRED)
@@ -240,6 +245,11 @@ class _Troubled:
 
     def __exit__(self, *error: object) -> None:
         self._trouble.end()
+
+
+def _is_of(act: Act, path: str) -> bool:
+    resource = path.partition("?")[0].rpartition("/")[2]
+    return act.get("of", resource) == resource
 
 
 def _path(request: Request) -> str:

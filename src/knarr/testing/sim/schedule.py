@@ -99,8 +99,8 @@ FAULTS: Mapping[str, Verb] = {
     ),
     "slow": Verb("writes take up to so long", {"seconds": seconds, "for": seconds}, frozenset({"seconds", "for"})),
     "stale": Verb(
-        "what watches tell comes up to so late, in bursts",
-        {"seconds": seconds, "for": seconds},
+        "what watches, or those `of` one resource, tell comes up to so late, in bursts",
+        {"seconds": seconds, "for": seconds, "of": str},
         frozenset({"seconds", "for"}),
     ),
     "cut": Verb("all watches break", {}),

@@ -190,6 +190,7 @@ def fault(rng: random.Random, verb: str, parts: Sequence[str]) -> Act:
             given = {"seconds": rng.choice((0.1, 1, 5)), "for": lasting}
         case "stale":
             given = {"seconds": rng.choice((0.05, 1, 10)), "for": lasting}
+            given["of"] = rng.choice(("", "pods", "pods", "replicasets", "jobs"))
         case "crash":
             part = "server" if rng.random() < 0.15 else part
             given = {"write": rng.randint(1, 8), "moment": rng.choice(("before", "after"))}
