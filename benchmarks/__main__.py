@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("api", "footprint", "rollout")
+NAMES = ("api", "footprint", "rollout", "scale")
 
 
 def main() -> None:

@@ -1,8 +1,10 @@
 """Addresses and names of a cluster's network, and how pods get theirs."""
 
+from ipaddress import IPv4Network
+
 import pytest
 
-from knarr.net.plan import NetworkPlan
+from knarr.net.plan import SIMULATED_NODES, NetworkPlan
 from knarr.net.podnetwork import next_address, pod_link
 
 PLAN = NetworkPlan("knarr", 0)
@@ -80,3 +82,33 @@ def test_link_names_fit_and_differ():
     links = {pod_link(f"uid-{n}") for n in range(100)}
     assert len(links) == 100
     assert all(len(link) < 16 for link in links)
+
+
+def test_simulated_nodes_alone_have_the_usual_names_and_ranges():
+    node = PLAN.simulated(3, alone=True)
+    assert (node.name, node.address, node.pods) == ("knarr-3", "127.64.0.4", "10.244.3.0/24")
+
+
+def test_simulated_nodes_beside_real_ones_have_others():
+    node = PLAN.simulated(3, alone=False)
+    assert (node.name, node.address, node.pods) == ("knarr-sim-3", "127.64.0.4", "240.0.3.0/24")
+
+
+@pytest.mark.parametrize("index", [0, 1, 15], ids=["the first cluster", "the second", "the last"])
+def test_thousands_of_simulated_nodes_share_nothing(index):
+    plan = NetworkPlan("knarr", index)
+    nodes = [plan.simulated(number, alone=True) for number in range(SIMULATED_NODES)]
+    for each in ("name", "address", "pods"):
+        assert len({getattr(node, each) for node in nodes}) == SIMULATED_NODES
+    far = [IPv4Network(node.pods) for node in nodes[250::997]]
+    assert all(network.subnet_of(IPv4Network(plan.simulated_pods)) for network in far)
+
+
+def test_pods_of_simulated_nodes_of_two_clusters_do_not_meet():
+    ranges = [IPv4Network(NetworkPlan("knarr", index).simulated_pods) for index in range(16)]
+    assert not any(one.overlaps(other) for one in ranges for other in ranges if one is not other)
+
+
+def test_a_simulated_node_beyond_the_last_is_refused():
+    with pytest.raises(ValueError, match="simulated node number"):
+        PLAN.simulated(SIMULATED_NODES, alone=True)

@@ -1,5 +1,6 @@
 """Stages of simulated pods and nodes: which one is chosen, and what a file of them may not say."""
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -150,3 +151,10 @@ def test_a_file_that_cannot_be_is_refused_with_its_line(text, message):
     with pytest.raises(Bad) as refusal:
         parse(text, "f")
     assert str(refusal.value).startswith(message)
+
+
+def test_the_example_of_the_documentation_is_read():
+    page = (Path(__file__).parents[4] / "docs/simulated-nodes.md").read_text()
+    stages = parse(page.split("```yaml\n")[1].split("```")[0])
+    assert [stage.name for stage in stages.pods] == ["slow pull", "not there", "load", "too much", "sick"]
+    assert [stage.name for stage in stages.nodes] == ["disk fills", "falls silent"]
