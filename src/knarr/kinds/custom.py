@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from knarr.kinds import cells, custom_validation, jsonpath
+from knarr.kinds import cells, conversion, custom_validation, jsonpath
 from knarr.kinds.custom_schema import METADATA, Schema, default, prune
 from knarr.kinds.decode import go_name
 from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Scale, Tree, View
@@ -22,7 +22,6 @@ from knarr.kinds.schema import Findings, undecodable, walker
 from knarr.kinds.trees import carry, items, keep_status
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.meta_v1 import ObjectMeta
-from knarr.meta.errors import ServiceUnavailable
 from knarr.meta.field import FieldError
 
 #: what is so wrong that expressions are not asked
@@ -134,10 +133,11 @@ def expressions(schema: Schema) -> Callable[[Tree, Tree | None], Iterable[FieldE
     return Expressions(schema)
 
 
-def served(definition: Tree) -> Served:
-    """The kinds of a definition that is established."""
+def served(definition: Tree, at_rest: str = "") -> Served:
+    """The kinds of a definition that is established; `at_rest` names the version that objects are stored in."""
     spec = definition["spec"]
     storage = next(version for version in spec["versions"] if version.get("storage"))
+    storage = next((version for version in spec["versions"] if version["name"] == at_rest), storage)
     stored = kind_of(definition, storage)
     others = [v for v in spec["versions"] if v.get("served") and v is not storage]
     views = [_view(kind_of(definition, version), stored) for version in others]
@@ -209,8 +209,7 @@ def _into(kind: Kind) -> Callable[[Tree], Tree]:
 
     def convert(tree: Tree) -> Tree:
         if type_.conversion.get("strategy") == "Webhook" and tree.get("apiVersion") != kind.api_version:
-            found = f"{tree.get('apiVersion')}, Kind={kind.kind}"
-            raise ServiceUnavailable(f"conversion webhook for {found} failed: this server calls no conversion webhooks")
+            tree = conversion.converted(type_.conversion, tree, kind.api_version)
         new = tree | {"apiVersion": kind.api_version, "kind": kind.kind}
         type_.normalise(new)
         default(new, type_.schema)

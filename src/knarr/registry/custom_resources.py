@@ -127,10 +127,24 @@ class CustomResources:
             return
         if any((k.group, k.plural) == (group, plural) and k.custom is None for k in self._core.kinds.all()):
             return  # a kind of the server's own has that place
-        found = custom.served(definition)
+        found = custom.served(definition, await self._at_rest(definition, known[1] if known else None))
         await self._core.serve(found.stored)
         self._core.kinds.put(group, plural, found.kinds)
         self._served[name] = mark, found.stored
+
+    async def _at_rest(self, definition: Tree, known: Kind | None) -> str:
+        """The version that objects are in which only a webhook can convert; "" when that can be any.
+
+        Clients cannot tell which it is. The one that the definition stores takes its place when no object is left.
+        """
+        spec = definition["spec"]
+        if (spec.get("conversion") or {}).get("strategy") != "Webhook":
+            return ""
+        if known is not None:
+            return known.version if self._core.resource(known).count("") else ""
+        _, records = await self._core.store.range(f"/registry/{spec['group']}/{spec['names']['plural']}/")
+        first = next(iter(records), None)
+        return msgspec.json.decode(first.value)["apiVersion"].rpartition("/")[2] if first is not None else ""
 
     def _forget(self, name: str) -> None:
         """Serve a definition no more."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from knarr.client.transport import Response
+from knarr.kinds.conversion import Unconverted, by_webhook
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.old.scale import form_of
 from knarr.meta.errors import ApiError, Expired, NotAcceptable
@@ -20,6 +21,7 @@ from knarr.server import bodies, component_statuses, negotiation, queries, rollb
 from knarr.server.admission import Admission, State, admit
 from knarr.server.admission.chain import Plugins
 from knarr.server.call import Call, deprecations, warning_headers
+from knarr.server.conversions import Conversions
 from knarr.server.queries import ListOptions
 
 ORPHANS = (
@@ -39,6 +41,7 @@ class Resources:
 
     def __init__(self, registry: Registry, plugins: Plugins, state: State) -> None:
         self._registry, self._plugins, self._state = registry, plugins, state
+        self._conversions = Conversions(state)
         self._verbs: dict[str, Callable[[Call, Kind], Awaitable[Response]]] = {
             "get": self.get,
             "list": self.list_all,
@@ -60,24 +63,28 @@ class Resources:
             raise status.no_such_method()
         if kind.namespaced and not target.namespace and target.verb not in ("list", "watch"):
             raise status.no_such_resource() if target.name else status.no_such_method()
+        verb = self._verbs[target.verb]
         try:
-            return await self._verbs[target.verb](call, kind)
+            try:
+                return await verb(call, kind)
+            except Unconverted as missing:
+                return await self._conversions.again(missing, lambda: verb(call, kind))
         except ApiError as error:
             raise views.named(kind, error) from None
 
     async def get(self, call: Call, kind: Kind) -> Response:
         target = call.target
         if kind is component_statuses.KIND:
-            return self._show(call, kind, 200, component_statuses.entry(target.name))
+            return await self._show(call, kind, 200, component_statuses.entry(target.name))
         if target.subresource == "scale":
             scale = await self._registry.get_scale(stored(kind), target.namespace, target.name)
-            return self._show(call, form_of(SCALE, kind), 200, scale)
-        return self._show(call, kind, 200, await self._registry.get(stored(kind), target.namespace, target.name))
+            return await self._show(call, form_of(SCALE, kind), 200, scale)
+        return await self._show(call, kind, 200, await self._registry.get(stored(kind), target.namespace, target.name))
 
     async def list_all(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options(call.request.query)
         if kind is component_statuses.KIND:
-            return self._page(call, kind, Page(kind, component_statuses.entries(), self._registry.revision))
+            return await self._page(call, kind, Page(kind, component_statuses.entries(), self._registry.revision))
         page = await self._registry.list(
             stored(kind),
             call.target.namespace if kind.namespaced else "",
@@ -90,10 +97,12 @@ class Resources:
         )
         if page.long and not call.form.shape and kind.view is None:
             return call.answer(200, await asyncio.to_thread(lambda: page.raw))
-        return self._page(call, kind, page)
+        return await self._page(call, kind, page)
 
-    def _page(self, call: Call, kind: Kind, page: Page) -> Response:
+    async def _page(self, call: Call, kind: Kind, page: Page) -> Response:
         form = call.form
+        if by_webhook(kind) and not form.shape.startswith("Partial"):
+            page.entries = await self._conversions.seen(kind, page.entries)
         if form.shape == "Table":
             body = tables.table(kind, page.entries, page.metadata, include=call.include, version=form.version)
             return call.answer(200, body)
@@ -120,7 +129,7 @@ class Resources:
             )
         except Expired as error:
             return watches.refused(error, call.form)
-        response = watches.response(watch, kind, call.form, call.include)
+        response = watches.response(watch, kind, call.form, call.include, self._conversions)
         response.headers |= warning_headers(deprecations(call.target))
         return response
 
@@ -135,7 +144,7 @@ class Resources:
         entry = await self._registry.create(
             stored(kind), call.target.namespace if kind.namespaced else "", tree, options
         )
-        return self._show(call, kind, 201, entry, options.warnings)
+        return await self._show(call, kind, 201, entry, options.warnings)
 
     async def roll_back(self, call: Call, kind: Kind) -> Response:
         """The `/rollback` of an old Deployment."""
@@ -157,12 +166,12 @@ class Resources:
             tree = views.inward(body_kind, tree, options)
             options.form = kind if kind.view else None
             scale = await self._registry.update_scale(stored(kind), target.namespace, target.name, tree, options)
-            return self._show(call, body_kind, 200, scale, options.warnings)
+            return await self._show(call, body_kind, 200, scale, options.warnings)
         tree = views.inward(kind, tree, options)
         entry = await self._registry.update(
             stored(kind), target.namespace, target.name, tree, options, subresource=target.subresource
         )
-        return self._show(call, kind, 200, entry, options.warnings)
+        return await self._show(call, kind, 200, entry, options.warnings)
 
     async def patch(self, call: Call, kind: Kind) -> Response:
         target = call.target
@@ -178,11 +187,11 @@ class Resources:
         namespace = target.namespace if kind.namespaced else ""
         if target.subresource == "scale":
             scale = await self._registry.patch_scale(stored(kind), namespace, target.name, how, body, options)
-            return self._show(call, form_of(SCALE, kind), 200, scale, options.warnings)
+            return await self._show(call, form_of(SCALE, kind), 200, scale, options.warnings)
         entry = await self._registry.patch(
             kind, namespace, target.name, how, body, options, subresource=target.subresource
         )
-        return self._show(call, kind, 200, entry, options.warnings)
+        return await self._show(call, kind, 200, entry, options.warnings)
 
     async def apply(self, call: Call, kind: Kind) -> Response:
         """Server-side apply: a configuration in YAML or JSON, on an object that need not exist."""
@@ -200,7 +209,7 @@ class Resources:
             force=asked.force,
             subresource=target.subresource,
         )
-        return self._show(call, kind, 201 if made else 200, entry, options.warnings)
+        return await self._show(call, kind, 201 if made else 200, entry, options.warnings)
 
     async def delete(self, call: Call, kind: Kind) -> Response:
         target = call.target
@@ -214,7 +223,7 @@ class Resources:
             options.warnings.append(ORPHANS)
         if not deleted.shown:
             return call.answer(200, deleted.status(), options.warnings)
-        return self._show(call, kind, 200, deleted.entry, options.warnings)
+        return await self._show(call, kind, 200, deleted.entry, options.warnings)
 
     async def delete_collection(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options([q for q in call.request.query if q[0] != "dryRun"])
@@ -230,7 +239,7 @@ class Resources:
             fields=views.fields(kind, options.fields),
             limit=options.limit,
         )
-        return self._page(call, kind, page)
+        return await self._page(call, kind, page)
 
     async def ask(self, call: Call, kind: Kind, verb: str, tree: Tree, *, dry_run: bool = False) -> None:
         """Let webhooks and policies change the `tree` of a request that is no write of the kind, or refuse it."""
@@ -279,8 +288,12 @@ class Resources:
             approve=judge,
         )
 
-    def _show(self, call: Call, kind: Kind, code: int, entry: Entry, warnings: list[str] | None = None) -> Response:
+    async def _show(
+        self, call: Call, kind: Kind, code: int, entry: Entry, warnings: list[str] | None = None
+    ) -> Response:
         form = call.form
+        if by_webhook(kind) and not form.shape.startswith("Partial"):
+            (entry,) = await self._conversions.seen(kind, [entry])
         if not form.shape:
             return call.answer(code, views.outward(kind, entry.raw), warnings)
         if form.shape == "Table":

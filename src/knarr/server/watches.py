@@ -5,18 +5,20 @@ An event is encoded once for each form and shared by every watch that shows it i
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from typing import Any
 
 import msgspec
 
 from knarr.client.transport import Response
+from knarr.kinds.conversion import Answers, answering, by_webhook
 from knarr.kinds.kind import Kind
 from knarr.meta import clock
 from knarr.meta.errors import ApiError
 from knarr.registry import views
 from knarr.registry.watch import Watch, WatchItem
 from knarr.server import status, tables
+from knarr.server.conversions import Conversions
 from knarr.server.negotiation import STREAM, Form
 from knarr.server.protobuf import answers
 
@@ -31,9 +33,9 @@ def timeout(wanted: int) -> float:
     return float(wanted) if wanted > 0 else LEAST_SECONDS * (1 + clock.rng().random())
 
 
-def response(watch: Watch, kind: Kind, form: Form, include: str) -> Response:
+def response(watch: Watch, kind: Kind, form: Form, include: str, conversions: Conversions) -> Response:
     """The stream of a watch."""
-    return Response(200, _headers(form), stream=_pieces(watch, kind, form, include))
+    return Response(200, _headers(form), stream=_pieces(watch, kind, form, include, conversions))
 
 
 def refused(error: ApiError, form: Form) -> Response:
@@ -57,7 +59,8 @@ async def _once(piece: bytes) -> AsyncIterator[bytes]:
     yield piece
 
 
-async def _pieces(watch: Watch, kind: Kind, form: Form, include: str) -> AsyncIterator[bytes]:
+async def _pieces(watch: Watch, kind: Kind, form: Form, include: str, conversions: Conversions) -> AsyncIterator[bytes]:
+    asks = by_webhook(kind) and not form.shape.startswith("Partial")
     stored = form.encoding == "json" and not form.shape and kind.view is None
     columns = True
     try:
@@ -66,14 +69,21 @@ async def _pieces(watch: Watch, kind: Kind, form: Form, include: str) -> AsyncIt
                 yield b"".join([item.line for item in items])
                 continue
             for start in range(0, len(items), TOGETHER):
-                pieces = []
-                for item in items[start : start + TOGETHER]:
-                    pieces.append(_table(item, kind, form, include, columns) or _piece(item, kind, form))
-                    columns = False
+                pieces, some = [], items[start : start + TOGETHER]
+                with answering(await _answers(some, kind, conversions) if asks else {}):
+                    for item in some:
+                        pieces.append(_table(item, kind, form, include, columns) or _piece(item, kind, form))
+                        columns = False
                 yield b"".join(pieces)
                 await asyncio.sleep(0)
+    except ApiError as error:  # of a conversion webhook; the client begins anew
+        yield framed(form, "ERROR", msgspec.json.encode(status.status(error)))
     finally:
         watch.close()
+
+
+async def _answers(items: Sequence[WatchItem], kind: Kind, conversions: Conversions) -> Answers:
+    return await conversions.answers(kind, [msgspec.json.decode(item.raw) for item in items])
 
 
 def _piece(item: WatchItem, kind: Kind, form: Form) -> bytes:

@@ -6,6 +6,7 @@ A policy does nothing without a binding. Its expressions are compiled once for e
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from knarr.kinds.conversion import Unconverted
 from knarr.kinds.types.admissionregistration_v1 import (
     MutatingAdmissionPolicy,
     MutatingAdmissionPolicyBinding,
@@ -144,6 +145,8 @@ class MutatingPolicies:
 
             try:
                 take_over(admission, found.kind, await answered(work, admission, self._authorizer))
+            except Unconverted:
+                raise
             except (Trouble, ApiError) as why:
                 trouble = trouble or str(why)
         if form(admission, found.kind, admission.tree) != whole:
