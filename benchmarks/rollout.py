@@ -104,7 +104,7 @@ class Stage:
         """How many objects a collection has, asked as cheaply as the API allows."""
         answer = await self.api.raw("GET", path, query=[("limit", "1")])
         page = json.loads(answer.body)
-        return len(page["items"]) + page["metadata"].get("remainingItemCount", 0)
+        return len(page["items"]) + int(page["metadata"].get("remainingItemCount", 0))
 
     async def timed(self, name: str, holds: Callable[[], Awaitable[bool]], since: float) -> None:
         """Note the seconds from `since` until it holds."""

@@ -27,7 +27,10 @@ GATED = {
 
 def condition(pod: Pod, type_: str) -> PodCondition | None:
     """The pod's condition of that type."""
-    return next((c for c in pod.status.conditions if c.type == type_), None)
+    for found in pod.status.conditions:  # no generator: asked of every pod in every pass
+        if found.type == type_:
+            return found
+    return None
 
 
 def is_ready(pod: Pod) -> bool:

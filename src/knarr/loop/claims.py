@@ -37,7 +37,10 @@ class Claim(Enum):
 
 def controller_of(obj: Any) -> OwnerReference | None:
     """The reference to the owner that manages the object."""
-    return next((owner for owner in obj.metadata.ownerReferences if owner.controller), None)
+    for owner in obj.metadata.ownerReferences:  # no generator: asked of every pod in every pass
+        if owner.controller:
+            return owner  # type: ignore[no-any-return]  # obj is of any kind
+    return None
 
 
 def claim_on(owner: Any, obj: Any, matches: bool) -> Claim:

@@ -1,5 +1,8 @@
 """Records events without ever keeping a caller waiting or failing it: they go through a bounded queue to one writer.
 
+The writer rests between two events, the longer the busier the server is: a burst of events tells what happened, and
+does not hold up what still is to happen.
+
 `Recorder.run` must run somewhere for events to be written. Components that share a process share the queue.
 """
 
@@ -20,7 +23,8 @@ from knarr.loop.steps import reference
 from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
 
-QUEUE_LENGTH = 1000  #: events that wait to be written; the next is dropped
+QUEUE_LENGTH = 10_000  #: events that wait to be written; the next is dropped
+REST, LONGEST_REST = 2.0, 0.02  #: times what an event took to write, and seconds at most, until the next is written
 TRIES, TRY_SECONDS = 12, 10.0  #: how often and at what distance an unreachable server is tried, as client-go
 
 log = logging.getLogger("knarr.loop")
@@ -58,16 +62,21 @@ class Writer:
                 log.warning("too many events, dropped: %s and those that follow", occurrence)
 
     async def run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             if self._dropped and self._queue.empty():
                 log.warning("events were dropped: %d", self._dropped)
                 self._dropped = 0
-            occurrence = await self._queue.get()
+            occurrence, rest = await self._queue.get(), 0.0
             self._stamp = max(self._stamp + 1, int(occurrence.when.timestamp() * 1e9))
             counted = self._correlator.count(event_of(occurrence, self._stamp), occurrence.when.timestamp())
             if counted is not None:
+                began = loop.time()
                 await self._deliver(counted)
+                rest = min(REST * (loop.time() - began), LONGEST_REST)
             self._queue.task_done()
+            if rest:  # not so on virtual time, where a write takes none
+                await asyncio.sleep(rest)
 
     async def flush(self) -> None:
         """Return when everything recorded so far was written or given up."""

@@ -146,11 +146,13 @@ def status(
     """The owner's status, counted from one snapshot; `failure` is what kept a pod from coming or going."""
     template = (owner.spec.template or PodTemplateSpec()).metadata.labels.items()
     ready = [pod for pod in pods if is_ready(pod)]
+    seconds = owner.spec.minReadySeconds or 0
+    available = [pod for pod in ready if is_available(pod, seconds, now)] if seconds else ready
     counts: dict[str, Any] = {
         "replicas": len(pods),
         "fullyLabeledReplicas": sum(template <= pod.metadata.labels.items() for pod in pods) or None,
         "readyReplicas": len(ready) or None,
-        "availableReplicas": sum(is_available(pod, owner.spec.minReadySeconds or 0, now) for pod in ready) or None,
+        "availableReplicas": len(available) or None,
         "observedGeneration": owner.metadata.generation,
         "conditions": conditions(kind, owner, len(pods), failure, now),
     }
@@ -181,5 +183,7 @@ async def write_status(context: Context, owner: Any, new: Type) -> None:
 
 def next_availability(owner: Any, pods: Iterable[Pod], now: datetime) -> datetime | None:
     """When the next ready pod becomes available, if minReadySeconds make one wait."""
-    waits = (available_in(pod, owner.spec.minReadySeconds or 0, now) for pod in pods)
+    if not owner.spec.minReadySeconds:
+        return None
+    waits = (available_in(pod, owner.spec.minReadySeconds, now) for pod in pods)
     return min((now + wait for wait in waits if wait), default=None)
