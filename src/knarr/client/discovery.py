@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+import msgspec
 
 from knarr.client import codec
 from knarr.client.api import Api
@@ -30,10 +33,77 @@ class Discovered:
         return [found for found in self.preferred if set(verbs) <= set(found.verbs)]
 
 
+#: both forms of discovery, the one that tells everything at once first
+FORMS = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+
+
+class _Kind(msgspec.Struct):
+    kind: str = ""
+
+
+class _Resource(msgspec.Struct):
+    resource: str
+    responseKind: _Kind = msgspec.field(default_factory=_Kind)
+    scope: str = ""
+    verbs: list[str] = []
+
+
+class _Version(msgspec.Struct):
+    version: str
+    resources: list[_Resource] = []
+    freshness: str = ""
+
+
+class _Name(msgspec.Struct):
+    name: str = ""
+
+
+class _Group(msgspec.Struct):
+    metadata: _Name = msgspec.field(default_factory=_Name)
+    versions: list[_Version] = []
+
+
+class _Groups(msgspec.Struct):
+    items: list[_Group] = []
+
+
 async def discover(api: Api) -> Discovered:
     """Ask the server. What a broken group version has is missing from the answer, and named in `failed`."""
-    core = codec.decode(APIVersions, (await api.raw("GET", "/api")).body)
-    groups = codec.decode(APIGroupList, (await api.raw("GET", "/apis")).body)
+    answers = [await api.raw("GET", path, headers={"accept": FORMS}) for path in ("/api", "/apis")]
+    if all("APIGroupDiscoveryList" in answer.headers.get("content-type", "") for answer in answers):
+        return _at_once(*(answer.body for answer in answers))
+    return await _one_by_one(api, *(answer.body for answer in answers))
+
+
+@lru_cache(4)  # asked again and again, it seldom changes
+def _at_once(*bodies: bytes) -> Discovered:
+    """What aggregated discovery tells; of each group the preferred version comes first."""
+    resources: list[Resource[Partial]] = []
+    failed: dict[str, str] = {}
+    for group in (group for body in bodies for group in msgspec.json.decode(body, type=_Groups).items):
+        name = group.metadata.name
+        for version in group.versions:
+            if version.freshness == "Stale":
+                failed[f"{name}/{version.version}"] = "the server could not ask it: its discovery is stale"
+                continue
+            resources += [
+                Resource(
+                    Partial,
+                    name,
+                    version.version,
+                    one.resource,
+                    one.responseKind.kind,
+                    one.scope == "Namespaced",
+                    tuple(one.verbs),
+                )
+                for one in version.resources
+            ]
+    return Discovered(resources, list(_preferred(resources)), failed)
+
+
+async def _one_by_one(api: Api, core_body: bytes, groups_body: bytes) -> Discovered:
+    """What a server tells that has no aggregated discovery."""
+    core, groups = codec.decode(APIVersions, core_body), codec.decode(APIGroupList, groups_body)
     versions = list(core.versions)
     for group in groups.groups:
         first = group.preferredVersion.groupVersion if group.preferredVersion else ""
