@@ -77,6 +77,7 @@ class Simulation:
                 await self._load().set_nodes(self._configs())
             elif number:
                 self._wanted.set()
+                await self._load().begun.wait()
             return before
 
     def _prepare(self) -> None:

@@ -89,7 +89,7 @@ def _delete(plan: NetworkPlan) -> None:
         for link in kernel.links():
             if link.startswith(f"{plan.bridge}n") or link in (plan.service_link, plan.bridge):
                 kernel.delete_link(link)
-        for network in (plan.pods, plan.services):
+        for network in (plan.pods, plan.services, plan.simulated_pods):
             kernel.delete_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
 
 

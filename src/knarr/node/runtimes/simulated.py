@@ -22,7 +22,13 @@ from knarr.node.runtimes.runtime import (
     RuntimeFailure,
     SandboxSpec,
 )
-from knarr.node.runtimes.simulated_streams import CannedReader, CannedSession, canned_http
+from knarr.node.runtimes.simulated_streams import (
+    CannedReader,
+    CannedSession,
+    canned_http,
+    refused,
+    unplayable,
+)
 from knarr.node.simulation.defaults import UNREADY, annotated_end, annotated_usage, there
 from knarr.node.simulation.life import Life
 from knarr.node.simulation.stages import NO_STAGES, Exit, Point, Stages, Subject
@@ -164,6 +170,8 @@ class SimulatedRuntime:
         self, uid: str, container: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
     ) -> CannedSession:
         self._running(uid, container)
+        if why := unplayable(command):
+            return refused(why, stdin=stdin, stdout=stdout, stderr=stderr and not tty)
         return self._session(
             uid, 1 if self._unready(uid, container) else 0, stdin=stdin, stdout=stdout, stderr=stderr and not tty
         )

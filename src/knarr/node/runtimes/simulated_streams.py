@@ -1,9 +1,20 @@
 """Streams with nothing behind them: what exec, attach and dial of the simulated runtime hand out."""
 
 import asyncio
+from collections.abc import Sequence
 
 #: HTTP/2 for a gRPC health check's SERVING: settings, headers with status 200, a message of one field
 HEALTHY = bytes.fromhex("0000000400000000000000010104000000018800000700000000000100000000020801")
+
+
+#: commands whose success would mean that files went in or came out: `kubectl cp` runs tar
+MOVING_FILES = frozenset({"tar", "rsync"})
+
+
+def unplayable(command: Sequence[str]) -> str:
+    """Why a command cannot be played, as its error output says; "" for one that can."""
+    name = command[0].rpartition("/")[2] if command else ""
+    return f"simulated: this pod has no files, {name} cannot run\n" if name in MOVING_FILES else ""
 
 
 class CannedReader:
@@ -44,6 +55,16 @@ class CannedSession:
 
     async def close(self) -> None:
         """There is no process."""
+
+
+def refused(why: str, *, stdin: bool, stdout: bool, stderr: bool) -> CannedSession:
+    """An exec that has failed: what it says goes to the output where there is no other."""
+    return CannedSession(
+        1,
+        stdin=stdin,
+        stdout=CannedReader(b"" if stderr else why.encode()) if stdout else None,
+        stderr=CannedReader(why.encode()) if stderr else None,
+    )
 
 
 class CannedTransport(asyncio.Transport):

@@ -44,6 +44,7 @@ class SimulatedNodes:
         self._recorder = Recorder(informers.api, "kubelet", writer=self._writer)
         self._kubelet: SharedKubeletApi | None = None
         self.machines: dict[str, Machine] = {}
+        self.begun = asyncio.Event()  #: the first nodes are registered
         self._addresses: dict[str, Machine] = {}
         self._port = 0
         self._group: asyncio.TaskGroup | None = None
@@ -67,7 +68,7 @@ class SimulatedNodes:
                     self._kubelet = SharedKubeletApi(some.config, self._at, self._of_pod)
                     self._port = await self._kubelet.start()
                 self._informers.of(Node).on_change(self._node_changed)
-                self._group.create_task(self._start_all(self.machines.values()), name="registration")
+                self._group.create_task(self._start_first(), name="registration")
                 await pods.wait_synced()
                 pods.on_change(self._pod_changed)
                 await Heartbeat(self.machines.values).run()
@@ -134,6 +135,10 @@ class SimulatedNodes:
         await self._start_all([self._add(config) for name, config in wanted.items() if name not in self.machines])
 
     # --------------------------------------------------------------- beginning
+
+    async def _start_first(self) -> None:
+        await self._start_all(self.machines.values())
+        self.begun.set()
 
     async def _start_all(self, machines: Iterable[Machine]) -> None:
         assert self._group is not None
