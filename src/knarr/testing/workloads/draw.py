@@ -37,8 +37,10 @@ def draw(seed: int, kinds: Sequence[str] = (), faults: Sequence[str] = tuple(FAU
         acts.append(at(rng, rng.choice(("cordon", "uncordon", "label")), node(rng)))
     acts = [act if act.verb != "label" else Act(act.when, act.verb, act.subject, (("value", "a"),)) for act in acts]
     if faults:
-        parts = sorted({part for kind in chosen for part in PARTS_OF[kind]}) + list(ALWAYS)
-        acts += [fault(rng, rng.choice(list(faults)), parts) for _ in range(rng.randint(1, 7))]
+        own = sorted({part for kind in chosen for part in PARTS_OF[kind]})
+        parts = [*own * 3, *ALWAYS]
+        times = [act.when for act in acts]
+        acts += [fault(rng, rng.choice(list(faults)), parts, times) for _ in range(rng.randint(1, 7))]
     return in_order(acts)
 
 
@@ -176,8 +178,10 @@ assert MADE.keys() == TYPES.keys()
 # Faults
 
 
-def fault(rng: random.Random, verb: str, parts: Sequence[str]) -> Act:
-    """One fault of somebody that matters to the workloads."""
+def fault(rng: random.Random, verb: str, parts: Sequence[str], times: Sequence[float]) -> Act:
+    """One fault of somebody that matters to the workloads, most often just before a user does something."""
+    near = max(0.0, round(rng.choice(times) - rng.choice((0.0, 0.01, 1.0)), 3))
+    when = near if rng.random() < 0.7 else moment(rng)
     part = node(rng) if rng.random() < 0.2 else rng.choice(parts)
     lasting = rng.choice((1, 5, 20, 60))
     given: dict[str, object] = {}
@@ -203,4 +207,4 @@ def fault(rng: random.Random, verb: str, parts: Sequence[str]) -> Act:
         case "kill":
             part = node(rng)
             given = {"for": rng.choice((5, 60, 400))}
-    return Act(moment(rng), verb, part, pairs(given))
+    return Act(when, verb, part, pairs(given))
