@@ -13,6 +13,7 @@ COMMANDS = {  # name -> what `knarr --help` says; the module has the same name
     "kubectl": "Run kubectl against a cluster: knarr kubectl -- get pods.",
     "demo": "Walk through a StatefulSet's promises on a fresh cluster, and check each.",
     "sim": "Live through random workloads and faults, and check what always holds.",
+    "controllers": "Run the controllers alone, against the API of any Kubernetes.",
     "image": "Build, load and list images.",
     "node": "Stop or start one node's agent.",
     "history": "Print every stored revision of an object.",

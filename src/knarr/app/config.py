@@ -33,6 +33,7 @@ class Cluster:
     runtime: str = "sandbox"
     simulated: int = 0  #: how many simulated nodes it has beside real ones
     simulation: Path | None = None  #: the file of stages of simulated pods and nodes
+    controllers: bool = True  #: whether the server runs them; else somebody else must
     store: str = "sqlite"
     port: int = 6443
     kubeconfig: Path | None = None

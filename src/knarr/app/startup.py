@@ -24,6 +24,17 @@ from knarr.meta import clock
 from knarr.server import pki
 
 PORT = 6443
+CHANGEABLE = (
+    "nodes",
+    "simulated",
+    "simulation",
+    "runtime",
+    "port",
+    "store",
+    "controllers",
+    "token_auth_file",
+    "kubeconfig",
+)  #: what a later `knarr up` may wish for anew
 SERVER_SECONDS = 30.0  #: how long the API server may take to answer
 NODE_SECONDS, NODE_SECONDS_EACH = 60.0, 0.03  #: how long all nodes may take to become Ready, and each of thousands
 
@@ -40,6 +51,7 @@ class Wishes:
     runtime: str | None = None
     port: int | None = None
     store: str | None = None
+    controllers: bool | None = None
     token_auth_file: Path | None = None
     kubeconfig: Path | None = None
     upstream_dns: tuple[str, ...] = ()
@@ -98,11 +110,7 @@ def decide(wishes: Wishes, known: Cluster | None) -> Cluster:
         runtime="sandbox" if os.geteuid() == 0 and sys.platform == "linux" else "simulated",
         port=PORT,
     )
-    asked = {
-        field: value
-        for field in ("nodes", "simulated", "simulation", "runtime", "port", "store", "token_auth_file", "kubeconfig")
-        if (value := getattr(wishes, field)) is not None
-    }
+    asked = {field: value for field in CHANGEABLE if (value := getattr(wishes, field)) is not None}
     if wishes.upstream_dns:
         asked["upstream_dns"] = wishes.upstream_dns
     if before is not None and asked.get("runtime", before.runtime) != before.runtime:

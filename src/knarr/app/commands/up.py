@@ -18,6 +18,9 @@ from knarr.app.config import RUNTIMES
 @click.option("--runtime", type=click.Choice(RUNTIMES), help="Default: sandbox as root on Linux, otherwise simulated.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The API's port on 127.0.0.1; 0 takes a free one.")
 @click.option("--store", type=click.Choice(["sqlite", "memory"]), help="Default: sqlite. memory forgets at a stop.")
+@click.option(
+    "--controllers/--no-controllers", default=None, help="Run them in the server. Default: yes, or as before."
+)
 @click.option("--token-auth-file", type=click.Path(path_type=Path), help="CSV of token,user,uid,groups.")
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="The kubeconfig to merge the context into.")
 @click.option("--upstream-dns", multiple=True, help="Resolver for names outside the cluster; default: the host's.")

@@ -1,0 +1,24 @@
+import pytest
+
+from knarr.app.commands.controllers import chosen
+from knarr.app.config import ConfigError
+from knarr.controllers import roster
+
+ALL = {controller.name for controller in roster.controllers("")}
+CASES = {
+    "*": ALL,
+    "*,-job,-cronjob": ALL - {"job", "cronjob"},
+    "deployment, replicaset": {"deployment", "replicaset"},
+    "deployment,-deployment": set(),
+}
+
+
+@pytest.mark.parametrize(("wanted", "names"), CASES.items(), ids=CASES)
+def test_chosen(wanted, names):
+    assert {controller.name for controller in chosen(wanted, roster.controllers(""))} == names
+
+
+@pytest.mark.parametrize("wanted", ["nobody", "*,-nobody", ""])
+def test_a_wrong_choice_says_what_there_is(wanted):
+    with pytest.raises(ConfigError, match="there are .*deployment"):
+        chosen(wanted, roster.controllers(""))
