@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from knarr.client.transport import TransportError
 from knarr.meta import clock
 from knarr.meta.errors import ApiError
-from knarr.node.registration import RENEW, REPORT
+from knarr.node.registration import LEASE_SECONDS, RENEW, REPORT
 from knarr.node.simulation.machine import Machine, SimulatedNode
 
 SLOTS = 20
@@ -28,10 +28,13 @@ def slots(machines: Iterable[Machine]) -> list[list[Machine]]:
 
 
 class Heartbeat:
-    """Keeps leases and statuses fresh, of whatever machines there are at each turn."""
+    """Keeps leases and statuses fresh, of whatever machines there are at each turn.
 
-    def __init__(self, machines: Callable[[], Iterable[Machine]]) -> None:
-        self._machines = machines
+    Until all have `begun`, a lease is renewed when half of it is over: those that are there let the others in.
+    """
+
+    def __init__(self, machines: Callable[[], Iterable[Machine]], begun: asyncio.Event) -> None:
+        self._machines, self._begun = machines, begun
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -46,7 +49,7 @@ class Heartbeat:
 
     async def _beat(self, agent: SimulatedNode) -> None:
         try:
-            if clock.unix() - agent.registration.renewed >= RENEW / 2:  # it has just begun
+            if clock.unix() - agent.registration.renewed >= (RENEW / 2 if self._begun.is_set() else LEASE_SECONDS / 2):
                 await agent.registration.renew()
             if agent.stale or agent.registration.due:
                 agent.stale = False

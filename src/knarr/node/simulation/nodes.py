@@ -8,6 +8,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from knarr.client.api import Api
 from knarr.client.informer import Informers
 from knarr.client.transport import Transport, TransportError
@@ -20,10 +22,11 @@ from knarr.node.config import NodeConfig
 from knarr.node.registration import LEASES
 from knarr.node.simulation.heartbeat import Heartbeat, scatter
 from knarr.node.simulation.kubelet_api import SharedKubeletApi
+from knarr.node.simulation.load import Loads
 from knarr.node.simulation.machine import Machine, SimulatedNode
 from knarr.node.simulation.stages import NO_STAGES, NodeStage, Stages, Subject
 
-TOGETHER = 64  #: nodes that register at the same time
+TOGETHER = 256  #: nodes that register at the same time
 ANNOUNCED = 100  #: nodes, the first ones, whose start is told by events: more would only push others out
 EVENTS = 100_000  #: that may wait to be written
 INDEX = "node"
@@ -40,6 +43,7 @@ class SimulatedNodes:
         self, configs: Iterable[NodeConfig], connect: Connect, informers: Informers, stages: Stages = NO_STAGES
     ) -> None:
         self._connect, self._informers, self._stages = connect, informers, stages
+        self._loads = Loads(informers)
         self._writer = Writer(informers.api, EVENTS)
         self._recorder = Recorder(informers.api, "kubelet", writer=self._writer)
         self._kubelet: SharedKubeletApi | None = None
@@ -71,7 +75,7 @@ class SimulatedNodes:
                 self._group.create_task(self._start_first(), name="registration")
                 await pods.wait_synced()
                 pods.on_change(self._pod_changed)
-                await Heartbeat(self.machines.values).run()
+                await Heartbeat(self.machines.values, self.begun).run()
         finally:
             for machine in self.machines.values():
                 if machine.timer is not None:
@@ -87,7 +91,9 @@ class SimulatedNodes:
         if machine.agent is not None or self._group is None:
             return False
         services = self._informers.of(Service)
-        agent = machine.agent = SimulatedNode(machine.config, machine.api, machine.runtime, machine.wire, services)
+        agent = machine.agent = SimulatedNode(
+            machine.config, machine.api, machine.runtime, machine.wire, services, self._loads
+        )
         agent.registration.port = self._port or machine.config.port
         agent.registration.said = machine.said
         agent.begin(self._group, self._recorder.named("kubelet", name))
@@ -102,6 +108,13 @@ class SimulatedNodes:
             return False
         await agent.leave()
         return True
+
+    async def summary(self, name: str) -> bytes | None:
+        """What a node and its pods use, as its agent tells it; None when it has none or cannot be reached."""
+        machine = self.machines.get(name)
+        if machine is None or machine.agent is None or machine.wire.cut:
+            return None
+        return msgspec.json.encode(await machine.agent.stats.summary())
 
     async def partition(self, name: str) -> bool:
         """Cut a node off from the API server; its pods go on. False when it is cut off already."""
