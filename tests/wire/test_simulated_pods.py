@@ -64,6 +64,18 @@ async def test_what_is_asked_is_answered(kubectl):
     assert answers == {name: answer for name, (_, answer) in COMMANDS.items()}
 
 
+COPIES = {"into it": ["/etc/hostname", "a:/tmp/x"], "out of it": ["a:/etc/hostname", "{}/x"]}
+
+
+async def test_files_are_not_copied(kubectl, tmp_path):
+    async with ready_pod(kubectl):
+        for name, arguments in COPIES.items():
+            code, said, complaint = await kubectl.run("cp", *(each.format(tmp_path) for each in arguments))
+            assert code == 1, name
+            assert "simulated: this pod has no files, tar cannot run" in said + complaint, name
+    assert not (tmp_path / "x").exists()
+
+
 async def test_a_forwarded_port_answers(kubectl):
     async with ready_pod(kubectl):
         forwarding = await asyncio.create_subprocess_exec(

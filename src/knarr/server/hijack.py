@@ -35,7 +35,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         while data := await reader.read(CHUNK):
             writer.write(data)
             await writer.drain()
-    except (ConnectionError, TimeoutError):
+    except OSError:  # of TLS, too, when it is cut short
         return  # one end is gone; what is left is to close the other
     finally:
         writer.close()

@@ -215,6 +215,29 @@ def test_a_budget_of_every_pod_does_not_become_one_of_none():
     assert views.converted(kind, old) == stored
 
 
+def test_the_zone_of_an_endpoint_stands_in_its_topology():
+    kind = kind_of("discovery.k8s.io/v1beta1", "EndpointSlice")
+    topology = {"topology.kubernetes.io/zone": "a", "kubernetes.io/hostname": "h"}
+    old = {"metadata": {"name": "x"}, "addressType": "IPv4", "endpoints": [{"addresses": ["1.2.3.4"]}]}
+    old["endpoints"][0]["topology"] = dict(topology)
+    assert schema.normalise(old, schema.type_name(kind.type)).unknown == []
+    stored = views.converted(kind, copy.deepcopy(old))
+    assert stored["endpoints"][0]["zone"] == "a"
+    assert stored["endpoints"][0]["deprecatedTopology"] == {"kubernetes.io/hostname": "h"}
+    assert schema.normalise(stored, "discovery_v1.EndpointSlice").unknown == []
+    assert views.shown(kind, stored)["endpoints"][0]["topology"] == topology
+
+
+def test_an_old_event_is_a_core_event():
+    kind = kind_of("events.k8s.io/v1beta1", "Event")
+    old = {"metadata": {"name": "x"}, "note": "hi", "regarding": {"kind": "Pod", "name": "p"}}
+    assert schema.normalise(old, schema.type_name(kind.type)).unknown == []
+    stored = views.converted(kind, copy.deepcopy(old))
+    assert (stored["apiVersion"], stored["message"], stored["involvedObject"]["name"]) == ("v1", "hi", "p")
+    shown = views.shown(kind, stored)
+    assert (shown["apiVersion"], shown["note"]) == ("events.k8s.io/v1beta1", "hi")
+
+
 names = st.text("abc", min_size=1, max_size=3)
 ports = st.one_of(st.integers(1, 65535), names)
 services = st.fixed_dictionaries({"serviceName": names, "servicePort": ports})

@@ -89,5 +89,5 @@ class Old:
             prepare_create=nothing,
             subresources={**kind.subresources, **dict(form.subresources)},
             propagation="orphan" if form.orphans else kind.propagation,
-            view=View(kind, form.inward, form.outward),
+            view=kind.view or View(kind, form.inward, form.outward),  # of a view, what that one is of
         )

@@ -102,6 +102,9 @@ SHAPES: dict[str, Shape] = {
     "extensions_v1beta1.DaemonSetSpec": selecting(
         "apps_v1.DaemonSetSpec", templateGeneration={"type": "int", "format": "int64", "number": 5}
     ),
+    "discovery_v1beta1.Endpoint": Shape(
+        "discovery_v1.Endpoint", {"topology": {"type": "{}str", "number": 5}}, without=("deprecatedTopology", "zone")
+    ),
     "policy_v1beta1.PodDisruptionBudgetSpec": selecting("policy_v1.PodDisruptionBudgetSpec"),  # merged, not replaced
     f"{INGRESS}.IngressSpec": Shape(
         "networking_v1.IngressSpec",
@@ -135,6 +138,8 @@ SHAPES: dict[str, Shape] = {
 }
 #: specs that are not their own version's
 SPECS = {"extensions_v1beta1.Ingress": f"{INGRESS}.IngressSpec"}
+#: parts of others than spec and status that are their own version's
+PARTS = {"discovery_v1beta1.EndpointSlice": ("endpoints", "[]discovery_v1beta1.Endpoint")}
 
 
 def added(types: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -146,6 +151,9 @@ def added(types: Mapping[str, Entry]) -> dict[str, Entry]:
         fields = {"spec": {**types[like]["fields"]["spec"], "type": spec}} if spec in SHAPES else {}
         if (status := f"{old.schema}Status") in SHAPES:
             fields["status"] = {**types[like]["fields"]["status"], "type": status}
+        if old.schema in PARTS:
+            key, type_ = PARTS[old.schema]
+            fields[key] = {**types[like]["fields"][key], "type": type_}
         entry = entry_of(old.schema, Shape(like, fields), types)
         entry["fields"]["apiVersion"] = {**entry["fields"]["apiVersion"], "enum": [old.api_version]}
         entry["gvk"] = [{"group": old.group, "kind": old.kind.kind, "version": old.version}]

@@ -17,6 +17,8 @@ from knarr.kinds import (
     csistoragecapacity,
     daemonset,
     deployment,
+    endpointslice,
+    event_view,
     horizontalpodautoscaler,
     ingress,
     ingressclass,
@@ -35,6 +37,7 @@ from knarr.kinds import (
 from knarr.kinds.kind import Kind
 from knarr.kinds.old import workloads
 from knarr.kinds.old.autoscaler import AUTOSCALER
+from knarr.kinds.old.endpointslice import SLICE
 from knarr.kinds.old.form import Old
 from knarr.kinds.old.ingress import INGRESS
 from knarr.kinds.old.poddisruptionbudget import BUDGET
@@ -60,6 +63,8 @@ OLD = (
     Old(horizontalpodautoscaler.KIND, "autoscaling", "v2beta1", 22, 25, AUTOSCALER),
     Old(cronjob.KIND, "batch", "v1beta1", 21, 25, workloads.ORPHANING),
     Old(lease.KIND, "coordination.k8s.io", "v1beta1", 19, 22),
+    Old(endpointslice.KIND, "discovery.k8s.io", "v1beta1", 21, 25, SLICE),
+    Old(event_view.KIND, "events.k8s.io", "v1beta1", 22, 25),
     Old(ingress.KIND, NETWORKING, "v1beta1", 19, 22, INGRESS),
     Old(ingressclass.KIND, NETWORKING, "v1beta1", 19, 22, instead="IngressClassList"),  # upstream names the list
     Old(runtimeclass.KIND, "node.k8s.io", "v1beta1", 22, 25),
