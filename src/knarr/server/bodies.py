@@ -1,6 +1,7 @@
 """Request bodies: their bytes as trees, refused in upstream's words when they are none."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -139,6 +140,7 @@ class _Eviction(msgspec.Struct):
 def eviction_options(request: Request) -> DeleteOptions:
     """How an Eviction wants its pod deleted."""
     tree, _ = read(request, "Eviction")
+    _check_options(tree, "Eviction", ())
     dry_run = bool(one(request.query, "dryRun"))
     try:
         options = msgspec.convert(tree, _Eviction).deleteOptions or _DeleteOptions()
@@ -164,10 +166,21 @@ def wish(options: _DeleteOptions) -> DeleteOptions:
 
 def _from_body(request: Request) -> _DeleteOptions:
     tree, _ = read(request, "DeleteOptions")
+    _check_options(tree, "DeleteOptions", META_KINDS)
     try:
         return msgspec.convert(tree, _DeleteOptions)
     except msgspec.ValidationError as error:
         raise BadRequest(f"unable to decode the delete options: {error}") from None
+
+
+def _check_options(tree: Tree, expected: str, known: Sequence[str]) -> None:
+    """Refuse what says that it is of another kind; which version of the expected one it says does not matter."""
+    kind, version = tree.get("kind") or expected, tree.get("apiVersion") or "v1"
+    if kind == expected or not isinstance(kind, str) or not isinstance(version, str):
+        return  # what has a wrong type is told of by the decoder
+    if kind in known:
+        raise BadRequest(f"decoded object cannot be converted to {expected}")
+    raise BadRequest(f'no kind "{kind}" is registered for version "{version}"')
 
 
 def _delete_errors(options: _DeleteOptions) -> list[FieldError]:

@@ -1,11 +1,13 @@
 """Bodies that are of another kind than their path says."""
 
+import json
+
 import pytest
 
 from knarr.client.transport import Request
 from knarr.kinds.table import BUILTIN
 from knarr.meta.errors import BadRequest
-from knarr.server.bodies import check_kind, delete_options
+from knarr.server.bodies import check_kind, delete_options, eviction_options
 
 POD = BUILTIN.by_resource("", "v1", "pods")
 SETS = BUILTIN.by_resource("apps", "v1", "statefulsets")
@@ -51,3 +53,37 @@ def test_delete_options_of_wrong_types_are_refused(period):
     body = f'{{"gracePeriodSeconds": {period}}}'.encode()
     with pytest.raises(BadRequest, match="unable to decode the delete options"):
         delete_options(Request("DELETE", "/", [], {"content-type": "application/json"}, body))
+
+
+NO_OPTIONS = {
+    "a pod": ({"apiVersion": "v1", "kind": "Pod"}, 'no kind "Pod" is registered for version "v1"'),
+    "a status": ({"apiVersion": "v1", "kind": "Status"}, "decoded object cannot be converted to DeleteOptions"),
+}
+
+
+def sent(tree):
+    return Request("DELETE", "/", [], {"content-type": "application/json"}, json.dumps(tree).encode())
+
+
+@pytest.mark.parametrize(("tree", "why"), NO_OPTIONS.values(), ids=NO_OPTIONS)
+def test_a_delete_with_a_body_of_another_kind_is_refused(tree, why):
+    with pytest.raises(BadRequest) as raised:
+        delete_options(sent(tree))
+    assert raised.value.message == why
+
+
+@pytest.mark.parametrize("version", ["v1", "meta.k8s.io/v1", "apps/v1", ""])
+def test_the_options_of_a_delete_may_be_of_any_version(version):
+    tree = {"apiVersion": version, "kind": "DeleteOptions", "gracePeriodSeconds": 3}
+    assert delete_options(sent(tree)).grace == 3
+
+
+@pytest.mark.parametrize("version", ["policy/v1", "policy/v1beta1", ""])
+def test_an_eviction_may_be_of_either_version(version):
+    tree = {"apiVersion": version, "kind": "Eviction", "deleteOptions": {"gracePeriodSeconds": 3}}
+    assert eviction_options(sent(tree)).grace == 3
+
+
+def test_an_eviction_of_another_kind_is_refused():
+    with pytest.raises(BadRequest, match='no kind "Pod" is registered for version "v1"'):
+        eviction_options(sent({"apiVersion": "v1", "kind": "Pod"}))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
@@ -467,3 +468,13 @@ async def test_a_policy_may_not_have(cluster, spec, why):
         await cluster.apply(policy(**spec))
     assert error.value.code == 422
     assert why in error.value.message
+
+
+async def test_the_example_of_the_documentation_refuses(cluster):
+    page = (Path(__file__).parents[3] / "docs/admission.md").read_text()
+    await cluster.apply(page.partition("```yaml\n")[2].partition("```")[0])
+    template = "{metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}"
+    spec = f"{{replicas: 9, selector: {{matchLabels: {{a: b}}}}, template: {template}}}"
+    with pytest.raises(ApiError) as error:
+        await cluster.apply(f"{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: x}}, spec: {spec}}}")
+    assert error.value.message.partition("is forbidden: ")[2] in page
