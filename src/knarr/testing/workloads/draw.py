@@ -34,7 +34,7 @@ def draw(seed: int, kinds: Sequence[str] = (), faults: Sequence[str] = tuple(FAU
     for number, kind in enumerate(chosen):
         acts += workload(rng, kind, f"{kind[0]}{number}")
     for _ in range(rng.choice((0, 0, 1, 2))):
-        acts.append(at(rng, rng.choice(("cordon", "uncordon", "label")), node(rng)))
+        acts.append(at(rng, rng.choice(("cordon", "uncordon", "label", "remove-node")), node(rng)))
     acts = [act if act.verb != "label" else Act(act.when, act.verb, act.subject, (("value", "a"),)) for act in acts]
     if faults:
         own = sorted({part for kind in chosen for part in PARTS_OF[kind]})

@@ -66,6 +66,7 @@ OPERATIONS: Mapping[str, Verb] = {
     "let-go": Verb("take the label off one of its pods", {"number": whole}, subjects="object"),
     "cordon": Verb("let no pods come to a node", {}, subjects="node"),
     "uncordon": Verb("let pods come again", {}, subjects="node"),
+    "remove-node": Verb("take a node out of the cluster, and its pods for dead", {}, subjects="node"),
     "label": Verb("label a node", {"value": word}, frozenset({"value"}), "node"),
 }
 
@@ -161,6 +162,11 @@ async def cordon(act: Act, api: Api, world: World) -> None:
     await api.patch(Node, act.subject, "", {"spec": {"unschedulable": act.verb == "cordon"}})
 
 
+async def remove_node(act: Act, api: Api, world: World) -> None:
+    world.forced |= {pod.metadata.uid for pod in world.all(Pod) if pod.spec.nodeName == act.subject}
+    await api.delete(Node, act.subject)
+
+
 async def label(act: Act, api: Api, world: World) -> None:
     await api.patch(Node, act.subject, "", {"metadata": {"labels": {"tier": act.get("value")}}})
 
@@ -179,5 +185,6 @@ DONE: Mapping[str, Operate] = {
     "let-go": let_go,
     "cordon": cordon,
     "uncordon": cordon,
+    "remove-node": remove_node,
     "label": label,
 }
