@@ -83,9 +83,9 @@ class Timer(asyncio.TimerHandle):
     _args: tuple[Any, ...]
     _context: Context
 
-    def __lt__(self, other: object) -> bool:
-        assert isinstance(other, Timer)
-        return self._when < other._when or (self._when == other._when and self.number < other.number)
+    def __lt__(self, other: "Timer") -> bool:  # type: ignore[override]  # a loop has no others
+        mine, theirs = self._when, other._when
+        return mine < theirs or (mine == theirs and self.number < other.number)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Timer":
         callback, arguments = copy.deepcopy((self._callback, self._args), memo)
