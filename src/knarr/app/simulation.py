@@ -46,6 +46,7 @@ class Simulation:
             from knarr.node.simulation.nodes import SimulatedNodes
 
             self._nodes = SimulatedNodes(self._configs(), self._connect, self._informers, self._stages)
+            self._handler.metrics_api.local = self._nodes.summary
         return self._nodes
 
     async def start(self, name: str) -> bool:

@@ -33,7 +33,7 @@ class Scales:
     async def get(self, api: Api, api_version: str, kind: str, namespace: str, name: str) -> Scaled:
         """The scale of an object. BadRequest: no group version; NotFound: no such kind, no such object, or no scale."""
         group = group_of(api_version)
-        where = await self._resource(api, MOVED.get(group, group), kind)
+        where = await self.resource(api, MOVED.get(group, group), kind)
         try:
             return Scaled(where, await api.get(where, name, namespace, subresource="scale"))
         except NotFound as error:
@@ -54,7 +54,8 @@ class Scales:
         }
         await api.raw("PUT", scaled.resource.path(meta.namespace, meta.name, "scale"), body=codec.encode(body))
 
-    async def _resource(self, api: Api, group: str, kind: str) -> Resource[Scale]:
+    async def resource(self, api: Api, group: str, kind: str) -> Resource[Scale]:
+        """Which resource a kind of a group is; NotFound when it is none."""
         if (known := self._known.get((group, kind))) is not None:
             return known
         for version in await _versions(api, group):

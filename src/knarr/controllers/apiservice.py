@@ -39,6 +39,7 @@ GROUPS = {
     "flowcontrol.apiserver.k8s.io": 16100,
     "resource.k8s.io": 15900,
     "storagemigration.k8s.io": 15800,
+    "metrics.k8s.io": 100,
 }
 OTHER_GROUP, STABLE, UNSTABLE = 15000, 15, 9
 VERSIONS = {
@@ -46,6 +47,7 @@ VERSIONS = {
     ("autoscaling", "v2"): 30,
     ("flowcontrol.apiserver.k8s.io", "v1"): 21,
     ("events.k8s.io", "v1"): 5,
+    ("metrics.k8s.io", "v1beta1"): 100,
 }
 OWN_GROUP = "apiregistration.k8s.io"  #: what serves the entries has none
 

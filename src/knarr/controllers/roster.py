@@ -13,6 +13,7 @@ from knarr.controllers import (
     endpoint_slice,
     endpoints,
     garbage_collector,
+    horizontalpodautoscaler,
     job,
     job_orphans,
     local_path,
@@ -30,6 +31,7 @@ from knarr.controllers import (
     ttl_after_finished,
     volume_protection,
 )
+from knarr.kinds import podmetrics
 from knarr.kinds.table import BUILTIN
 from knarr.loop.runner import Controller
 
@@ -57,10 +59,11 @@ def controllers(authority: str) -> Sequence[Controller]:
         namespace.CONTROLLER,
         node_lifecycle.controller(),
         taint_eviction.controller(),
+        horizontalpodautoscaler.controller(),
         disruption.controller(),
         disruption_target.CONTROLLER,
         pod_gc.controller(),
         clusterrole_aggregation.CONTROLLER,
         resourcequota.controller(),
-        apiservice.controller((kind.group, kind.version) for kind in BUILTIN.all()),
+        apiservice.controller((kind.group, kind.version) for kind in (*BUILTIN.all(), *podmetrics.KINDS)),
     )

@@ -5,9 +5,8 @@ byte, so what a kubectl speaks is decided here: SPDY/3.1 (up to 1.29), WebSocket
 """
 
 import asyncio
-import json
 import ssl
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +17,6 @@ from knarr.node.config import NodeConfig
 from knarr.node.http_server import Answer, HttpServer, Request
 from knarr.node.pod import everyone, newest
 from knarr.node.runtimes.runtime import ContainerState
-from knarr.node.runtimes.simulated import SimulatedRuntime
 from knarr.node.spec import log_path
 from knarr.node.streaming import Streaming
 
@@ -87,7 +85,7 @@ class KubeletApi:
             tree = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
             return Answer(body=msgspec.json.encode(tree), type="application/json")
         if request.path == "/stats/summary":
-            return self._summary()
+            return Answer(body=msgspec.json.encode(await self._agent.stats.summary()), type="application/json")
         if first == "containerLogs" and len(rest) == 3:
             return self._logs(request, *rest)
         if first in ("exec", "attach", "run") and len(rest) in (3, 4):
@@ -157,39 +155,6 @@ class KubeletApi:
         pulls = reason in ("ErrImagePull", "ImagePullBackOff")
         detail = "waiting to start: trying and failing to pull image" if pulls else f"waiting to start: {reason}"
         raise Refused(400, f'container "{container}" in pod "{name}" is {detail}')
-
-    def _summary(self) -> Answer:
-        """The little that is known without measuring."""
-        pods = [
-            {
-                "podRef": {"name": each.name, "namespace": each.namespace, "uid": each.uid},
-                "startTime": stamp(each.created),
-                "containers": [
-                    {"name": state.name, "startTime": stamp(state.started), **self._usage(state)}
-                    for state in newest(each).values()
-                    if state.state == "running"
-                ],
-            }
-            for each in self._agent.sandboxes.values()
-        ]
-        tree = {"node": {"nodeName": self._agent.config.name}, "pods": pods}
-        return Answer(body=json.dumps(tree).encode(), type="application/json")
-
-    def _usage(self, state: ContainerState) -> dict[str, object]:
-        """What a simulated container uses, when anything says."""
-        runtime = self._agent.runtime
-        point = runtime.uses(state.id) if isinstance(runtime, SimulatedRuntime) else None
-        if point is None:
-            return {}
-        time, memory = stamp(clock.unix()), round(point.memory)
-        return {
-            "cpu": {"time": time, "usageNanoCores": round(point.cpu * 1e9)},
-            "memory": {"time": time, "usageBytes": memory, "workingSetBytes": memory},
-        }
-
-
-def stamp(seconds: float) -> str:
-    return clock.timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def log_options(request: Request) -> logs.Options:

@@ -6,7 +6,7 @@ what becomes of its pods (`pod_changed`) and of what the runtime shows (`refresh
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from knarr.client.api import Api
@@ -19,7 +19,8 @@ from knarr.node import host, sysctls
 from knarr.node.config import NodeConfig
 from knarr.node.env import Sources, wanted
 from knarr.node.registration import Registration
-from knarr.node.runtimes.runtime import PodSandbox, Runtime
+from knarr.node.runtimes.runtime import PodSandbox, Runtime, Used
+from knarr.node.stats import Stats
 from knarr.node.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class PodWorkers:
         self.registration = registration
         self.sandboxes: dict[str, PodSandbox] = {}
         self.workers: dict[str, Worker] = {}
+        self.stats = Stats(self)
         self.caught_up = asyncio.Event()  #: every pod bound to the node is known
         self.recorder: Recorder
         self._group: Group
@@ -106,6 +108,10 @@ class PodWorkers:
         self.sandboxes.update(seen)
         for uid in changed & self.workers.keys():
             self.workers[uid].wake()
+
+    async def used(self) -> Mapping[str, Used]:
+        """What the running containers use, by their ids."""
+        return await self.runtime.usage()
 
     # ------------------------------------------------------- for the workers
 

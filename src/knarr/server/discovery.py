@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from knarr.kinds import podmetrics
 from knarr.kinds.kind import Kind
 from knarr.kinds.old.scale import OWN as OWN_SCALES
 from knarr.kinds.table import KindTable
@@ -78,6 +79,7 @@ def resources(table: KindTable) -> list[Resource]:
     """Everything that is served, in the order of group, version and name."""
     found = [_resource(kind) for kind in table.all()]
     found.append(replace(_resource(component_statuses.KIND), stored=False))
+    found += [replace(_resource(kind), stored=False) for kind in podmetrics.KINDS]
     found += [
         Resource(v.group, v.version, v.plural, v.singular, v.namespaced, v.kind, ("create",), stored=False)
         for v in VIRTUAL

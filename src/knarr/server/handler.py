@@ -19,6 +19,7 @@ from knarr.server.discovery import Discovery, wants_aggregated
 from knarr.server.health import Check
 from knarr.server.history import PREFIX, Histories
 from knarr.server.metrics import Metrics
+from knarr.server.metrics_api import MetricsApi
 from knarr.server.negotiation import Form
 from knarr.server.openapi.documents import OpenApi
 from knarr.server.paths import Target
@@ -48,6 +49,11 @@ class Handler:
         self._discovery, self._openapi, self._checks = discovery, openapi, tuple(checks)
         self._address, self._histories = address, histories
         self._metrics = Metrics()
+
+    @property
+    def metrics_api(self) -> MetricsApi:
+        """What answers for metrics.k8s.io."""
+        return self._routes.metrics
 
     async def handle(self, request: Request) -> Response:
         """Answer a request. `request.user` is set when the transport made sure of the caller."""

@@ -75,16 +75,16 @@ class Resources:
     async def get(self, call: Call, kind: Kind) -> Response:
         target = call.target
         if kind is component_statuses.KIND:
-            return await self._show(call, kind, 200, component_statuses.entry(target.name))
+            return await self.show(call, kind, 200, component_statuses.entry(target.name))
         if target.subresource == "scale":
             scale = await self._registry.get_scale(stored(kind), target.namespace, target.name)
-            return await self._show(call, form_of(SCALE, kind), 200, scale)
-        return await self._show(call, kind, 200, await self._registry.get(stored(kind), target.namespace, target.name))
+            return await self.show(call, form_of(SCALE, kind), 200, scale)
+        return await self.show(call, kind, 200, await self._registry.get(stored(kind), target.namespace, target.name))
 
     async def list_all(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options(call.request.query)
         if kind is component_statuses.KIND:
-            return await self._page(call, kind, Page(kind, component_statuses.entries(), self._registry.revision))
+            return await self.page(call, kind, Page(kind, component_statuses.entries(), self._registry.revision))
         page = await self._registry.list(
             stored(kind),
             call.target.namespace if kind.namespaced else "",
@@ -97,9 +97,9 @@ class Resources:
         )
         if page.long and not call.form.shape and kind.view is None:
             return call.answer(200, await asyncio.to_thread(lambda: page.raw))
-        return await self._page(call, kind, page)
+        return await self.page(call, kind, page)
 
-    async def _page(self, call: Call, kind: Kind, page: Page) -> Response:
+    async def page(self, call: Call, kind: Kind, page: Page) -> Response:
         form = call.form
         if by_webhook(kind) and not form.shape.startswith("Partial"):
             page.entries = await self._conversions.seen(kind, page.entries)
@@ -144,7 +144,7 @@ class Resources:
         entry = await self._registry.create(
             stored(kind), call.target.namespace if kind.namespaced else "", tree, options
         )
-        return await self._show(call, kind, 201, entry, options.warnings)
+        return await self.show(call, kind, 201, entry, options.warnings)
 
     async def roll_back(self, call: Call, kind: Kind) -> Response:
         """The `/rollback` of an old Deployment."""
@@ -166,12 +166,12 @@ class Resources:
             tree = views.inward(body_kind, tree, options)
             options.form = kind if kind.view else None
             scale = await self._registry.update_scale(stored(kind), target.namespace, target.name, tree, options)
-            return await self._show(call, body_kind, 200, scale, options.warnings)
+            return await self.show(call, body_kind, 200, scale, options.warnings)
         tree = views.inward(kind, tree, options)
         entry = await self._registry.update(
             stored(kind), target.namespace, target.name, tree, options, subresource=target.subresource
         )
-        return await self._show(call, kind, 200, entry, options.warnings)
+        return await self.show(call, kind, 200, entry, options.warnings)
 
     async def patch(self, call: Call, kind: Kind) -> Response:
         target = call.target
@@ -187,11 +187,11 @@ class Resources:
         namespace = target.namespace if kind.namespaced else ""
         if target.subresource == "scale":
             scale = await self._registry.patch_scale(stored(kind), namespace, target.name, how, body, options)
-            return await self._show(call, form_of(SCALE, kind), 200, scale, options.warnings)
+            return await self.show(call, form_of(SCALE, kind), 200, scale, options.warnings)
         entry = await self._registry.patch(
             kind, namespace, target.name, how, body, options, subresource=target.subresource
         )
-        return await self._show(call, kind, 200, entry, options.warnings)
+        return await self.show(call, kind, 200, entry, options.warnings)
 
     async def apply(self, call: Call, kind: Kind) -> Response:
         """Server-side apply: a configuration in YAML or JSON, on an object that need not exist."""
@@ -209,7 +209,7 @@ class Resources:
             force=asked.force,
             subresource=target.subresource,
         )
-        return await self._show(call, kind, 201 if made else 200, entry, options.warnings)
+        return await self.show(call, kind, 201 if made else 200, entry, options.warnings)
 
     async def delete(self, call: Call, kind: Kind) -> Response:
         target = call.target
@@ -223,7 +223,7 @@ class Resources:
             options.warnings.append(ORPHANS)
         if not deleted.shown:
             return call.answer(200, deleted.status(), options.warnings)
-        return await self._show(call, kind, 200, deleted.entry, options.warnings)
+        return await self.show(call, kind, 200, deleted.entry, options.warnings)
 
     async def delete_collection(self, call: Call, kind: Kind) -> Response:
         options = queries.list_options([q for q in call.request.query if q[0] != "dryRun"])
@@ -239,7 +239,7 @@ class Resources:
             fields=views.fields(kind, options.fields),
             limit=options.limit,
         )
-        return await self._page(call, kind, page)
+        return await self.page(call, kind, page)
 
     async def ask(self, call: Call, kind: Kind, verb: str, tree: Tree, *, dry_run: bool = False) -> None:
         """Let webhooks and policies change the `tree` of a request that is no write of the kind, or refuse it."""
@@ -288,7 +288,7 @@ class Resources:
             approve=judge,
         )
 
-    async def _show(
+    async def show(
         self, call: Call, kind: Kind, code: int, entry: Entry, warnings: list[str] | None = None
     ) -> Response:
         form = call.form

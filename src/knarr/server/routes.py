@@ -5,6 +5,7 @@ from typing import Any
 
 from knarr.client.transport import Response
 from knarr.kinds.kind import Kind
+from knarr.kinds.podmetrics import GROUP as METRICS
 from knarr.kinds.types.core_v1 import Node, Pod
 from knarr.meta.errors import NotFound
 from knarr.registry.core import Options
@@ -14,6 +15,7 @@ from knarr.server import bodies, component_statuses, eviction, status, token_req
 from knarr.server.admission.webhooks import BODIES
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
 from knarr.server.call import Call, warning
+from knarr.server.metrics_api import MetricsApi
 from knarr.server.paths import Target
 from knarr.server.pod_streams import PodStreams
 from knarr.server.protobuf import shapes
@@ -42,11 +44,12 @@ class Routes:
         state: RegistryState,
         streams: PodStreams,
         proxies: Proxies,
+        metrics: MetricsApi,
         tokens: ServiceAccountTokens | None,
     ) -> None:
         self._registry, self._resources, self._reviews = registry, resources, reviews
         self._state, self._streams, self._tokens = state, streams, tokens
-        self._proxies = proxies
+        self._proxies, self.metrics = proxies, metrics
         self._actions: dict[tuple[str, str, str], Callable[[Call], Awaitable[Response]]] = {
             ("pods", "binding", "create"): self._bind,
             ("pods", "eviction", "create"): self._evict,
@@ -57,11 +60,15 @@ class Routes:
         """Whether what a target names has a protobuf form."""
         if (target.group, target.version, target.resource) in REVIEWS:
             return True
+        if target.group == METRICS:
+            return False
         kind = self._registry.kinds.by_resource(target.group, target.version, target.resource)
         return kind is None or target.subresource == "scale" or shapes.serves(kind)
 
     async def answer(self, call: Call) -> Response:
         target = call.target
+        if target.group == METRICS:
+            return await self.metrics.answer(call)
         virtual = REVIEWS.get((target.group, target.version, target.resource))
         if virtual is not None:
             return await self._virtual(call, virtual)

@@ -25,6 +25,7 @@ from knarr.server.discovery import Discovery
 from knarr.server.handler import Handler
 from knarr.server.health import Check
 from knarr.server.history import Histories
+from knarr.server.metrics_api import MetricsApi
 from knarr.server.openapi.documents import OpenApi
 from knarr.server.pod_streams import PodStreams
 from knarr.server.proxies import Proxies
@@ -71,7 +72,8 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
         plugins, validating=(NoEscalation(authorizer, rbac), CertificateSigners(authorizer), *plugins.validating)
     )
     resources = Resources(registry, plugins, state)
-    routes = Routes(registry, resources, reviews, state, streams, proxies, service_accounts)
+    metrics = MetricsApi(registry, resources, agents)
+    routes = Routes(registry, resources, reviews, state, streams, proxies, metrics, service_accounts)
     discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)
     histories = Histories(registry)
     return Handler(authenticator, authorizer, routes, discovery, openapi, histories, settings.checks, settings.address)

@@ -256,6 +256,7 @@ class Cluster:
             async with Informers(flaky) as informers, Informers(kubelets) as seen, asyncio.TaskGroup() as group:
                 self.context = Context(flaky, informers, Recorder(flaky, "knarr"))
                 self._nodes = SimulatedNodes([each.config for each in self.machines.values()], self._wire, seen)
+                self.handler.metrics_api.local = self._nodes.summary
                 tasks: list[asyncio.Task[None]] = []
                 try:
                     await self._begin(lambda name, work: tasks.append(group.create_task(work, name=name)))

@@ -153,6 +153,15 @@ class PodSandbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """What a running container uses: memory in bytes; CPU in seconds since its start, and now, in cores, if known."""
+
+    memory: float
+    cpu_seconds: float = 0.0
+    cpu: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """An image that is on this node. `id` is its digest ("sha256:...")."""
 
@@ -253,6 +262,9 @@ class Runtime(Protocol):
         self, uid: str, port: int, host: str = "127.0.0.1"
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to a TCP port from within the pod's network namespace. OSError when nobody listens."""
+
+    async def usage(self) -> Mapping[str, Used]:
+        """What the running containers use, by their ids; those of which nothing can be said are left out."""
 
     async def images(self) -> list[Image]:
         """Every image of this node."""

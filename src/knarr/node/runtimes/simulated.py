@@ -21,6 +21,7 @@ from knarr.node.runtimes.runtime import (
     PodSandbox,
     RuntimeFailure,
     SandboxSpec,
+    Used,
 )
 from knarr.node.runtimes.simulated_streams import (
     CannedReader,
@@ -33,6 +34,7 @@ from knarr.node.simulation.defaults import UNREADY, annotated_end, annotated_usa
 from knarr.node.simulation.life import Life
 from knarr.node.simulation.stages import NO_STAGES, Exit, Point, Stages, Subject
 
+IDLE = Point(0.0, 0.0, 0.0)  #: what a container uses of which nothing is said
 TEXT = "simulated: this pod has no process\n"
 
 
@@ -188,6 +190,10 @@ class SimulatedRuntime:
         if uid not in self._pods or self._pods[uid].state != "ready" or self._unready(uid):
             raise ConnectionRefusedError(f"dial tcp {host}:{port}: connect: connection refused")
         return canned_http(TEXT.encode())
+
+    async def usage(self) -> dict[str, Used]:
+        used = {id_: life.uses() or IDLE for id_, life in self._lives.items()}
+        return {id_: Used(point.memory, cpu=point.cpu) for id_, point in used.items()}
 
     async def images(self) -> list[Image]:
         names = sorted({each.image for pod in self._pods.values() for each in pod.containers})

@@ -18,8 +18,9 @@ from knarr.loop.events import Recorder
 from knarr.node.config import NodeConfig
 from knarr.node.pod_workers import PodWorkers
 from knarr.node.registration import Registration
-from knarr.node.runtimes.runtime import PodSandbox
+from knarr.node.runtimes.runtime import PodSandbox, Used
 from knarr.node.runtimes.simulated import SimulatedRuntime
+from knarr.node.simulation.load import Loads, spread
 from knarr.node.simulation.stages import NO_STAGES, Stages
 from knarr.node.volumes.folder import NoFolders
 
@@ -52,13 +53,19 @@ class SimulatedNode(PodWorkers):
     steps_logged = logging.DEBUG
 
     def __init__(
-        self, config: NodeConfig, api: Api, runtime: SimulatedRuntime, wire: Wire, services: Informer[Service]
+        self,
+        config: NodeConfig,
+        api: Api,
+        runtime: SimulatedRuntime,
+        wire: Wire,
+        services: Informer[Service],
+        loads: Loads,
     ) -> None:
         super().__init__(config, api, runtime, NoFolders(), Registration(api, config, runtime))
         self.services = services
         self.stale = False  #: somebody changed the node's object, or its images changed
         self.joining: asyncio.Task[None]  #: ends when the node is registered and knows its pods
-        self._wire = wire
+        self._wire, self._loads = wire, loads
         self._untold: deque[tuple[Pod, str, str, str, Container | None]] = deque(maxlen=UNTOLD)
 
     def begin(self, group: asyncio.TaskGroup, recorder: Recorder) -> None:
@@ -86,6 +93,20 @@ class SimulatedNode(PodWorkers):
 
     async def refresh(self) -> None:
         """The runtime tells each change at once: there is nothing to ask for."""
+
+    async def used(self) -> dict[str, Used]:
+        """What the runtime says, but for pods that share a load."""
+        found = dict(await self.runtime.usage())
+        await self._loads.follow()
+        for uid, worker in self.workers.items():
+            sandbox, load = self.sandboxes.get(uid), self._loads.of(worker.pod)
+            if sandbox is None or load is None:
+                continue
+            parts = spread(load, worker.pod.spec.containers)
+            for state in sandbox.containers:
+                if state.id in found and state.name in parts:
+                    found[state.id] = Used(found[state.id].memory, cpu=parts[state.name])
+        return found
 
     def tell(self, pod: Pod, type_: str, reason: str, message: str, container: Container | None) -> None:
         if self._wire.cut:

@@ -221,6 +221,33 @@ class ContainerStatusResponse(Struct, frozen=True):
     status: Annotated[ContainerStatus, 1] = ContainerStatus()
 
 
+# usage
+
+
+class ContainerAttributes(Struct, frozen=True):
+    id: Annotated[str, 1] = ""
+
+
+class CpuUsage(Struct, frozen=True):
+    timestamp: Annotated[int, 1] = 0
+    usage_core_nano_seconds: Annotated[Number | None, 2] = None
+
+
+class MemoryUsage(Struct, frozen=True):
+    timestamp: Annotated[int, 1] = 0
+    working_set_bytes: Annotated[Number | None, 2] = None
+
+
+class ContainerStats(Struct, frozen=True):
+    attributes: Annotated[ContainerAttributes, 1] = ContainerAttributes()
+    cpu: Annotated[CpuUsage | None, 2] = None
+    memory: Annotated[MemoryUsage | None, 3] = None
+
+
+class ListContainerStatsResponse(Struct, frozen=True):
+    stats: Annotated[list[ContainerStats], 1] = []
+
+
 # streams
 
 

@@ -28,6 +28,7 @@ from knarr.node.runtimes.runtime import (
     RuntimeFailure,
     SandboxSpec,
     Session,
+    Used,
 )
 from knarr.node.runtimes.sandbox.runtime import Network
 from knarr.node.runtimes.sandbox.streams import connect_in
@@ -257,6 +258,15 @@ class ContainerdRuntime:
         self, uid: str, port: int, host: str = "127.0.0.1"
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await connect_in(self._record(uid).network, port, host)
+
+    async def usage(self) -> dict[str, Used]:
+        listed = await self._client.ask("ListContainerStats", cri.Empty(), cri.ListContainerStatsResponse)
+        return {
+            each.attributes.id: Used(each.memory.working_set_bytes.value, each.cpu.usage_core_nano_seconds.value / 1e9)
+            for each in listed.stats
+            if each.cpu is not None and each.cpu.usage_core_nano_seconds is not None
+            if each.memory is not None and each.memory.working_set_bytes is not None
+        }
 
     # images
 

@@ -21,8 +21,9 @@ from knarr.node.runtimes.runtime import (
     RuntimeFailure,
     SandboxSpec,
     Session,
+    Used,
 )
-from knarr.node.runtimes.sandbox import container, directory, host, streams
+from knarr.node.runtimes.sandbox import container, directory, host, streams, usage
 from knarr.node.runtimes.sandbox.connection import START_FAILURE, Refused, launch
 from knarr.node.runtimes.sandbox.pod import Pod, record
 
@@ -223,6 +224,12 @@ class SandboxRuntime:
         self, uid: str, port: int, host: str = "127.0.0.1"
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await streams.connect(self._pod(uid), port, host)
+
+    async def usage(self) -> dict[str, Used]:
+        running = {
+            id_ for pod in self._pods.values() for id_, state in pod.states.items() if state["state"] == "running"
+        }
+        return await asyncio.to_thread(usage.usage, running) if running else {}
 
     # images
 
