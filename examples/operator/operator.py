@@ -12,7 +12,7 @@ def connect(**_):
 @kopf.on.create("example.com", "v1", "boats")
 @kopf.on.update("example.com", "v1", "boats", field="spec.oars")
 def crew(name, namespace, spec, **_):
-    rower = {"name": "rower", "image": "sandbox", "command": ["sleep", "infinity"]}
+    rower = {"name": "rower", "image": "rower", "imagePullPolicy": "Never", "command": ["sleep", "infinity"]}
     body = {
         "metadata": {"name": f"{name}-crew"},
         "spec": {

@@ -231,9 +231,9 @@ def trees(manifest: Manifest) -> Iterator[Tree]:
         return
     found = yaml.safe_load_all(manifest) if isinstance(manifest, str) else [_built(manifest)]
     for tree in found:
-        if tree and str(tree.get("kind", "")).endswith("List") and "items" in tree:
+        if isinstance(tree, dict) and "items" in tree and str(tree.get("kind", "")).endswith("List"):
             yield from tree["items"]
-        elif tree:
+        elif tree is not None:
             yield tree
 
 

@@ -1,0 +1,25 @@
+"""The examples that need real nodes, run as their reader would run them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.conftest import ROOT
+
+pytestmark = pytest.mark.e2e
+
+
+def test_an_operator_is_tested_on_sandbox_nodes(host):
+    example = "examples/operator/test_operator_on_sandbox_nodes_slow.py"
+    flags = ["-q", "-p", "no:cacheprovider", "-o", "knarr_up=--upstream-dns 127.0.0.1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *flags, example],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
