@@ -302,3 +302,17 @@ def test_nodes_go_through_their_stages():
         assert here.nodes.machines["n-2"].agent is None
 
     story(main, text=STAGES)
+
+
+def test_a_pod_has_one_status_written_until_it_is_ready():
+    async def main(here):
+        async def runs():
+            return is_ready(await here.lone())
+
+        await here.cluster.apply(LONE % ("Always", "web:1"))
+        watch = here.cluster.api.watch(Pod, "default", resource_version=(await here.lone()).metadata.resourceVersion)
+        await here.until(runs)
+        assert (await anext(watch)).object.status.phase == "Running"
+        await watch.aclose()
+
+    story(main)
