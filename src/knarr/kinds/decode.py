@@ -7,7 +7,7 @@ this.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
@@ -141,24 +141,54 @@ def duplicates(body: bytes, value: Any) -> list[str]:
     """
     if b"\\u0022" not in body and msgspec.json.encode(value).count(b'"') == body.count(b'"'):
         return []
-    seen: dict[str, None] = {}
-    _paths(json.loads(body, object_pairs_hook=_Pairs, parse_int=str), "", seen)
-    return [f'duplicate field "{path}"' for path in seen]
+    found = _Fields()
+    found.walk(json.loads(body, object_pairs_hook=_Pairs, parse_int=str), "")
+    return [Duplicate(f'duplicate field "{path}"', found.places) for path in found.twice]
+
+
+class Duplicate(str):
+    """A complaint of a key given twice, with the places of all complaints that the text could give rise to."""
+
+    __slots__ = ("places",)
+
+    def __new__(cls, text: str, places: Mapping[str, int]) -> "Duplicate":
+        return super().__new__(cls, text)
+
+    def __init__(self, text: str, places: Mapping[str, int]) -> None:
+        self.places = places
+
+
+def complaints(twice: Sequence[str], unknown: Iterable[str]) -> list[str]:
+    """All complaints of a body, in its order as far as that is known, at most MOST_COMPLAINTS."""
+    found = [*twice, *(f'unknown field "{path}"' for path in unknown)]
+    if twice and isinstance(twice[0], Duplicate):
+        places = twice[0].places
+        found.sort(key=lambda text: places.get(text, len(places)))
+    return found[:MOST_COMPLAINTS]
 
 
 class _Pairs(list[tuple[str, Any]]):
     """An object's members as written."""
 
 
-def _paths(value: Any, path: str, seen: dict[str, None]) -> None:
-    if isinstance(value, _Pairs):
-        keys: set[str] = set()
-        for key, item in value:
-            at = f"{path}.{key}" if path else key
-            if key in keys and len(seen) < MOST_COMPLAINTS:
-                seen[at] = None
-            keys.add(key)
-            _paths(item, at, seen)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _paths(item, f"{path}[{index}]", seen)
+class _Fields:
+    """The fields of a text in its order: which are there twice, and the places of what could be said of each."""
+
+    def __init__(self) -> None:
+        self.twice: dict[str, None] = {}
+        self.places: dict[str, int] = {}
+
+    def walk(self, value: Any, path: str) -> None:
+        if isinstance(value, _Pairs):
+            keys: set[str] = set()
+            for key, item in value:
+                at = f"{path}.{key}" if path else key
+                self.places.setdefault(f'unknown field "{at}"', len(self.places))
+                if key in keys and len(self.twice) < MOST_COMPLAINTS:
+                    self.twice[at] = None
+                    self.places.setdefault(f'duplicate field "{at}"', len(self.places))
+                keys.add(key)
+                self.walk(item, at)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                self.walk(item, f"{path}[{index}]")

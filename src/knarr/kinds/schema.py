@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from knarr.kinds.decode import MOST_COMPLAINTS, go_name
+from knarr.kinds.decode import complaints, go_name
 from knarr.kinds.kind import Tree
 from knarr.kinds.scalars import SCALARS, Mismatch, integer
 from knarr.kinds.wire_shape import GO_NAMES, POINTER_STRUCTS, always_there, drops_zero
@@ -32,6 +32,9 @@ class Findings:
     """What `normalise` took out: the paths of unknown fields in the order they came."""
 
     unknown: list[str] = field(default_factory=list)
+
+
+STRICT = "strict decoding error: "  #: how the detail of a strict refusal begins
 
 
 class Undecodable(BadRequest):
@@ -54,8 +57,7 @@ def normalise(tree: Tree, type: str) -> Findings:  # noqa: A002 (the interface's
 
 def strict(tree: Tree, type: str, unknown: Iterable[str], duplicates: Iterable[str] = ()) -> Undecodable:  # noqa: A002
     """The refusal of strict field validation; `duplicates` are decoding's complaints of keys given twice."""
-    found = [*duplicates, *(f'unknown field "{path}"' for path in unknown)]
-    return undecodable(tree, type, "strict decoding error: " + ", ".join(found[:MOST_COMPLAINTS]))
+    return undecodable(tree, type, STRICT + ", ".join(complaints(list(duplicates), unknown)))
 
 
 def undecodable(tree: Tree, type: str, detail: str) -> Undecodable:  # noqa: A002

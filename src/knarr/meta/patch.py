@@ -100,7 +100,7 @@ def strategic_merge(target: Tree, patch: Tree, schema: PatchSchema | None) -> Tr
         case "merge":
             patch = {k: v for k, v in patch.items() if k != DIRECTIVE}
         case other:
-            raise BadRequest(f"unknown patch type found: {_go(other)}")
+            raise BadRequest(f"unknown patch type found: {shown(other)}")
     merged = _retained(target, patch)
     for key, value in patch.items():
         if key == RETAIN or key.startswith((DELETE_FROM, ORDER)):
@@ -128,7 +128,7 @@ def _retained(target: Tree, patch: Tree) -> Tree:
     if keep is None:
         return dict(target)
     if not isinstance(keep, list):
-        raise BadRequest(f"$retainKeys must be a list of strings: {_go(keep)}")
+        raise BadRequest(f"$retainKeys must be a list of strings: {shown(keep)}")
     directives = (DELETE_FROM, ORDER)
     if any(key not in keep for key in patch if key != RETAIN and not key.startswith(directives)):
         raise BadRequest("the list of keys to retain does not contain all the keys of the patch")
@@ -174,7 +174,7 @@ def _merge_objects(old: list[Any], new: list[Any], field: PatchField) -> list[An
             before = [existing for existing in before if _identity(existing, key) != identity]
             continue
         if directive not in (None, "merge", "replace"):
-            raise BadRequest(f"unknown patch type found: {_go(directive)}")
+            raise BadRequest(f"unknown patch type found: {shown(directive)}")
         if at:
             kept = {} if directive == "replace" else merged[at[0]]
             merged[at[0]] = strategic_merge(kept, {k: v for k, v in item.items() if k != DIRECTIVE}, field.schema)
@@ -191,9 +191,9 @@ def _is_directive(item: Any, name: str, key: str) -> bool:
 
 def _identity(item: Any, key: str) -> Any:
     if not isinstance(item, dict):
-        raise BadRequest(f"expected a list of objects with {key}, found {_go(item)}")
+        raise BadRequest(f"expected a list of objects with {key}, found {shown(item)}")
     if key not in item:
-        raise BadRequest(f"map: {_go(item)} does not contain declared merge key: {key}")
+        raise BadRequest(f"map: {shown(item)} does not contain declared merge key: {key}")
     return item[key]
 
 
@@ -216,13 +216,13 @@ def _mark(item: Any, key: str) -> Any:
     return value if isinstance(value, (str, int, float, bool)) else repr(value)
 
 
-def _go(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as Go's %v prints it."""
     match value:
         case dict():
-            return "map[" + " ".join(f"{k}:{_go(value[k])}" for k in sorted(value)) + "]"
+            return "map[" + " ".join(f"{k}:{shown(value[k])}" for k in sorted(value)) + "]"
         case list():
-            return "[" + " ".join(map(_go, value)) + "]"
+            return "[" + " ".join(map(shown, value)) + "]"
         case None:
             return "<nil>"
         case bool():

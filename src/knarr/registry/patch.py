@@ -6,9 +6,10 @@ import msgspec
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.patch_schema import patch_schema
-from knarr.kinds.schema import type_name
+from knarr.kinds.schema import STRICT, Undecodable, type_name
 from knarr.meta.errors import UnsupportedMediaType
-from knarr.meta.patch import json_patch, merge_patch, strategic_merge
+from knarr.meta.field import invalid, wrong
+from knarr.meta.patch import json_patch, merge_patch, shown, strategic_merge
 from knarr.registry import pipeline, views
 from knarr.registry.core import Core, Options
 from knarr.registry.entry import Entry
@@ -39,8 +40,14 @@ async def patch(
 
     async def change(old: Tree) -> Tree:
         new = patched(kind, views.shown(kind, old), form, msgspec.json.decode(saved))
-        new = views.inward(kind, new, options)
-        pipeline.read(target, new, options)
+        try:
+            new = views.inward(kind, new, options)
+            pipeline.read(target, new, options)
+        except Undecodable as error:
+            if not error.detail.startswith(STRICT):
+                raise
+            text = shown(body) if form == "strategic" else saved.decode()
+            raise invalid("", "", "", [wrong("patch", text, error.detail)]) from None
         if new["metadata"].get("resourceVersion") == old["metadata"]["resourceVersion"]:
             del new["metadata"]["resourceVersion"]  # the patch did not ask for another one
         return new

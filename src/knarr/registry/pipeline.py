@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from knarr.kinds import metadata as metadata_rules
-from knarr.kinds.decode import MOST_COMPLAINTS
+from knarr.kinds.decode import MOST_COMPLAINTS, complaints
 from knarr.kinds.decode import warnings as decoding_warnings
 from knarr.kinds.kind import Kind, Tree, no_rules
 from knarr.kinds.schema import normalise, strict, type_name
@@ -30,8 +30,8 @@ def read(kind: Kind, tree: Tree, options: Options) -> None:
     if options.field_validation == "Strict" and (findings.unknown or options.duplicates):
         raise strict(tree, schema, findings.unknown, options.duplicates)
     if options.field_validation != "Ignore":
-        unknown = [f'unknown field "{path}"' for path in findings.unknown]
-        options.warnings += [*decoding_warnings(options.duplicates), *unknown][:MOST_COMPLAINTS]
+        told = decoding_warnings(complaints(options.duplicates, findings.unknown))
+        options.warnings += list(told)[:MOST_COMPLAINTS]
     tree["apiVersion"], tree["kind"] = kind.api_version, kind.kind
     tree.setdefault("metadata", {})
 

@@ -284,13 +284,30 @@ TWICE = b'{"data":{"a":"1","a":"2"},"datta":{}}'
 COMPLAINTS = ['duplicate field "data.a"', 'unknown field "datta"']
 
 
-@pytest.mark.parametrize("content", [MERGE, "application/strategic-merge-patch+json"])
+PATCHES = {
+    MERGE: r"{\"data\":{\"a\":\"2\"},\"datta\":{}}",
+    "application/strategic-merge-patch+json": "map[data:map[a:2] datta:map[]]",
+}
+
+
+@pytest.mark.parametrize("content", PATCHES)
 async def test_a_patch_that_says_a_thing_twice_is_refused_or_warned_of(cluster, content):
     await config(cluster)
     query = [("fieldValidation", "Strict")]
     answer = await ask(cluster, f"{CONFIGS}/x", method="PATCH", body=TWICE, content=content, query=query)
-    assert 400 <= answer.status < 500
-    assert "strict decoding error: " + ", ".join(COMPLAINTS) in msgspec.json.decode(answer.body)["message"]
+    found = msgspec.json.decode(answer.body)
+    assert (answer.status, found["reason"], found["details"]["causes"][0]["field"]) == (422, "Invalid", "patch")
+    assert found["message"].startswith(f' "" is invalid: patch: Invalid value: "{PATCHES[content]}": strict decoding')
+    assert "strict decoding error: " + ", ".join(COMPLAINTS) in found["message"]
     answer = await ask(cluster, f"{CONFIGS}/x", method="PATCH", body=TWICE, content=content)
     told = [text.replace('\\"', '"') for text in answer.headers["warning"].split("\n")]
     assert told == [f'299 - "{text}"' for text in COMPLAINTS]
+
+
+async def test_what_is_wrong_with_a_body_is_told_in_its_order(cluster):
+    body = b'{"metadata":{"name":"y","lables":{},"name":"z"},"datta":1,"data":{"a":"1","a":"2"}}'
+    query = [("fieldValidation", "Strict")]
+    answer = await ask(cluster, CONFIGS, method="POST", body=body, query=query)
+    complaints = ['unknown field "metadata.lables"', 'duplicate field "metadata.name"']
+    complaints += ['unknown field "datta"', 'duplicate field "data.a"']
+    assert msgspec.json.decode(answer.body)["message"].endswith(f"strict decoding error: {', '.join(complaints)}")
