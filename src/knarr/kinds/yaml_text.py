@@ -52,6 +52,9 @@ def _text(dumper: Any, value: str) -> Any:
 _Dumper.add_representer(str, _text)
 
 
+END = b"...\n"  #: how PyYAML ends a document whose last text ends in empty lines: more may follow here
+
+
 def dump(value: Any) -> bytes:
     """A JSON value as a YAML document, its keys sorted.
 
@@ -76,7 +79,7 @@ def _dump(value: Any) -> bytes:
         allow_unicode=True,
         encoding="utf-8",
     )
-    return text
+    return text[: -len(END)] if text.endswith(b"\n" + END) else text
 
 
 def load(text: str, max_depth: int) -> tuple[Any, list[str]]:

@@ -145,6 +145,8 @@ def test_json_comes_back_as_it_was(tree):
 @example(
     {"items": [{"a": "y"}, {"b": ["1e3", "0o7", "a\nb\n", " x", "# c", "<<"]}, []], "kind": "L", "apiVersion": "v1"}
 )
+@example({"items": [{"a": "x\n\n"}, {"b": "y"}], "kind": "L"})
+@example({"items": [{"\n": None}], "kind": None})
 def test_what_is_written_as_yaml_comes_back_as_it_was(tree):
     assert yaml_text.load(yaml_text.dump(tree).decode(), MAX_DEPTH) == (tree, [])
 
