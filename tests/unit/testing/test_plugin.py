@@ -2,9 +2,11 @@
 
 import pytest
 
+from knarr.testing import sync  # what a test in a test imports is unloaded after it, unless it was there before
 from knarr.testing.plugin import Wish, _label
 
 pytest_plugins = ["pytester"]
+__all__ = ["sync"]
 
 WISHES = {
     "nothing in particular": (Wish(), ""),
@@ -45,7 +47,7 @@ def run(pytester, *arguments):
 
 
 def test_nodes_come_from_the_marker_the_command_line_and_the_ini_file_in_this_order(pytester):
-    pytester.makeini("[pytest]\nknarr_nodes = 3")
+    pytester.makeini("[pytest]\nknarr_nodes = 3\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(
         """
         import pytest
