@@ -240,6 +240,20 @@ async def test_a_change_ends_the_wait_and_none_keeps_it(subject):
         await waiting
 
 
+async def test_what_a_running_container_uses_is_known(subject):
+    await subject.runtime.run_pod(subject.sandbox())
+    busy = subject.container(command=("sh", "-c", "while true; do true; done"))
+    container = await subject.runtime.start_container("u1", busy)
+    async with asyncio.timeout(20):
+        while (used := (await subject.runtime.usage()).get(container)) is None or (  # noqa: ASYNC110 nothing tells when
+            subject.real and used.cpu_seconds < 0.2
+        ):
+            await asyncio.sleep(0)
+    assert (used.memory > 0 and used.cpu is None) if subject.real else (used.memory, used.cpu) == (0, 0)
+    await subject.runtime.stop_container("u1", container, 0)
+    assert container not in await subject.runtime.usage()
+
+
 async def test_a_command_in_a_container_that_does_not_run_is_refused(subject):
     await subject.runtime.run_pod(subject.sandbox())
     id_ = await subject.runtime.start_container("u1", subject.container())

@@ -86,6 +86,7 @@ ROLES: dict[str, tuple[Grant, ...]] = {
         (READ, "policy", "poddisruptionbudgets poddisruptionbudgets/status"),
         (READ, "networking.k8s.io", "ingresses ingresses/status networkpolicies"),
     ),
+    "system:aggregated-metrics-reader": ((READ, "metrics.k8s.io", "nodes pods"),),
     "system:auth-delegator": REVIEWS,
     "system:basic-user": (
         ("create", "authorization.k8s.io", "selfsubjectaccessreviews selfsubjectrulesreviews"),
@@ -209,6 +210,7 @@ PATHS: dict[str, tuple[str, str]] = {
 AGGREGATED = ("admin", "edit", "view")
 #: the aggregated role that a role's rules go to
 FEEDS = {
+    "system:aggregated-metrics-reader": "view",
     "edit": "admin",
     "view": "edit",
     "system:aggregate-to-admin": "admin",
