@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from knarr.kinds.cel import library, types
+from knarr.kinds.cel import types
+from knarr.kinds.cel.functions import OVERLOADS, Overload
 from knarr.kinds.cel.types import Object, Type
 from knarr.kinds.cel.values import Failed
 from knarr.meta import names
@@ -129,4 +130,4 @@ for name, args, result, run in (
     ("errored", (DECISION,), types.BOOL, lambda of: False),
     ("error", (DECISION,), types.STRING, lambda of: ""),
 ):
-    library.OVERLOADS.setdefault(name, []).append(library.Overload(args, result, True, run))
+    OVERLOADS.setdefault(name, []).append(Overload(args, result, True, run))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from knarr.kinds.cel import library, types
+from knarr.kinds.cel import types
 from knarr.kinds.cel.syntax import Malformed, Message
 from knarr.kinds.cel.types import Object, Type
 from knarr.kinds.cel.values import Failed
@@ -80,7 +80,3 @@ def plain(value: Any) -> Any:
         case timedelta():
             return f"{value.total_seconds():g}s"
     raise Failed(f"type '{types.type_of(value)}' could not be marshalled to JSON")
-
-
-library.add("jsonpatch.escapeKey", "string -> string", lambda key: key.replace("~", "~0").replace("/", "~1"))
-library.NAMESPACES.add("jsonpatch")
