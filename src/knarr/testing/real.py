@@ -42,8 +42,8 @@ class RealCluster(BlockingVerbs):
     def __enter__(self) -> "RealCluster":
         try:
             self.knarr(*self._up)
-            self.thread.__enter__()
             self._entry = kubeconfig.load(self._home / "made")
+            self.thread.__enter__()
             self.verbs = Verbs(Api(self._entry.transport(), user_agent="knarr-testing"))
             self.wait("serviceaccount", "default")  # no pod is admitted before
         except BaseException:
