@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from knarr.kinds.cel.authorization import Answers, Authorizer, Question
-from knarr.kinds.cel.program import LIMIT, OverLimit, Program
+from knarr.kinds.cel.program import LIMIT, Program
+from knarr.kinds.cel.scope import OverLimit
 from knarr.kinds.cel.types import Object
 from knarr.kinds.cel.values import Failed
 from knarr.kinds.policy_expressions import Compiled, Policy

@@ -32,7 +32,7 @@ async def hold(hook: Webhook, admission: Admission, new: Tree | None, old: Tree 
 
 def outcome(sources: tuple[str, ...], variables: Mapping[str, Any]) -> tuple[bool, list[str]]:
     """Whether no expression is false, and what those say that have no value."""
-    from knarr.kinds.cel.program import OverLimit
+    from knarr.kinds.cel.scope import OverLimit
     from knarr.kinds.cel.syntax import Malformed
     from knarr.kinds.cel.values import Failed
 
