@@ -352,6 +352,16 @@ async def test_a_bound_pod_takes_over_where_its_node_is(cluster):
 
 
 CONDITIONS = {
+    "what the author may do": (
+        ["!authorizer.group('').resource('pods').namespace('default').check('create').allowed()"],
+        "Fail",
+        False,
+    ),
+    "what an account may not do": (
+        ["!authorizer.serviceAccount('default', 'x').group('').resource('pods').check('create').allowed()"],
+        "Fail",
+        True,
+    ),
     "one that holds": (["object.metadata.name == 'x'"], "Fail", True),
     "one that does not": (["request.operation == 'DELETE'", "object.no.such == 1"], "Fail", False),
     "one that fails": (["object.no.such == 1"], "Fail", "resulted in error"),

@@ -60,7 +60,7 @@ def default_plugins(charge: Charge, versions: Versions, authorizer: Authorizer) 
             RuntimeClasses(),
             DefaultIngressClass(),
             MutatingPolicies(versions, authorizer),
-            MutatingWebhooks(versions),
+            MutatingWebhooks(versions, authorizer),
             CertificateRequester(),
         ),
         (
@@ -69,7 +69,7 @@ def default_plugins(charge: Charge, versions: Versions, authorizer: Authorizer) 
             PersistentVolumeClaimResize(),
             CertificateSubjectRestriction(),
             ValidatingPolicies(versions, authorizer),
-            ValidatingWebhooks(versions),
+            ValidatingWebhooks(versions, authorizer),
             ResourceQuotas(charge),
         ),
     )

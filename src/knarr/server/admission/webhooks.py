@@ -24,6 +24,7 @@ from knarr.server.admission.webhook_client import CallFailed
 from knarr.server.admission.webhook_conditions import hold
 from knarr.server.admission.webhook_review import Answer, WrongAnswer, read, review, version_of
 from knarr.server.admission.webhook_rules import Webhook
+from knarr.server.authorization import Authorizer
 
 Versions = Callable[[Kind], Sequence[Kind]]
 SECONDS = 10
@@ -45,8 +46,8 @@ log = logging.getLogger("knarr.server")
 
 
 class MutatingWebhooks:
-    def __init__(self, versions: Versions) -> None:
-        self._versions = versions
+    def __init__(self, versions: Versions, authorizer: Authorizer) -> None:
+        self._versions, self._authorizer = versions, authorizer
 
     async def admit(self, admission: Admission, state: State) -> None:
         configurations = await state.list(MutatingWebhookConfiguration)
@@ -62,7 +63,7 @@ class MutatingWebhooks:
         calls.end(admission.tree)
 
     async def _ask(self, hook: Webhook, key: str, admission: Admission, state: State) -> None:
-        kind = await meant(hook, admission, state, self._versions)
+        kind = await meant(hook, admission, state, self._versions, self._authorizer)
         if kind is None:
             return
         answer = await ask(hook, kind, admission, state, mutating=True)
@@ -74,17 +75,19 @@ class MutatingWebhooks:
 
 
 class ValidatingWebhooks:
-    def __init__(self, versions: Versions) -> None:
-        self._versions = versions
+    def __init__(self, versions: Versions, authorizer: Authorizer) -> None:
+        self._versions, self._authorizer = versions, authorizer
 
     async def admit(self, admission: Admission, state: State) -> None:
         configurations = await state.list(ValidatingWebhookConfiguration)
         if not configurations or webhook_rules.exempt(admission.kind):
             return
         hooks = [hook for configuration in configurations for hook in configuration.webhooks]
-        asked = [
-            (hook, kind) for hook in hooks if (kind := await meant(hook, admission, state, self._versions)) is not None
-        ]
+        asked = []
+        for hook in hooks:
+            kind = await meant(hook, admission, state, self._versions, self._authorizer)
+            if kind is not None:
+                asked.append((hook, kind))
         if not asked:
             return
         results = await asyncio.gather(
@@ -95,7 +98,9 @@ class ValidatingWebhooks:
                 raise result
 
 
-async def meant(hook: Webhook, admission: Admission, state: State, versions: Versions) -> Kind | None:
+async def meant(
+    hook: Webhook, admission: Admission, state: State, versions: Versions, authorizer: Authorizer
+) -> Kind | None:
     """The version of the object that a webhook is to be shown; None when it is not to be asked."""
     kind = webhook_rules.wanted_kind(hook, admission, versions(admission.kind))
     if kind is None or not webhook_rules.on_objects(hook, admission):
@@ -104,14 +109,15 @@ async def meant(hook: Webhook, admission: Admission, state: State, versions: Ver
         hook, await namespace_labels(admission, state)
     ):
         return None
-    if hook.matchConditions and not await _hold(hook, kind, admission):
+    if hook.matchConditions and not await _hold(hook, kind, admission, authorizer):
         return None
     return kind
 
 
-async def _hold(hook: Webhook, kind: Kind, admission: Admission) -> bool:
+async def _hold(hook: Webhook, kind: Kind, admission: Admission, authorizer: Authorizer) -> bool:
     new, old = (form(admission, kind, tree) for tree in (admission.tree, admission.old))
-    return await hold(hook, admission, new, old, about("v1", admission, kind, new, old)["request"])
+    request = about("v1", admission, kind, new, old)["request"]
+    return await hold(hook, kind, admission, authorizer, {"object": new, "oldObject": old, "request": request})
 
 
 async def namespace_labels(admission: Admission, state: State) -> dict[str, str] | None:
