@@ -35,8 +35,8 @@ Version = tuple[int, int]
 #: the kubectl that brought what not all have, by its release notes
 FEATURES: Mapping[str, Version] = {
     "create token": (1, 24),
-    "delete --interactive": (1, 27),
-    "auth whoami": (1, 27),
+    "delete --interactive": (1, 28),
+    "auth whoami": (1, 28),
     "events": (1, 26),
     "debug --profile": (1, 27),
     "wait --for=jsonpath": (1, 23),
