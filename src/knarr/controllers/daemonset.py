@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from knarr.client.transport import TransportError
-from knarr.controllers.daemonset_nodes import HASH, fit
+from knarr.controllers.daemonset_nodes import HASH, fit, spec_of
 from knarr.controllers.daemonset_plan import Snapshot, plan
 from knarr.kinds.pod import available_in, is_available, is_ready
 from knarr.kinds.types.apps_v1 import ControllerRevision, DaemonSet, DaemonSetStatus
@@ -99,7 +99,8 @@ async def carry_on(context: Context, view: Snapshot, key: Key, expectations: Exp
 
 
 def snapshot(context: Context, set_: DaemonSet, pods: Sequence[Pod], hash_: str, failing: Backoff) -> Snapshot:
-    nodes = {node.metadata.name: fit(set_, node) for node in context.cache(Node).list()}
+    spec = spec_of(set_)
+    nodes = {node.metadata.name: fit(spec, node) for node in context.cache(Node).list()}
     broken = {pod.spec.nodeName for pod in pods if pod.status.phase == "Failed"}
     waits = {node: failing.left((set_.metadata.uid, node)) for node in sorted(broken)}
     return Snapshot(set_, nodes, pods, hash_, clock.now(), waits)

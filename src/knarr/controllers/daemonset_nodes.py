@@ -47,9 +47,8 @@ class Fit:
     keeps: bool
 
 
-def fit(set_: DaemonSet, node: Node) -> Fit:
-    """What a set wants of a node."""
-    spec = spec_of(set_)
+def fit(spec: PodSpec, node: Node) -> Fit:
+    """What a set whose pods have this spec, as `spec_of` gives it, wants of a node."""
     if spec.nodeName not in ("", node.metadata.name) or not is_selected(spec, node):
         return Fit(False, False)
     taints = [taint for taint in node.spec.taints if not tolerates(spec.tolerations, taint)]

@@ -259,7 +259,7 @@ FITS = {
 
 @pytest.mark.parametrize(("set_", "node", "wanted"), FITS.values(), ids=FITS)
 def test_which_nodes_are_wanted(set_, node, wanted):
-    assert fit(set_, node) == wanted
+    assert fit(spec_of(set_), node) == wanted
 
 
 def test_a_pod_is_bound_for_its_node_and_keeps_its_other_affinity():
