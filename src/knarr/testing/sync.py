@@ -103,7 +103,6 @@ class SyncCluster(BlockingVerbs):
     def __init__(self, cluster: Cluster) -> None:
         self._life = Life(cluster)
         self.thread = self._life.thread
-        self.verbs = Verbs.__new__(Verbs)
 
     def __enter__(self) -> "SyncCluster":
         self._life.begin()

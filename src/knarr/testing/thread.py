@@ -81,7 +81,11 @@ class LoopThread:
                         own.rng.setstate(self._start.chance)
                     clock.use(own)
                     self._loop.hold()
-                runner.run(self._be())
+                try:
+                    runner.run(self._be())
+                except BaseException as error:
+                    self._broken = error  # before the runner cancels what others wait for
+                    raise
         except BaseException as error:  # handed to whoever waits or calls
             self._broken = error
         finally:
