@@ -103,7 +103,9 @@ SHAPES: dict[str, Shape] = {
         "apps_v1.DaemonSetSpec", templateGeneration={"type": "int", "format": "int64", "number": 5}
     ),
     "discovery_v1beta1.Endpoint": Shape(
-        "discovery_v1.Endpoint", {"topology": {"type": "{}str", "number": 5}}, without=("deprecatedTopology", "zone")
+        "discovery_v1.Endpoint",
+        {"topology": {"type": "{}str", "number": 5}, "hints": {"type": "discovery_v1.EndpointHints", "number": 7}},
+        without=("deprecatedTopology", "zone"),
     ),
     "policy_v1beta1.PodDisruptionBudgetSpec": selecting("policy_v1.PodDisruptionBudgetSpec"),  # merged, not replaced
     f"{INGRESS}.IngressSpec": Shape(
