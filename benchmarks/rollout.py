@@ -260,7 +260,8 @@ async def namespace(api: Api, name: str) -> AsyncIterator[str]:
 def table(runs: list[Run]) -> Iterable[str]:
     """The medians as Markdown."""
     where = about()
-    yield f"{where['date']}, {where['cores']} cores, Python {where['python']}; medians of {len(runs)} runs, in seconds."
+    yield f"{where['date']}, {where['cores']} cores under a load of {where['load']}, Python {where['python']};"
+    yield f"medians of {len(runs)} runs, in seconds."
     yield ""
     yield "| what | median | least | most | goal |"
     yield "|---|---|---|---|---|"
