@@ -329,6 +329,12 @@ async def test_parameters_of_an_unknown_kind_are_a_failure(cluster):
     assert (await refused(cluster))["message"].endswith(f"ValidatingAdmissionPolicy 'p' denied request: {why}")
 
 
+async def test_a_policy_of_an_old_version_holds(cluster):
+    for text in (policy(validations=[{"expression": "false"}]), binding()):
+        await cluster.apply(text.replace(API, "admissionregistration.k8s.io/v1beta1"))
+    assert "failed expression: false" in (await refused(cluster))["message"]
+
+
 async def test_policies_are_beyond_policies(cluster):
     rule = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"], "operations": ["*"]}
     await cluster.apply(policy(rules=[rule], validations=[{"expression": "false"}]))

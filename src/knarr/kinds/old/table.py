@@ -32,6 +32,8 @@ from knarr.kinds import (
     runtimeclass,
     statefulset,
     storageclass,
+    validatingadmissionpolicy,
+    validatingadmissionpolicybinding,
     volumeattachment,
 )
 from knarr.kinds.kind import Kind
@@ -42,9 +44,12 @@ from knarr.kinds.old.form import Old
 from knarr.kinds.old.ingress import INGRESS
 from knarr.kinds.old.poddisruptionbudget import BUDGET
 
+ADMISSION = "admissionregistration.k8s.io"
 RBAC, NETWORKING, STORAGE = "rbac.authorization.k8s.io", "networking.k8s.io", "storage.k8s.io"
 
 OLD = (
+    Old(validatingadmissionpolicy.KIND, ADMISSION, "v1beta1", 31, 34),
+    Old(validatingadmissionpolicybinding.KIND, ADMISSION, "v1beta1", 31, 34),
     Old(apiservice.KIND, "apiregistration.k8s.io", "v1beta1", 19, 22),
     Old(controllerrevision.KIND, "apps", "v1beta2", 9, 16),
     Old(daemonset.KIND, "apps", "v1beta2", 9, 16, workloads.ORPHANING),
