@@ -15,7 +15,7 @@ from knarr.controllers import deployment_sets as sets_of
 from knarr.controllers.deployment_status import next_check, status
 from knarr.kinds.types.apps_v1 import Deployment, DeploymentStatus, ReplicaSet
 from knarr.kinds.types.core_v1 import Pod
-from knarr.loop.claims import ORPHANS, claim, controller_of, orphaned_in
+from knarr.loop.claims import ORPHANS, claim, controller_of, ensure_alive, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
 from knarr.loop.steps import Create, Event, Status
@@ -39,6 +39,8 @@ async def sync(key: Key, context: Context) -> datetime | None:
     pods = {set_.metadata.uid: context.cache(Pod).by_index("owner", set_.metadata.uid) for set_ in sets}
     plan = planned.plan(deployment, sets, pods)
     created = any(isinstance(step, Create) for step in plan.steps)
+    if created:  # made for a deployment that is gone, the set is collected, and missing again
+        await ensure_alive(context.api, deployment)
     try:
         await carry_out(context.api, plan.steps, context.recorder)
     except AlreadyExists:

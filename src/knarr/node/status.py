@@ -213,7 +213,8 @@ def phase(pod: Pod, containers: Sequence[ContainerStatus], initial: Sequence[Con
     if failed and (pod.spec.restartPolicy == "Never" or terminal):
         return "Failed"
     if (pending and not conditions.any_started(containers)) or waiting:
-        return "Failed" if terminal and not running and not pod.metadata.deletionTimestamp else "Pending"
+        begun = running or any(status.state is not None and status.state.running is not None for status in initial)
+        return "Failed" if terminal and not begun else "Pending"
     if running:
         return "Running"
     if stopped == succeeded and (terminal or pod.spec.restartPolicy != "Always"):

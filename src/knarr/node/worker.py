@@ -183,6 +183,8 @@ class Worker:
                 case StopSandbox():
                     await self.host.runtime.stop_pod(self.uid)
                 case TearDown():
+                    if self.pod.status.phase not in ("Succeeded", "Failed"):
+                        await self.writer.flush()  # how it ended is not known any more once it is gone
                     await self.host.runtime.remove_pod(self.uid)
                     await self.host.volumes.tear_down(self.pod)
                     self.memory.torn_down = True

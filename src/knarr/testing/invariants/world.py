@@ -72,7 +72,9 @@ class Write:
         return self.new is None or bool(self.new.metadata.deletionTimestamp)
 
     def __str__(self) -> str:
-        verb = "create" if self.old is None else "remove" if self.new is None else "update"
+        verb = "update" if self.previous else "create"
+        if self.old is not None and self.new is None:
+            verb = "remove"
         if verb == "update" and self.asked_to_go:
             verb = "delete"
         return f"{self.time:.3f} r{self.revision} {self.writer or 'server'}: {verb} {self.key}"

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from knarr.kinds.types.core_v1 import Pod
 from knarr.testing import virtual_time
 from knarr.testing.invariants.final import unsettled
 from knarr.testing.invariants.table import RULES
-from knarr.testing.invariants.world import Rule
+from knarr.testing.invariants.world import Rule, controller_uid
 from knarr.testing.sim.arena import Arena, Breach
 from knarr.testing.sim.component import PARTS
 from knarr.testing.sim.schedule import FAULTS, Act
@@ -15,6 +16,7 @@ from knarr.testing.workloads.draw import ALWAYS, NODES, PARTS_OF
 from knarr.testing.workloads.objects import TYPES
 
 QUIET = 600.0  #: seconds without a write after which the cluster has settled
+LONGEST_BACKOFF = 1100.0  #: seconds, and some more, that a controller's queue holds a key back
 PATIENCE = 4 * 3600.0  #: seconds within which it must
 
 
@@ -68,8 +70,12 @@ async def _finish(arena: Arena) -> None:
     for key in sorted(arena.world.objects):
         if key.startswith("/registry/batch/cronjobs/"):
             await arena.do(Act(0, "pause", "cronjob/" + key.rpartition("/")[2]))
+    for pod in [pod for pod in arena.world.all(Pod) if not controller_uid(pod)]:
+        await arena.do(Act(0, "remove-pod", pod.metadata.name))
     if not await arena.quiet(QUIET, PATIENCE):
         arena.fail("the cluster comes to rest", f"it still writes after {PATIENCE:.0f} s without faults")
+    if any(unsettled(arena.world, arena.machines_run())):
+        await arena.quiet(LONGEST_BACKOFF, PATIENCE)  # what failed often is tried again that late
     for said in unsettled(arena.world, arena.machines_run()):
         arena.fail("the cluster ends as it is wanted", said)
 

@@ -21,6 +21,7 @@ from knarr.testing.sim.server import Server
 from knarr.testing.virtual_time import RIGHT, SKEW
 
 TIMED_OUT = 10.0  #: seconds until a client gives up on a server that it cannot reach
+AT_ONCE, BREATH = 50, 0.01  #: writes of a component at one moment, and seconds that each more one takes
 CALM = 1.0  #: seconds without trouble after which a component has caught up
 RETRY_AFTER = 1  #: seconds, as a 429 asks for
 
@@ -86,7 +87,8 @@ class Weather:
     def lag(self, path: str) -> Act | None:
         """The act in force that makes a watch late."""
         time = asyncio.get_running_loop().time()
-        return next((act for until, act in self.acts if act.verb == "stale" and until > time and _is_of(act, path)), None)
+        late = (act for until, act in self.acts if act.verb == "stale" and until > time)
+        return next((act for act in late if _is_of(act, path)), None)
 
     def hits(self, verb: str) -> Act | None:
         """The act of that verb in force, when this request is one of those it hits."""
@@ -111,6 +113,7 @@ class Link:
         self.doubts: list[float] = []  #: when a creation's answer was lost
         self._server, self._user, self._groups, self._die = server, user, groups, die
         self._dead = False
+        self._moment, self._written = 0.0, 0  # how much was written at the last moment
         self._broken: set[str] = set()  # watches that are to be opened again
 
     def since(self, now: float) -> float:
@@ -135,6 +138,7 @@ class Link:
         if (failed := await self._before(request, writes)) is not None:
             return failed
         if writes:
+            await self._breathe()
             self._count("before")
         answer = await self._ask(request)
         if writes:
@@ -161,6 +165,14 @@ class Link:
             self.trouble.blip(RETRY_AFTER)
             return status_response(ERRORS[act.get("code")](request))
         return None
+
+    async def _breathe(self) -> None:
+        """Let time pass when very much is written at one moment: nobody is infinitely fast."""
+        now = asyncio.get_running_loop().time()
+        self._moment, self._written = now, self._written + 1 if now == self._moment else 1
+        if self._written > AT_ONCE:
+            with _Troubled(self.trouble):
+                await asyncio.sleep(BREATH)
 
     async def _ask(self, request: Request) -> Response:
         token, own = WRITER.set(self.name), SKEW.set(RIGHT)

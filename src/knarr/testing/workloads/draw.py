@@ -74,7 +74,8 @@ def workload(rng: random.Random, kind: str, name: str) -> list[Act]:
         acts.append(Act(gone, "delete", subject, pairs({"propagation": rng.choice(PROPAGATIONS)})))
         if rng.random() < 0.6:
             back = round(gone + rng.choice((0.0, 0.02, 1, 20)), 3)
-            acts.append(Act(back, "create", subject, pairs(MADE[kind](rng))))
+            kept = {"claim": acts[0].get("claim"), "mode": acts[0].get("mode")}  # pods that stay must fit
+            acts.append(Act(back, "create", subject, pairs({**MADE[kind](rng), **kept})))
     return acts
 
 

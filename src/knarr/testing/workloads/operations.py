@@ -64,6 +64,7 @@ OPERATIONS: Mapping[str, Verb] = {
     "delete-pod": Verb("delete one of its pods", {"number": whole, "force": word}, subjects="object"),
     "fail-pod": Verb("have one of its pods fail", {"number": whole}, subjects="object"),
     "let-go": Verb("take the label off one of its pods", {"number": whole}, subjects="object"),
+    "remove-pod": Verb("delete a pod by its name", {}, subjects="object"),
     "cordon": Verb("let no pods come to a node", {}, subjects="node"),
     "uncordon": Verb("let pods come again", {}, subjects="node"),
     "remove-node": Verb("take a node out of the cluster, and its pods for dead", {}, subjects="node"),
@@ -139,6 +140,10 @@ async def delete_pod(act: Act, api: Api, world: World) -> None:
     await api.delete(Pod, pod.metadata.name, SPACE, uid=pod.metadata.uid, grace=0 if force else None)
 
 
+async def remove_pod(act: Act, api: Api, world: World) -> None:
+    await api.delete(Pod, act.subject, SPACE)
+
+
 async def fail_pod(act: Act, api: Api, world: World) -> None:
     if (pod := chosen(act, world)) is not None and pod.spec.nodeName:
         await api.patch(Pod, pod.metadata.name, SPACE, {"status": {"phase": "Failed"}}, subresource="status")
@@ -183,6 +188,7 @@ DONE: Mapping[str, Operate] = {
     "delete-pod": delete_pod,
     "fail-pod": fail_pod,
     "let-go": let_go,
+    "remove-pod": remove_pod,
     "cordon": cordon,
     "uncordon": cordon,
     "remove-node": remove_node,
