@@ -63,7 +63,7 @@ async def told(cluster, reason):
 
 def test_replicas_follow_a_load_up_at_once_and_down_after_five_minutes():
     async def main():
-        async with Cluster(nodes=3) as cluster:
+        async with Cluster() as cluster:
             await cluster.apply(WEB % ("1", 1), scaler())
             await asyncio.sleep(180)
             assert await replicas(cluster) == 10
@@ -99,7 +99,7 @@ def test_policies_bound_how_fast_replicas_come_and_go():
             "{scaleUp: {policies: [{type: Pods, value: 1, periodSeconds: 60}]}, "
             "scaleDown: {stabilizationWindowSeconds: 0, policies: [{type: Pods, value: 2, periodSeconds: 60}]}}"
         )
-        async with Cluster(nodes=3) as cluster:
+        async with Cluster() as cluster:
             await cluster.apply(WEB % ("1", 1), scaler(behavior=behavior))
             seen = []
             for _ in range(4):
@@ -117,7 +117,7 @@ def test_policies_bound_how_fast_replicas_come_and_go():
 
 def test_bounds_hold_whatever_the_load():
     async def main():
-        async with Cluster(nodes=3) as cluster:
+        async with Cluster() as cluster:
             await cluster.apply(WEB % ("50", 30), scaler())
             await asyncio.sleep(20)
             assert await replicas(cluster) == 20

@@ -5,7 +5,7 @@ at any time (`kubectl annotate --overwrite deployment web knarr.dev/simulated-lo
 its limits allow: so more replicas mean less for each, as an autoscaler expects.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from knarr.client.informer import Informers
@@ -30,15 +30,21 @@ class Loads:
         for type_ in OWNERS.values():
             await self._informers.of(type_).wait_synced()
 
-    def of(self, pod: Pod) -> float | None:
-        """The cores that a pod has to bring up; None when its owner has no load."""
+    def of(self, pod: Pod, sharers: dict[str, int]) -> float | None:
+        """The cores that a pod has to bring up; None when its owner has no load.
+
+        `sharers` keeps, by the owner's uid, how many pods share a load: they are counted once for all pods of a node.
+        """
         pod = self._informers.of(Pod).cache.get(pod.metadata.name, pod.metadata.namespace) or pod
         owner = self._owner(pod)
         above = self._owner(owner) if owner is not None else None
         for each in (above, owner):
-            load = cores(each)
-            if load is not None:
-                return share(load, pod, self._pods(each))
+            if each is None or (load := cores(each)) is None:
+                continue
+            uid = each.metadata.uid
+            if uid not in sharers:
+                sharers[uid] = sum(is_ready(one) and is_active(one) for one in self._pods(each))
+            return share(load, pod, sharers[uid])
         return None
 
     def _owner(self, obj: Any) -> Any:
@@ -57,7 +63,7 @@ class Loads:
 
 def cores(owner: Any) -> float | None:
     """The load that an owner's annotation gives; None without one, or when it is no quantity."""
-    text = owner.metadata.annotations.get(LOAD) if owner is not None else None
+    text = owner.metadata.annotations.get(LOAD)
     if text is None:
         return None
     try:
@@ -66,11 +72,9 @@ def cores(owner: Any) -> float | None:
         return None
 
 
-def share(load: float, pod: Pod, pods: Iterable[Pod]) -> float:
-    """A pod's part of a load: an equal one of what the ready pods share; nothing while it is not ready."""
-    if not is_ready(pod):
-        return 0.0
-    return load / max(1, sum(is_ready(each) and is_active(each) for each in pods))
+def share(load: float, pod: Pod, sharers: int) -> float:
+    """A pod's part of a load that so many ready pods share; nothing while it is not ready."""
+    return load / max(1, sharers) if is_ready(pod) else 0.0
 
 
 def spread(load: float, containers: Sequence[Container]) -> dict[str, float]:

@@ -98,8 +98,9 @@ class SimulatedNode(PodWorkers):
         """What the runtime says, but for pods that share a load."""
         found = dict(await self.runtime.usage())
         await self._loads.follow()
+        sharers: dict[str, int] = {}
         for uid, worker in self.workers.items():
-            sandbox, load = self.sandboxes.get(uid), self._loads.of(worker.pod)
+            sandbox, load = self.sandboxes.get(uid), self._loads.of(worker.pod, sharers)
             if sandbox is None or load is None:
                 continue
             parts = spread(load, worker.pod.spec.containers)
