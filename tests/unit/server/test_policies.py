@@ -335,6 +335,25 @@ async def test_a_policy_of_an_old_version_holds(cluster):
     assert "failed expression: false" in (await refused(cluster))["message"]
 
 
+OPERATIONS = {
+    "an update": ("UPDATE", "object.data.a == oldObject.data.a", "PATCH", {"data": {"a": "2"}}),
+    "a delete": ("DELETE", "object != null || !has(oldObject.data)", "DELETE", None),
+}
+
+
+@pytest.mark.parametrize(("operation", "expression", "verb", "body"), OPERATIONS.values(), ids=OPERATIONS)
+async def test_a_policy_sees_what_was_before(cluster, operation, expression, verb, body):
+    await made(cluster, data={"a": "1"})
+    await cluster.apply(
+        policy(rules=[{**CONFIGMAPS, "operations": [operation]}], validations=[{"expression": expression}])
+    )
+    await cluster.apply(binding())
+    headers = {"content-type": "application/merge-patch+json" if body else "application/json"}
+    path, raw = "/api/v1/namespaces/default/configmaps/c", json.dumps(body).encode() if body else b""
+    answer = await cluster.handler.handle(Request(verb, path, headers=headers, body=raw, user=User()))
+    assert (answer.status, f"failed expression: {expression}" in json.loads(answer.body)["message"]) == (422, True)
+
+
 async def test_policies_are_beyond_policies(cluster):
     rule = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"], "operations": ["*"]}
     await cluster.apply(policy(rules=[rule], validations=[{"expression": "false"}]))
