@@ -5,6 +5,7 @@ python -m tests.sim.determinism_story 0 50 -q    # digests of seeds 0 to 49
 """
 
 import argparse
+import copy
 import random
 
 import yaml
@@ -50,12 +51,13 @@ data: {a: b}
 
 def workload(kind: str, api_version: str, name: str, **spec):
     selector = {"app": name}
-    template = {**POD, "metadata": {"labels": {**selector, "part": "x"}}}
+    pod = copy.deepcopy(POD)  # a story changes it
+    template = {**pod, "metadata": {"labels": {**selector, "part": "x"}}}
     if kind != "Job":
         spec["selector"] = selector if kind == "ReplicationController" else {"matchLabels": selector}
     else:
         ended = {"knarr.dev/simulated-exit-after": "5"}
-        template = {"metadata": {"annotations": ended}, "spec": {**POD["spec"], "restartPolicy": "Never"}}
+        template = {"metadata": {"annotations": ended}, "spec": {**pod["spec"], "restartPolicy": "Never"}}
     return {
         "apiVersion": api_version,
         "kind": kind,
