@@ -84,7 +84,7 @@ class MetricsApi:
     async def answer(self, call: Call) -> Response:
         target = call.target
         kind = next((kind for kind in KINDS if kind.plural == target.resource), None)
-        if kind is None or target.version != VERSION or target.subresource:
+        if kind is None or target.version != VERSION or target.subresource or not target.fits(kind.namespaced):
             raise status.no_such_resource()
         if target.verb not in kind.verbs:
             raise status.no_such_method()

@@ -26,6 +26,11 @@ class Target:
     rest: str = ""  #: what follows the subresource, beginning with "/": only proxies have it
     only: str = ""  #: the one name that a list or a watch selects by `metadata.name=`: it counts for permission
 
+    def fits(self, namespaced: bool) -> bool:
+        """Whether a resource may be asked for at this path. What is in no namespace must not be reached through one:
+        permission was asked for in that namespace alone."""
+        return namespaced or not self.namespace or (self.resource, self.name) == ("namespaces", self.namespace)
+
     @property
     def qualified(self) -> str:
         """The resource as errors name it: "statefulsets.apps"."""

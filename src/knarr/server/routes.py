@@ -77,6 +77,8 @@ class Routes:
             kind = component_statuses.KIND
         if kind is None:
             return self._unknown(call)
+        if not target.fits(kind.namespaced):
+            raise status.no_such_resource()
         if not target.group and target.subresource:
             if target.subresource in CONNECTS:
                 await self._connect(call, kind)
@@ -125,6 +127,8 @@ class Routes:
 
     async def _virtual(self, call: Call, virtual: Virtual) -> Response:
         target = call.target
+        if not target.fits(virtual.namespaced):
+            raise status.no_such_resource()
         if target.verb != "create" or (virtual.namespaced and not target.namespace):
             raise status.no_such_method()
         tree = bodies.typed(call.request, virtual.kind, virtual.type_name)

@@ -1,6 +1,7 @@
 """Nobody grants what they do not hold."""
 
 import base64
+import json
 
 import pytest
 
@@ -98,8 +99,6 @@ async def bob():
 
 
 async def post(api, plural, tree):
-    import json
-
     path = f"/apis/{RBAC}/v1/{plural}"
     await api.raw("POST", path, body=json.dumps(tree).encode())
 
@@ -187,3 +186,30 @@ REFUSED = {
 async def test_a_websocket_without_a_good_token_is_refused(request_):
     with pytest.raises(Unauthorized):
         await Authenticator([Known()]).authenticate(request_)
+
+
+async def test_power_in_a_namespace_does_not_reach_what_is_in_none(bob):
+    import yaml
+
+    inside = binding("owner", "power") | {"kind": "RoleBinding"}
+    inside["metadata"] = {"name": "owner", "namespace": "default"}
+    await bob.cluster.apply(yaml.safe_dump(inside))
+    rbac, core = f"/apis/{RBAC}/v1", "/api/v1"
+    for path in (
+        f"{rbac}/namespaces/default/clusterroles/power",
+        f"{rbac}/namespaces/default/clusterroles",
+        f"{rbac}/watch/namespaces/default/clusterroles",
+        f"{core}/namespaces/default/nodes",
+        f"{core}/namespaces/default/nodes/n/proxy/pods",
+        f"{core}/namespaces/default/namespaces",
+        "/apis/metrics.k8s.io/v1beta1/namespaces/default/nodes",
+    ):
+        with pytest.raises(NotFound, match="could not find the requested resource"):
+            await bob.raw("GET", path)
+    for path, tree in (
+        (f"{rbac}/namespaces/default/clusterrolebindings", binding("b", "power")),
+        ("/apis/authentication.k8s.io/v1/namespaces/default/tokenreviews", {}),
+    ):
+        with pytest.raises(NotFound, match="could not find the requested resource"):
+            await bob.raw("POST", path, body=json.dumps(tree).encode())
+    await bob.raw("GET", f"{core}/namespaces/default")
