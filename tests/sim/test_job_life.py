@@ -329,9 +329,13 @@ async def stumble(seed, indexed):
     """
     rng = random.Random(seed)
     mode = {"completionMode": "Indexed"} if indexed else {}
+    drawn = [None, False]  # the request that was drawn for last: every order asks about it, one draw decides
 
     def struck(request):
-        return request.method in WRITES and "/events" not in request.path and rng.random() < 0.2
+        if drawn[0] is not request:
+            write = request.method in WRITES and "/events" not in request.path
+            drawn[:] = request, write and rng.random() < 0.2
+        return drawn[1]
 
     async with Cluster([job.controller(), *OTHERS], 0) as cluster:
         for _ in range(100):
@@ -360,3 +364,24 @@ def test_pods_are_counted_once_though_writes_fail(seed, indexed):
     assert (found.status.succeeded, found.status.failed or 0) == (fates.count("Succeeded"), fates.count("Failed"))
     assert found.status.succeeded == 8
     assert len(pods) == len(ended)
+
+
+def test_pods_that_are_refused_are_asked_for_less_and_less_often():
+    async def story(cluster):
+        asked = []
+
+        def refused(request):
+            if request.method == "POST" and request.path.endswith("/pods"):
+                asked.append(asyncio.get_running_loop().time())
+                return True
+            return False
+
+        cluster.faults.fail(InternalError("no pods today"), when=refused, times=10_000)
+        await cluster.apply(manifest())
+        await asyncio.sleep(60)
+        assert 5 <= len(asked) <= 30, "at once, then with growing pauses"
+        before = len(asked)
+        await asyncio.sleep(600)
+        assert 5 <= len(asked) - before <= 12, "a Job waits no longer than a minute"
+
+    live(story)

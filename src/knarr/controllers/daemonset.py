@@ -75,15 +75,16 @@ async def sync(key: Key, context: Context, expectations: Expectations, failing: 
     pods = await claim_pods(context, set_)
     trusted = expectations.satisfied(key)
     view = snapshot(context, set_, pods, current.metadata.labels.get(HASH, ""), failing)
+    failure: Exception | None = None
     try:
         if trusted:
             await carry_on(context, view, key, expectations, failing)
             await truncate_history(context, set_, pods, old)
     except (ApiError, TransportError) as error:
-        if not is_namespace_ending(error):
-            raise
-    finally:
-        await write_status(context, view, collisions)
+        failure = None if is_namespace_ending(error) else error
+    await write_status(context, view, collisions)
+    if failure is not None:
+        raise failure
     return next_look(view, trusted)
 
 

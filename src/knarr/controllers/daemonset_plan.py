@@ -67,7 +67,7 @@ def plan(view: Snapshot) -> list[Step]:
 
 
 def limited(steps: Sequence[Step]) -> list[Step]:
-    """The steps with no more creates and deletes than one pass may do, deletes first."""
+    """The steps with no more creates and deletes than one pass may do, creates first."""
     creates = [step for step in steps if isinstance(step, Create)]
     deletes = [step for step in steps if isinstance(step, Delete)]
     others = [step for step in steps if not isinstance(step, (Create, Delete))]

@@ -30,6 +30,7 @@ from knarr.loop.written import Written
 from knarr.meta import clock, labels
 from knarr.meta.errors import ApiError, NotFound
 
+LONGEST = 60.0  #: seconds that a Job whose passes fail waits at most: upstream's MaxJobApiBackOff
 PAUSE = 0.1  #: seconds between two passes over a Job whose spec is the same, so that many pods' changes share one
 
 
@@ -74,7 +75,11 @@ def controller() -> Controller:
     memory = JobMemory()
 
     async def sync_one(key: Key, context: Context) -> Result:
-        return await sync(key, context, memory)
+        try:
+            return await sync(key, context, memory)
+        except Exception:
+            memory.passes.pop(key, None)  # a pause would pass for success, and the growing back-off end with it
+            raise
 
     def observe(old: object, new: object) -> None:
         if isinstance(new or old, Pod):
@@ -89,6 +94,7 @@ def controller() -> Controller:
         sync=sync_one,
         observe=observe,
         indexes=[(Pod, ORPHANS, orphaned_in)],
+        longest=LONGEST,
     )
 
 

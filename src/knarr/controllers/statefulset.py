@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from knarr.client.transport import TransportError
 from knarr.controllers import statefulset_pods as wanted
 from knarr.controllers.statefulset_plan import is_parallel, plan
 from knarr.controllers.statefulset_status import Revisions, is_terminating, next_availability, revision_of, status
@@ -23,6 +24,7 @@ from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
 from knarr.loop.steps import Create, Delete, Status, Step
 from knarr.meta import clock, labels
+from knarr.meta.errors import ApiError
 
 HISTORY_LIMIT = 10  #: revisions kept beside those in use, when the set does not say
 
@@ -66,10 +68,15 @@ async def sync(key: Key, context: Context, expectations: Expectations) -> dateti
     now = clock.now()
     claims = {claim.metadata.name: claim for claim in context.cache(PersistentVolumeClaim).list(namespace)}
     steps = plan(set_, pods, claims, revisions, now)
+    again: datetime | None = None
+    failure: Exception | None = None
     try:
         again = await act(context, set_, steps, expectations)
-    finally:
-        await write_status(context, set_, pods, revisions, now)
+    except (ApiError, TransportError) as error:
+        failure = error
+    await write_status(context, set_, pods, revisions, now)
+    if failure is not None:
+        raise failure
     await truncate_history(context, set_, pods, revisions, history)
     times = (again, next_availability(set_, pods, now))
     return min((when for when in times if when is not None), default=None)

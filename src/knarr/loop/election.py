@@ -5,6 +5,7 @@ that ends gives the lease back at once. Another's lease is judged by the own clo
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -40,10 +41,10 @@ class Election:
 
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
         """Wait to be elected, then work until the work ends, the lease is lost, or cancelled; then give it back."""
-        await self._wait_elected()
+        since = await self._wait_elected()
         log.info("%s leads %s/%s", self.identity, self.namespace, self.name)
         working = asyncio.ensure_future(work())
-        renewing = asyncio.ensure_future(self._renew())
+        renewing = asyncio.ensure_future(self._renew(since))
         try:
             await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -54,30 +55,35 @@ class Election:
         if isinstance(results[0], Exception):
             raise results[0]
 
-    async def _wait_elected(self) -> None:
+    async def _wait_elected(self) -> float:
+        """Wait to hold the lease; give since when."""
         while True:
-            if await self._try():
-                return
+            if (since := await self._try()) is not None:
+                return since
             await asyncio.sleep(RETRY_SECONDS * (1 + JITTER * clock.rng().random()))
 
-    async def _renew(self) -> None:
-        """Renew until that has failed for too long."""
-        loop = asyncio.get_running_loop()
-        last = loop.time()
-        while loop.time() - last < RENEW_SECONDS:
-            await asyncio.sleep(RETRY_SECONDS)
-            if await self._try():
-                last = loop.time()
+    async def _renew(self, since: float) -> None:
+        """Renew until that has failed for too long, be it that no answer comes."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout_at(since + RENEW_SECONDS):
+                    await asyncio.sleep(RETRY_SECONDS)
+                    if (renewed := await self._try()) is not None:
+                        since = renewed
         log.warning("%s lost %s/%s", self.identity, self.namespace, self.name)
 
-    async def _try(self) -> bool:
-        """Take or renew the lease; give whether it is held."""
+    async def _try(self) -> float | None:
+        """Take or renew the lease; since when it is surely held, by the running loop, or None when it is not.
+
+        That is when it was asked for: others may see the renewal long before its answer comes.
+        """
+        asked = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(RENEW_SECONDS):
-                return await self._take()
+                return asked if await self._take() else None
         except (ApiError, TransportError, TimeoutError) as error:
             log.debug("lease %s/%s: %s", self.namespace, self.name, error)
-            return False
+            return None
 
     async def _take(self) -> bool:
         now = clock.micro_timestamp()
@@ -109,13 +115,17 @@ class Election:
 
     async def _release(self) -> None:
         try:
-            lease = await self._api.get(Lease, self.name, self.namespace)
-            if lease.spec.holderIdentity == self.identity:
-                now = clock.micro_timestamp()
-                spec = replace(lease.spec, holderIdentity="", leaseDurationSeconds=1, renewTime=now, acquireTime=now)
-                await self._api.update(replace(lease, spec=spec))
-        except (ApiError, TransportError) as error:
+            async with asyncio.timeout(RENEW_SECONDS):
+                await self._give_back()
+        except (ApiError, TransportError, TimeoutError) as error:
             log.debug("lease %s/%s not given back: %s", self.namespace, self.name, error)
+
+    async def _give_back(self) -> None:
+        lease = await self._api.get(Lease, self.name, self.namespace)
+        if lease.spec.holderIdentity == self.identity:
+            now = clock.micro_timestamp()
+            spec = replace(lease.spec, holderIdentity="", leaseDurationSeconds=1, renewTime=now, acquireTime=now)
+            await self._api.update(replace(lease, spec=spec))
 
 
 def succession(before: LeaseSpec, wanted: LeaseSpec) -> LeaseSpec:

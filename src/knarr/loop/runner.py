@@ -18,7 +18,7 @@ from knarr.client.transport import TransportError
 from knarr.kinds.types.base import Type
 from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
-from knarr.loop.queue import WorkQueue
+from knarr.loop.queue import LONGEST_DELAY, WorkQueue
 from knarr.loop.waits import Waits
 from knarr.meta import clock
 from knarr.meta.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
@@ -104,11 +104,12 @@ class Controller:
     indexes: Sequence[tuple[type[Any], str, Callable[[Any], Iterable[str]]]] = ()
     component: str = ""  #: of its events, where it is not the name and "-controller"
     workers: int = 0  #: keys at a time, where it is to be more than other controllers have
+    longest: float = LONGEST_DELAY  #: seconds that a key which fails waits at most
 
 
 async def run(controller: Controller, context: Context, workers: int = 5) -> None:
     """Run until cancelled: wait for the sources' caches, then reconcile."""
-    queue: WorkQueue[Key] = WorkQueue()
+    queue: WorkQueue[Key] = WorkQueue(longest=controller.longest)
     recorder = context.recorder.named(controller.component or f"{controller.name}-controller")
     context = replace(context, recorder=recorder)
     try:

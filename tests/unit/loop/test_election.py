@@ -9,12 +9,23 @@ from knarr.testing.faults import Faulty
 from knarr.testing.virtual_time import run, wait_until
 
 
+class Silent(Faulty):
+    """A transport whose answers stay away once it is told so."""
+
+    silent = False
+
+    async def send(self, request):
+        if self.silent:
+            await asyncio.Event().wait()
+        return await super().send(request)
+
+
 class Candidate:
     """Somebody who would lead, through a faulty transport of their own."""
 
     def __init__(self, cluster, name, stage):
         self.name, self.stage = name, stage
-        self.faults = Faulty(InProcess(cluster.handler.handle))
+        self.faults = Silent(InProcess(cluster.handler.handle))
         self.election = Election(Api(self.faults), "leader", name)
         self.task = asyncio.create_task(self.election.lead(self.work))
 
@@ -85,5 +96,27 @@ def test_a_short_outage_changes_nothing():
         candidates[0].faults.fail(TransportError("cut off"), times=3)
         await asyncio.sleep(60)
         assert stage == ["one"]
+
+    elected(story)
+
+
+def test_a_leader_that_gets_no_answer_stops_before_another_begins():
+    async def story(cluster, stage, candidates):
+        candidates[0].faults.fail(TransportError("cut off"), times=4)
+        await asyncio.sleep(9)
+        candidates[0].faults.silent = True
+        await wait_until(lambda: not stage, timeout=5)
+        await wait_until(lambda: stage == ["two"], timeout=20)
+
+    elected(story)
+
+
+def test_a_leader_that_gets_no_answer_can_still_be_ended():
+    async def story(cluster, stage, candidates):
+        loop = asyncio.get_running_loop()
+        candidates[0].faults.silent = True
+        began = loop.time()
+        await candidates[0].stop()
+        assert loop.time() - began < 11
 
     elected(story)
