@@ -102,6 +102,12 @@ def address_of(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
         return None
 
 
+def plain_address(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """As `address_of`, an IPv4 address written as one of IPv6 as the IPv4 address that it is connected to."""
+    address = address_of(value)
+    return (getattr(address, "ipv4_mapped", None) or address) if address is not None else None
+
+
 def ip(value: str, path: str) -> Iterator[FieldError]:
     return wrong(path, value, names.ip_errors(value))
 
@@ -112,7 +118,7 @@ def cidr(value: str, path: str) -> Iterator[FieldError]:
 
 def ordinary_ip(value: str, path: str) -> Iterator[FieldError]:
     """An address that may stand behind a service: neither unspecified nor loopback nor link-local."""
-    address = address_of(value)
+    address = plain_address(value)
     if address is None:
         yield field.wrong(path, value, "must be a valid IP address")
     elif address.is_unspecified:

@@ -16,6 +16,7 @@ HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
 ) | {"upgrade", "content-length"}
 OURS = frozenset(("host", "authorization", "accept-encoding", "expect"))  #: not for what is behind the server
+IMPERSONATE = "impersonate-"  #: how the names of headers begin that the server has heeded
 HEAD_MOST = 64 * 1024
 LINES = ("warning", "set-cookie")  #: headers that may come several times, a line each
 
@@ -134,7 +135,11 @@ def head(request: Request, host: str, target: str, more: Iterable[tuple[str, str
         fields.append(("Upgrade", request.headers["upgrade"]))
     if request.body or request.method in ("POST", "PUT", "PATCH"):
         fields.append(("Content-Length", str(len(request.body))))
-    fields += [(key, value) for key, value in request.headers.items() if key not in HOP_BY_HOP | OURS]
+    fields += [
+        (key, value)
+        for key, value in request.headers.items()
+        if key not in HOP_BY_HOP | OURS and not key.startswith(IMPERSONATE)
+    ]
     lines = [f"{request.method} {target}{query} HTTP/1.1", *(f"{key}: {value}" for key, value in (*fields, *more))]
     if any("\r" in line or "\n" in line for line in lines):
         raise ServiceUnavailable("a header may not hold a line's end")

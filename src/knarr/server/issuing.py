@@ -34,7 +34,7 @@ def ensure(
     authority = _ensure_authority(pki.pair("ca"))
     _ensure_signed(authority, pki.server, "kube-apiserver", hosts=hosts, server=True)
     _ensure_signed(authority, pki.admin, "kubernetes-admin", groups=["system:masters"])
-    _ensure_signed(authority, pki.kubelet_client, "kube-apiserver-kubelet-client", groups=["system:masters"])
+    _ensure_signed(authority, pki.kubelet_client, "kube-apiserver-kubelet-client")  # no power but over agents
     for name, address in nodes:
         hosts_of_node = [name, address] if address else [name, "127.0.0.1"]
         _ensure_signed(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from knarr.client.transport import Request, Response
-from knarr.kinds.rules import address_of
+from knarr.kinds.rules import plain_address
 from knarr.kinds.types.core_v1 import EndpointAddress, Endpoints, Pod, Service
 from knarr.meta import clock
 from knarr.meta.errors import BadRequest, InternalError, ServiceUnavailable
@@ -154,5 +154,11 @@ def redirected(location: str, host: str, prefix: str) -> str:
 
 def proxyable(text: str) -> bool:
     """Whether requests may be carried to an address: a pod's status must not lead to the server's own machine."""
-    address = address_of(text)
-    return address is not None and not (address.is_loopback or address.is_link_local or address.is_multicast)
+    address = plain_address(text)
+    return address is not None and not (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or str(address) == "255.255.255.255"
+    )

@@ -8,6 +8,7 @@ from knarr.kinds.types import core_v1, meta_v1, scheduling_v1, storage_v1
 from knarr.meta.errors import ApiError
 from knarr.server.admission import Admission, admit
 from knarr.server.admission.chain import default_plugins
+from knarr.server.admission.node_restriction import NodeRestriction
 from knarr.server.authorization.masters import Masters
 
 
@@ -198,3 +199,30 @@ async def test_refusals(act, wanted):
 )
 async def test_malformed_pods_pass_unharmed_for_the_schema_to_refuse(tree):
     assert (await admitted(tree))["metadata"] == {"name": "x"}
+
+
+TOKENS = {
+    "for no pod": (None, "node requested token not bound to a pod"),
+    "for any pod of a name": ({"name": "near"}, "node requested token with a pod binding without a uid"),
+    "for another node's pod": (
+        {"name": "far", "uid": "u"},
+        "node requested token bound to a pod scheduled on a different node",
+    ),
+    "for its own pod": ({"name": "near", "uid": "u"}, ""),
+}
+
+
+@pytest.mark.parametrize(("bound", "message"), TOKENS.values(), ids=TOKENS)
+async def test_a_node_gets_tokens_only_for_its_own_pods(bound, message):
+    world = World(
+        core_v1.Pod(metadata=meta("near", namespace="a"), spec=core_v1.PodSpec(nodeName="n1")),
+        core_v1.Pod(metadata=meta("far", namespace="a"), spec=core_v1.PodSpec(nodeName="n2")),
+    )
+    spec = {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", **bound}} if bound else {}
+    asked = Admission("create", kind("serviceaccounts"), "a", "default", NODE, "token", {"spec": spec})
+    refused = ""
+    try:
+        await NodeRestriction().admit(asked, world)
+    except ApiError as error:
+        refused = str(error)
+    assert refused == (f'serviceaccounts "default" is forbidden: {message}' if message else "")

@@ -213,3 +213,18 @@ async def test_power_in_a_namespace_does_not_reach_what_is_in_none(bob):
         with pytest.raises(NotFound, match="could not find the requested resource"):
             await bob.raw("POST", path, body=json.dumps(tree).encode())
     await bob.raw("GET", f"{core}/namespaces/default")
+
+
+async def test_a_node_evicts_only_its_own_pods(bob):
+    await bob.cluster.apply(AWAY)
+    node = bob.cluster.client("system:node:n1", "system:nodes")
+    with pytest.raises(Forbidden, match='node "n1" can only evict pods with'):
+        await node.raw("POST", "/api/v1/namespaces/default/pods/far/eviction", body=b"{}")
+
+
+AWAY = """
+apiVersion: v1
+kind: Pod
+metadata: {name: far}
+spec: {nodeName: n2, containers: [{name: c, image: i}]}
+"""

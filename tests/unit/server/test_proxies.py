@@ -79,6 +79,11 @@ REACHED = {
     "no address": ("", False),
     "a name": ("example.com", False),
     "the server itself": ("127.0.0.1", False),
+    "the server itself, in IPv6": ("::ffff:127.0.0.1", False),
+    "no host in particular, which is the server itself": ("0.0.0.0", False),
+    "no host of IPv6": ("::", False),
+    "everybody": ("255.255.255.255", False),
+    "a neighbour on the link, in IPv6": ("::ffff:169.254.169.254", False),
     "a neighbour on the link": ("169.254.169.254", False),
 }
 

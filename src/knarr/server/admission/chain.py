@@ -28,7 +28,7 @@ from knarr.server.admission.toleration_seconds import DefaultTolerationSeconds
 from knarr.server.admission.webhooks import MutatingWebhooks, ValidatingWebhooks, Versions
 from knarr.server.authorization import Authorizer
 
-CONFIGURED = MutatingPolicies | MutatingWebhooks | ValidatingPolicies | ValidatingWebhooks
+ASKED = NodeRestriction | MutatingPolicies | MutatingWebhooks | ValidatingPolicies | ValidatingWebhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Plugins:
 
     @property
     def configured(self) -> Sequence[Plugin]:
-        """Those that users configure: for requests that write no object of the kind itself."""
-        return [plugin for plugin in (*self.mutating, *self.validating) if isinstance(plugin, CONFIGURED)]
+        """Those that users configure, and what holds nodes to their own: for requests that write no object itself."""
+        return [plugin for plugin in (*self.mutating, *self.validating) if isinstance(plugin, ASKED)]
 
 
 def default_plugins(charge: Charge, versions: Versions, authorizer: Authorizer) -> Plugins:

@@ -1,4 +1,4 @@
-"""A node's agent writes only its own node and the pods bound to it."""
+"""A node's agent writes only its own node and the pods bound to it, and gets tokens only for these pods."""
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.server.admission import Admission, State
@@ -14,6 +14,8 @@ class NodeRestriction:
             return
         if admission.kind.kind == "Node" and admission.name != node:
             raise admission.refuse(f'node "{node}" is not allowed to modify node "{admission.name}"')
+        if (admission.kind.kind, admission.subresource) == ("ServiceAccount", "token"):
+            await self._check_token(admission, node, state)
         if admission.kind.kind != "Pod":
             return
         if admission.verb == "create" and not admission.subresource:
@@ -22,6 +24,7 @@ class NodeRestriction:
             pod = await state.get(Pod, admission.namespace, admission.name)
             if pod is not None and pod.spec.nodeName != node:
                 what = "delete pods" if admission.verb == "delete" else "update pod status for pod"
+                what = "evict pods" if admission.subresource == "eviction" else what
                 raise admission.refuse(f'node "{node}" can only {what} with spec.nodeName set to itself')
 
     def _check_mirror(self, admission: Admission, node: str) -> None:
@@ -32,3 +35,13 @@ class NodeRestriction:
             )
         if admission.tree.get("spec", {}).get("nodeName") != node:
             raise admission.refuse(f'node "{node}" can only create pods with spec.nodeName set to itself')
+
+    async def _check_token(self, admission: Admission, node: str, state: State) -> None:
+        bound = (admission.tree.get("spec") or {}).get("boundObjectRef") or {}
+        if (bound.get("apiVersion"), bound.get("kind")) != ("v1", "Pod") or not bound.get("name"):
+            raise admission.refuse("node requested token not bound to a pod")
+        if not bound.get("uid"):
+            raise admission.refuse("node requested token with a pod binding without a uid")
+        pod = await state.get(Pod, admission.namespace, bound["name"])
+        if pod is not None and pod.spec.nodeName != node:
+            raise admission.refuse("node requested token bound to a pod scheduled on a different node")

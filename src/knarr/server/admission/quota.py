@@ -83,7 +83,8 @@ class ResourceQuotas:
                     waiter.error = waiter.error or failed[0][1]
         for waiter in batch:
             waiter.done = True
-            self._waiting[namespace].remove(waiter)
+            if waiter in self._waiting[namespace]:  # else it was cancelled meanwhile
+                self._waiting[namespace].remove(waiter)
 
     async def _write(self, account: Account) -> tuple[str, ApiError] | None:
         """Write a quota that has changed; its name and what went wrong when that must be tried again."""
