@@ -28,7 +28,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
     async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
         context = Context(api, informers, Recorder(api, "knarr"))
         controllers = roster.controllers(pki.ca.read_text()) if cluster.controllers else ()
-        tasks.create_task(run_all(controllers, context), name="controllers")
+        tasks.create_task(run_all((*roster.of_server(), *controllers), context), name="controllers")
         tasks.create_task(scheduler.run(context), name="scheduler")
         nodes = Simulation(cluster, pki, informers, handler)
         tasks.create_task(nodes.run(), name="simulated nodes")

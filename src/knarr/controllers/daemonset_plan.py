@@ -10,7 +10,7 @@ from datetime import datetime
 
 from knarr.controllers.daemonset_nodes import GENERATION, HASH, Fit, new_pod, target
 from knarr.kinds.daemonset import TEMPLATE_GENERATION
-from knarr.kinds.pod import is_available, is_ready, is_terminating
+from knarr.kinds.pod import is_available, is_finished, is_ready, is_terminating
 from knarr.kinds.types.apps_v1 import DaemonSet
 from knarr.kinds.types.core_v1 import Pod
 from knarr.loop.steps import Create, Delete, Event, Note, Step, Wait
@@ -31,10 +31,14 @@ class Snapshot:
     failing: Mapping[str, float]
 
     def by_node(self) -> dict[str, list[Pod]]:
-        """The pods by the node that they are for, those of a node with the one that counts first."""
+        """The pods by the node that they are for, those of a node with the one that counts first.
+
+        One that has ended and was deleted is only kept by a finalizer: another may take its place.
+        """
         found: dict[str, list[Pod]] = {}
         for pod in self.pods:
-            found.setdefault(target(pod), []).append(pod)
+            if not (is_finished(pod) and is_terminating(pod)):
+                found.setdefault(target(pod), []).append(pod)
         return {node: oldest_first(pods) for node, pods in found.items()}
 
     def available(self, pod: Pod) -> bool:

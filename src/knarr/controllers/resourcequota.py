@@ -137,7 +137,7 @@ class Counter:
                 try:
                     found[name] = await self._count(resource, quota.metadata.namespace, context)
                 except TimeoutError:
-                    del self._kinds[name]  # the kind is gone, or cannot be read: asked for again with the next pass
+                    self._kinds.pop(name, None)  # gone, or not to be read: asked for again with the next pass
             elif name.startswith(COUNT) or name in ALIASED:
                 self._wake.set()
         return found

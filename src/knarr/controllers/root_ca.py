@@ -21,8 +21,9 @@ DESCRIBED = (
 
 
 def plan(ca: str, namespace: Namespace, current: ConfigMap | None) -> list[Step]:
-    """Return the step that publishes the authority's certificate, given as PEM, in the namespace."""
-    if namespace.metadata.deletionTimestamp or namespace.status.phase == "Terminating":
+    """Return the step that publishes the authority's certificate, given as PEM, in the namespace; none when it is not
+    known, so that whom pods trust is never taken away."""
+    if not ca or namespace.metadata.deletionTimestamp or namespace.status.phase == "Terminating":
         return []
     data = {"ca.crt": ca}
     if current is None:

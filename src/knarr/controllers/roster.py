@@ -37,7 +37,9 @@ from knarr.loop.runner import Controller
 
 
 def controllers(authority: str) -> Sequence[Controller]:
-    """All of them. `authority` is the PEM of who signed the server's certificate: pods are told whom to trust."""
+    """All that may run beside a server. `authority` is the PEM of who signed its certificate, for pods to trust; ""
+    where that is not known, and nothing is published.
+    """
     return (
         serviceaccount.CONTROLLER,
         root_ca.controller(authority),
@@ -65,5 +67,9 @@ def controllers(authority: str) -> Sequence[Controller]:
         pod_gc.controller(),
         clusterrole_aggregation.CONTROLLER,
         resourcequota.controller(),
-        apiservice.controller((kind.group, kind.version) for kind in (*BUILTIN.all(), *podmetrics.KINDS)),
     )
+
+
+def of_server() -> Sequence[Controller]:
+    """Those that say what this very server serves: its own, whoever runs the others. Another server has its own."""
+    return (apiservice.controller((kind.group, kind.version) for kind in (*BUILTIN.all(), *podmetrics.KINDS)),)

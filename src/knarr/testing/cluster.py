@@ -56,7 +56,7 @@ Service = Callable[[Context], Coroutine[Any, Any, None]]  #: the scheduler, and 
 
 def whole() -> Iterable[Controller]:
     """All controllers of the product."""
-    return roster.controllers(AUTHORITY)
+    return (*roster.controllers(AUTHORITY), *roster.of_server())
 
 
 class Cluster:

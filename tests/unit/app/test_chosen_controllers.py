@@ -18,7 +18,11 @@ def test_chosen(wanted, names):
     assert {controller.name for controller in chosen(wanted, roster.controllers(""))} == names
 
 
+def test_no_other_server_is_told_what_it_serves():
+    assert "apiservice" not in ALL
+
+
 @pytest.mark.parametrize("wanted", ["nobody", "*,-nobody", ""])
 def test_a_wrong_choice_says_what_there_is(wanted):
-    with pytest.raises(ConfigError, match="there are .*deployment"):
+    with pytest.raises(ConfigError, match=r"there are .*deployment"):
         chosen(wanted, roster.controllers(""))

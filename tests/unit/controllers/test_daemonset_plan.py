@@ -123,6 +123,9 @@ NODES = {
         ["delete new-a2: another is there"],
     ),
     "a pod that goes holds its place": (view(a_set(), [a_pod("a", deleting=True)], "a"), []),
+    "a pod that has ended and goes, but for a finalizer, holds it no longer": (
+        view(a_set(), [a_pod("a", phase="Failed", ready=False, deleting=True)], "a"), ["create a"],
+    ),
     "a failed pod goes, and it is told": (
         view(a_set(), [a_pod("a", phase="Failed", ready=False)], "a"), ["delete new-a: failed", FAILED],
     ),

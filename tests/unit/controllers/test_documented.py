@@ -7,6 +7,8 @@ from knarr.controllers import roster
 PAGE = (Path(__file__).parents[3] / "docs/controllers.md").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(controller.name for controller in roster.controllers("")))
+@pytest.mark.parametrize(
+    "name", sorted(controller.name for controller in (*roster.controllers(""), *roster.of_server()))
+)
 def test_the_page_of_controllers_names_each(name):
     assert f"`{name}`" in PAGE

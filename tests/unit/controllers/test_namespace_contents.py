@@ -40,3 +40,8 @@ def test_the_authority_is_published_as_pods_expect_it():
     assert PUBLISHED.data == {"ca.crt": "PEM"}
     assert (PUBLISHED.metadata.name, PUBLISHED.metadata.namespace) == ("kube-root-ca.crt", "shop")
     assert PUBLISHED.metadata.annotations["kubernetes.io/description"].startswith("Contains a CA bundle")
+
+
+def test_whom_pods_trust_is_not_taken_away_by_who_does_not_know_it():
+    assert root_ca.plan("", HERE, PUBLISHED) == []
+    assert root_ca.plan("", HERE, None) == []
