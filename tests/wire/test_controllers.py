@@ -79,6 +79,7 @@ def test_one_of_two_leads_and_when_it_is_killed_the_other_takes_over(bare: Clust
         with controllers(bare) as two:
             make(bare, "second")
             until(lambda: ready(bare, "second") == 2, "two pods while there are two")
+            until(lambda: (bare.home / "log").read_text().count("would lead") == 2, "another candidate")
             assert holder(bare) == leader
             one.kill()
             make(bare, "third")

@@ -41,6 +41,7 @@ class Election:
 
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
         """Wait to be elected, then work until the work ends, the lease is lost, or cancelled; then give it back."""
+        log.info("%s would lead %s/%s", self.identity, self.namespace, self.name)
         since = await self._wait_elected()
         log.info("%s leads %s/%s", self.identity, self.namespace, self.name)
         working = asyncio.ensure_future(work())
