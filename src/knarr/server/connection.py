@@ -18,31 +18,20 @@ from knarr.meta.errors import RequestEntityTooLarge
 from knarr.server import status
 from knarr.server.authentication import certificates
 from knarr.server.hijack import Hijack
-from knarr.server.messages import CONTINUE, LAST_CHUNK, chunk, head, query_of
+from knarr.server.messages import CONTINUE, LAST_CHUNK, Received, chunk, head, query_of
 
 LIMIT = 3 * 1024 * 1024  #: bytes of a request's body, upstream's
 HEAD_LIMIT = 64 * 1024
 PIPELINED = 16  #: requests that may wait on one connection before it is read no further
-SLICE = 256 * 1024  #: bytes of an answer that are encrypted at once; other connections are served in between
+SLICE = (
+    256 * 1024
+)  #: bytes of bodies that may wait likewise; of an answer, those that are encrypted before others' turn
 HEAD_SECONDS = 32.0  #: in which a request must have come whole, upstream's
 IDLE_SECONDS = 3600.0  #: how long a connection may lie unused
 LINGER_SECONDS = 2.0  #: how long a refused client may go on sending, so that it can read why
 log = logging.getLogger("knarr.server")
 
 Handle = Callable[[Request], Awaitable[Response]]
-
-
-class Received:
-    """A request as it came. `code` is not 0 when it is refused without asking the handler."""
-
-    __slots__ = ("body", "code", "headers", "keep_alive", "method", "modern", "size", "url")
-
-    def __init__(self) -> None:
-        self.method, self.url = "", b""
-        self.headers: dict[str, str] = {}
-        self.body: list[bytes] = []
-        self.size = self.code = 0
-        self.keep_alive = self.modern = True
 
 
 class Connection(asyncio.Protocol):
@@ -62,7 +51,8 @@ class Connection(asyncio.Protocol):
         self._user: User | None = None
         self._head_bytes = 0  # of a head that has not come whole
         self._since = self._loop.time()  # when it last began to wait for a request
-        self._deaf = self._ending = self._streaming = False
+        self._waiting = 0  # bytes of the bodies in the queue
+        self._deaf = self._ending = self._streaming = self._full = False
 
     # What the transport calls
 
@@ -89,9 +79,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._early is not None:
             self._early.append(data)
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_LIMIT:
+                self._transport.pause_reading()  # until somebody takes the connection over
             return
         if self._deaf:
             return
+        if not self._head_bytes:
+            self._since = self._loop.time()
         self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -141,7 +136,9 @@ class Connection(asyncio.Protocol):
         self._queue.append(received)
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
-        if len(self._queue) == PIPELINED:
+        self._waiting += received.size
+        if not self._full and (len(self._queue) >= PIPELINED or self._waiting > SLICE):
+            self._full = True
             self._transport.pause_reading()
 
     def _refuse(self, code: int) -> None:
@@ -202,9 +199,12 @@ class Connection(asyncio.Protocol):
                 await self._arrival
             finally:
                 self._arrival = None
-        if len(self._queue) == PIPELINED and not self._transport.is_closing():
+        received = self._queue.popleft()
+        self._waiting -= received.size
+        if self._full and len(self._queue) < PIPELINED and self._waiting <= SLICE:
+            self._full = False
             self._transport.resume_reading()
-        return self._queue.popleft()
+        return received
 
     async def _answer(self, received: Received) -> bool:
         """Answer one request; return whether the connection takes another."""
@@ -243,15 +243,15 @@ class Connection(asyncio.Protocol):
         chunked = received.modern
         self._transport.write(head(response, keep and chunked, chunked, None))
         ended = received.method == "HEAD"
-        if not ended:
-            self._streaming = True
-            try:
+        try:
+            if not ended:
+                self._streaming = True
                 ended = await self._send(stream, chunked, received)
-            finally:
-                self._streaming = False
-            if ended and chunked:
-                self._transport.write(LAST_CHUNK)
-        await response.close()
+                if ended and chunked:
+                    self._transport.write(LAST_CHUNK)
+        finally:
+            self._streaming = False
+            await response.close()
         return ended and keep and chunked
 
     async def _send(self, stream: AsyncIterator[bytes], chunked: bool, received: Received) -> bool:
@@ -281,6 +281,7 @@ class Connection(asyncio.Protocol):
         self._early = []
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
+        self._transport.resume_reading()  # which does nothing to one that is closing
         writer = asyncio.StreamWriter(self._transport, protocol, reader, self._loop)
         assert hijack.run is not None
         try:

@@ -15,6 +15,19 @@ _LINES = {code.value: f"HTTP/1.1 {code.value} {code.phrase}\r\n" for code in HTT
 _date = (0, "")
 
 
+class Received:
+    """A request as it came. `code` is not 0 when it is refused without asking the handler."""
+
+    __slots__ = ("body", "code", "headers", "keep_alive", "method", "modern", "size", "url")
+
+    def __init__(self) -> None:
+        self.method, self.url = "", b""
+        self.headers: dict[str, str] = {}
+        self.body: list[bytes] = []
+        self.size = self.code = 0
+        self.keep_alive = self.modern = True
+
+
 def query_of(target: bytes) -> tuple[str, list[tuple[str, str]]]:
     """The path, still percent-encoded, and the decoded query of a request's target."""
     if not target.startswith(b"/"):  # a proxy's form, `http://host/path`, or `*`

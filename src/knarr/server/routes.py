@@ -12,8 +12,6 @@ from knarr.registry.core import Options
 from knarr.registry.delete import check_preconditions
 from knarr.registry.registry import Registry
 from knarr.server import bodies, component_statuses, eviction, status, token_requests
-from knarr.server.admission import Admission
-from knarr.server.admission.node_restriction import NodeRestriction
 from knarr.server.admission.webhooks import BODIES
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
 from knarr.server.call import Call, warning
@@ -175,9 +173,6 @@ class Routes:
             raise status.no_such_resource()
         tree = bodies.typed(call.request, "TokenRequest", "authentication_v1.TokenRequest")
         target = call.target
-        asked = Admission(
-            "create", self._kind("serviceaccounts"), target.namespace, target.name, call.user, "token", tree
-        )
-        await NodeRestriction().admit(asked, self._state)
+        await self._resources.ask(call, self._kind("serviceaccounts"), "create", tree)
         answered = await token_requests.answer(self._tokens, self._state, target.namespace, target.name, tree)
         return call.answer(201, answered)

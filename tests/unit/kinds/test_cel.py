@@ -121,3 +121,13 @@ def test_a_loop_over_a_loop_is_cut_short():
     many = {**SELF, "l": ["x"] * 2000}
     with pytest.raises(OverLimit):
         value("self.l.all(a, self.l.all(b, self.l.all(c, a == b && b == c)))", many)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["self.s.replace('', self.s)", "self.s.split('').join(self.s)", "'%.2000000000f'.format([1.5]) == ''"],
+    ids=["replace", "join", "format"],
+)
+def test_a_call_takes_no_more_memory_than_a_request_may(source):
+    with pytest.raises(OverLimit):
+        value(source, {**SELF, "s": "x" * 20_000})

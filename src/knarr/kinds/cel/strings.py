@@ -8,8 +8,12 @@ import msgspec
 
 from knarr.kinds.cel import values
 from knarr.kinds.cel.functions import add, methods
+from knarr.kinds.cel.scope import OverLimit
 from knarr.kinds.cel.values import Amount, Failed, Ip, Url
 from knarr.kinds.go_pattern import BadPattern, go_pattern
+
+LONGEST = 3 * 1024 * 1024  #: characters that a call may make of its arguments: more than a request can bring
+MOST_DIGITS = 1000  #: after the point of a number that `format` writes
 
 
 def _pattern(text: str) -> Any:
@@ -53,12 +57,12 @@ add("indexOf", "string, string, int -> int", lambda s, t, i: s.find(t, i), metho
 add("lastIndexOf", "string, string, int -> int", lambda s, t, i: s.rfind(t, 0, i + len(t)), method=True)
 add("substring", "string, int -> string", lambda s, a: _sub(s, a, len(s)), method=True)
 add("substring", "string, int, int -> string", _sub, method=True)
-add("replace", "string, string, string -> string", lambda s, a, b: s.replace(a, b), method=True)
-add("replace", "string, string, string, int -> string", lambda s, a, b, n: s.replace(a, b, n), method=True)
+add("replace", "string, string, string -> string", lambda s, a, b: _replace(s, a, b, -1), method=True)
+add("replace", "string, string, string, int -> string", lambda s, a, b, n: _replace(s, a, b, n), method=True)
 add("split", "string, string -> list<string>", lambda s, t: s.split(t) if t else list(s), method=True)
 add("split", "string, string, int -> list<string>", lambda s, t, n: _split(s, t, n), method=True)
 add("join", "list<string> -> string", "".join, method=True)
-add("join", "list<string>, string -> string", lambda items, t: t.join(items), method=True)
+add("join", "list<string>, string -> string", lambda items, t: _join(items, t), method=True)
 add("findAll", "string, string -> list<string>", lambda s, p: [m[0] for m in _pattern(p).finditer(s)], method=True)
 add(
     "findAll",
@@ -67,6 +71,20 @@ add(
     method=True,
 )
 add("strings.quote", "string -> string", lambda s: msgspec.json.encode(s).decode())
+
+
+def _replace(text: str, old: str, new: str, most: int) -> str:
+    """Raises OverLimit, before it takes the memory, when the outcome would be too long."""
+    times = text.count(old) if most < 0 else min(text.count(old), most)
+    if len(text) + times * (len(new) - len(old)) > max(LONGEST, len(text)):
+        raise OverLimit
+    return text.replace(old, new, most)
+
+
+def _join(items: list[str], by: str) -> str:
+    if len(items) * len(by) > LONGEST:
+        raise OverLimit
+    return by.join(items)
 
 
 def _split(text: str, by: str, most: int) -> list[str]:
@@ -90,6 +108,8 @@ def formatted(text: str, args: list[Any]) -> str:
         if verb == "d" and values.is_number(value):
             return str(int(value)) if isinstance(value, int) else shown(value)
         if verb in "fe" and values.is_number(value):
+            if len(match[1] or "") > 1 and int(match[1][1:]) > MOST_DIGITS:
+                raise OverLimit
             return str(f"%{match[1] or '.6'}{verb}" % value)
         if verb in "xXob" and isinstance(value, int):
             return format(int(value), verb)
