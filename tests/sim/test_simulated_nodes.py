@@ -133,6 +133,18 @@ def test_leases_are_renewed_each_ten_seconds_and_statuses_each_five_minutes():
     story(main, count=50)
 
 
+def test_a_node_that_gets_no_answer_does_not_hold_up_the_others():
+    async def main(here):
+        async def silence(request):
+            await asyncio.Event().wait()
+
+        here.nodes.machines["n-1"].wire.send = silence
+        await asyncio.sleep(300)
+        assert await here.ready_nodes() == ["n-0", "n-2"]
+
+    story(main)
+
+
 def test_pods_run_on_them_with_addresses_of_their_own_and_go():
     async def main(here):
         async def twenty_ready():

@@ -35,19 +35,30 @@ class Heartbeat:
 
     def __init__(self, machines: Callable[[], Iterable[Machine]], begun: asyncio.Event) -> None:
         self._machines, self._begun = machines, begun
+        self._beating: set[SimulatedNode] = set()  # whose beat has not ended: no other begins, and none waits for it
 
     async def run(self) -> None:
         """Beat until cancelled."""
         loop = asyncio.get_running_loop()
         turn = loop.time()
-        while True:
-            for number, slot in enumerate(slots(self._machines())):
-                begins = turn + number * RENEW / SLOTS
-                await asyncio.sleep(max(0.0, begins - loop.time()))
-                await asyncio.gather(*(self._beat(agent) for agent in alive(slot)))
-            turn = max(turn + RENEW, loop.time())
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for number, slot in enumerate(slots(self._machines())):
+                    begins = turn + number * RENEW / SLOTS
+                    await asyncio.sleep(max(0.0, begins - loop.time()))
+                    for agent in alive(slot):
+                        if agent not in self._beating:
+                            self._beating.add(agent)
+                            group.create_task(self._beat(agent), name="heartbeat")
+                turn = max(turn + RENEW, loop.time())
 
     async def _beat(self, agent: SimulatedNode) -> None:
+        try:
+            await self._refresh(agent)
+        finally:
+            self._beating.discard(agent)
+
+    async def _refresh(self, agent: SimulatedNode) -> None:
         try:
             if clock.unix() - agent.registration.renewed >= (RENEW / 2 if self._begun.is_set() else LEASE_SECONDS / 2):
                 await agent.registration.renew()
