@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from knarr.client.transport import Response
 from knarr.kinds.conversion import Unconverted, by_webhook
@@ -20,6 +21,7 @@ from knarr.registry.views import stored
 from knarr.server import bodies, component_statuses, negotiation, queries, rollbacks, status, tables, watches
 from knarr.server.admission import Admission, State, admit
 from knarr.server.admission.chain import Plugins
+from knarr.server.authorization import Authorizer, attributes, refusal
 from knarr.server.call import Call, deprecations, warning_headers
 from knarr.server.conversions import Conversions
 from knarr.server.queries import ListOptions
@@ -37,10 +39,10 @@ APPLY = "application/apply-patch+yaml"
 
 
 class Resources:
-    """Verbs on kinds that are stored. Permission was checked before."""
+    """Verbs on kinds that are stored. Permission for the request's own verb was checked before."""
 
-    def __init__(self, registry: Registry, plugins: Plugins, state: State) -> None:
-        self._registry, self._plugins, self._state = registry, plugins, state
+    def __init__(self, registry: Registry, plugins: Plugins, state: State, authorizer: Authorizer) -> None:
+        self._registry, self._plugins, self._state, self._authorizer = registry, plugins, state, authorizer
         self._conversions = Conversions(state)
         self._verbs: dict[str, Callable[[Call, Kind], Awaitable[Response]]] = {
             "get": self.get,
@@ -275,6 +277,8 @@ class Resources:
             await admit(self._plugins.mutating, about(new, old), self._state)
 
         async def judge(new: Tree, old: Tree | None) -> None:
+            if old is None and verb != "create":
+                await self._may_create(call)  # an apply makes what is not there
             await admit(self._plugins.validating, about(new, old), self._state)
 
         return Options(
@@ -287,6 +291,12 @@ class Resources:
             admit=change,
             approve=judge,
         )
+
+    async def _may_create(self, call: Call) -> None:
+        asked = attributes(call.user, replace(call.target, verb="create"))
+        allowed, reason = await self._authorizer.allows(asked)
+        if not allowed:
+            raise refusal(asked, reason)
 
     async def show(
         self, call: Call, kind: Kind, code: int, entry: Entry, warnings: list[str] | None = None

@@ -71,7 +71,7 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     plugins = replace(
         plugins, validating=(NoEscalation(authorizer, rbac), CertificateSigners(authorizer), *plugins.validating)
     )
-    resources = Resources(registry, plugins, state)
+    resources = Resources(registry, plugins, state, authorizer)
     metrics = MetricsApi(registry, resources, agents)
     routes = Routes(registry, resources, reviews, state, streams, proxies, metrics, service_accounts)
     discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)

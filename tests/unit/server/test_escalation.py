@@ -228,3 +228,18 @@ kind: Pod
 metadata: {name: far}
 spec: {nodeName: n2, containers: [{name: c, image: i}]}
 """
+
+
+async def test_an_apply_that_makes_an_object_takes_the_right_to_create_it(bob):
+    import yaml
+
+    patches = role("patches", rule(["patch"], ["configmaps"]))
+    for tree in (patches, binding("patches", "patches")):
+        await bob.cluster.apply(yaml.safe_dump(tree))
+    path = "/api/v1/namespaces/default/configmaps/c"
+    query, headers = [("fieldManager", "m")], {"content-type": "application/apply-patch+yaml"}
+    body = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}"
+    with pytest.raises(Forbidden, match='User "bob" cannot create resource "configmaps"'):
+        await bob.raw("PATCH", path, query=query, headers=headers, body=body)
+    await bob.cluster.apply(body.decode())
+    await bob.raw("PATCH", path, query=query, headers=headers, body=body)
