@@ -102,6 +102,8 @@ CASES = {
         to(NODE, "update", "leases", "kube-node-lease", "n2", "coordination.k8s.io"),
         False,
     ),
+    "a node writes its own drivers": (to(NODE, "update", "csinodes", "", "n1", "storage.k8s.io"), True),
+    "a node does not write another's drivers": (to(NODE, "update", "csinodes", "", "n2", "storage.k8s.io"), False),
     "a node reads a secret by name": (to(NODE, "get", "secrets", "a", "s"), True),
     "a node does not list secrets": (to(NODE, "list", "secrets", "a"), False),
     "a node does not delete deployments": (to(NODE, "delete", "deployments", "a", "d", "apps"), False),

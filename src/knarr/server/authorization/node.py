@@ -30,6 +30,7 @@ RULES = (
 OWN = (Rule(("update", "patch", "delete", "get"), ("",), ("nodes", "nodes/status")),)
 NAMED = ("secrets", "configmaps")
 LEASES = "kube-node-lease"
+OTHER_CSI_NODE = "can only access CSINode with the same name as the requesting node"
 OTHER_LEASE = "can only access node lease with the same name as the requesting node"
 
 
@@ -43,6 +44,8 @@ class NodeAgents:
         if attributes.resource == "leases":
             own = attributes.namespace == LEASES and attributes.name in ("", node)
             return own and cover(RULES, attributes), "" if own else OTHER_LEASE
+        if attributes.resource == "csinodes" and attributes.verb not in READ and attributes.name not in ("", node):
+            return False, OTHER_CSI_NODE
         if cover(OWN, attributes) and attributes.verb != "get":
             own = attributes.name == node
             return own, "" if own else f"node '{node}' cannot modify node '{attributes.name}'"
