@@ -12,12 +12,12 @@ from typing import Any
 from knarr.kinds.cel import messages
 from knarr.kinds.cel.authorization import AUTHORIZER
 from knarr.kinds.cel.program import Program, compiled
-from knarr.kinds.cel.syntax import RESERVED as WORDS
 from knarr.kinds.cel.syntax import Malformed
 from knarr.kinds.cel.types import (
     BOOL,
     DYN,
     INT,
+    KEYWORDS,
     NULL,
     STRING,
     TIMESTAMP,
@@ -33,7 +33,6 @@ from knarr.meta.field import FieldError, at
 
 Policy = MutatingAdmissionPolicy | ValidatingAdmissionPolicy
 IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
-RESERVED = WORDS | {"true", "false", "null", "in"}
 STEPS = list_of(messages.STEP)
 
 
@@ -164,7 +163,7 @@ def compile_policy(policy: Policy) -> Compiled:
     found, params = Compiled(), policy.spec.paramKind is not None
     types: dict[str, Type] = {}
     for index, variable in enumerate(policy.spec.variables):
-        if variable.name.strip() and (not IDENTIFIER.fullmatch(variable.name) or variable.name in RESERVED):
+        if variable.name.strip() and (not IDENTIFIER.fullmatch(variable.name) or variable.name in KEYWORDS):
             where = at("spec", "variables", index, "name")
             found.errors.append(fields.wrong(where, variable.name, "must be a valid CEL identifier"))
         path = at("spec", "variables", index, "expression")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from knarr.kinds.cel.syntax import Uint
+from knarr.kinds.cel.syntax import RESERVED, Uint
 from knarr.meta import clock
 
 
@@ -106,31 +106,7 @@ def joined(left: Type, right: Type) -> Type:
     return left if right.name == "null_type" else DYN
 
 
-KEYWORDS = frozenset(
-    [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
-)
+KEYWORDS = RESERVED | {"true", "false", "null", "in"}
 _ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
 
 
