@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("api", "fixture", "footprint", "rollout", "scale")
+NAMES = ("api", "collection", "fixture", "footprint", "rollout", "scale")
 
 
 def main() -> None:

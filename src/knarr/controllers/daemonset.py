@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from knarr.client.transport import TransportError
-from knarr.controllers.daemonset_nodes import HASH, fit, spec_of
+from knarr.controllers.daemonset_nodes import HASH, fit, spec_of, wish
 from knarr.controllers.daemonset_plan import Snapshot, plan
 from knarr.kinds.pod import available_in, is_available, is_ready
 from knarr.kinds.types.apps_v1 import ControllerRevision, DaemonSet, DaemonSetStatus
@@ -48,7 +48,7 @@ def controller() -> Controller:
         sources=[
             Source(DaemonSet, itself),
             Source(Pod, controlled_by("DaemonSet"), related=sets_that_select),
-            Source(Node, related=every_set, matters=moves_pods),
+            Source(Node, between=sets_that_mind, matters=moves_pods),
             Source(ControllerRevision),
         ],
         sync=sync_one,
@@ -213,8 +213,13 @@ def sets_that_select(pod: Pod, context: Context) -> list[Key]:
     ]
 
 
-def every_set(node: Node, context: Context) -> list[Key]:
-    return [(set_.metadata.namespace, set_.metadata.name) for set_ in context.cache(DaemonSet).list()]
+def sets_that_mind(old: Node | None, new: Node | None, context: Context) -> list[Key]:
+    """The sets that want something else of a node than before."""
+    return [
+        (set_.metadata.namespace, set_.metadata.name)
+        for set_ in context.cache(DaemonSet).list()
+        if wish(set_, old) != wish(set_, new)
+    ]
 
 
 def moves_pods(old: Node, new: Node) -> bool:

@@ -57,6 +57,13 @@ def fit(spec: PodSpec, node: Node) -> Fit:
     return Fit(not any(taint.effect == "NoSchedule" for taint in taints), True)
 
 
+def wish(set_: DaemonSet, node: Node | None) -> Fit:
+    """What a set wants of one node, which may not be there."""
+    if node is None or not is_selected(set_.spec.template.spec or PodSpec(), node):
+        return Fit(False, False)  # as most sets do of most nodes: told without the spec of their pods
+    return fit(spec_of(set_), node)
+
+
 def is_selected(spec: PodSpec, node: Node) -> bool:
     """Whether a pod's node selector and required affinity mean the node."""
     affinity = spec.affinity.nodeAffinity if spec.affinity else None

@@ -72,12 +72,14 @@ def any_change(old: Any, new: Any) -> bool:
 @dataclass(frozen=True)
 class Source:
     """A collection to watch, and the keys that a change of one of its objects wakes: by the object alone, or `related`
-    by what else is known. Of a change, the keys of the old and of the new object are woken, if it `matters`."""
+    by what else is known. Of a change, the keys of the old and of the new object are woken, if it `matters`. `between`
+    gives keys by what differs between the two, either of which may be None."""
 
     type: type[Any]
     keys: Callable[[Any], Iterable[Key]] = no_keys
     related: Callable[[Any, Context], Iterable[Key]] | None = None
     matters: Callable[[Any, Any], bool] = any_change
+    between: Callable[[Any, Any, Context], Iterable[Key]] | None = None
     namespace: str = ""
     labels: str = ""
     fields: str = ""
@@ -168,6 +170,8 @@ def _listener(
                 woken.update(dict.fromkeys(source.keys(obj)))
                 if source.related is not None:
                     woken.update(dict.fromkeys(source.related(obj, context)))
+        if source.between is not None:
+            woken.update(dict.fromkeys(source.between(old, new, context)))
         for key in woken:
             queue.add(key)
 
