@@ -128,7 +128,7 @@ def deployments_that_select(set_: ReplicaSet, context: Context) -> list[Key]:
     return [
         (namespace, deployment.metadata.name)
         for deployment in context.cache(Deployment).list(namespace)
-        if labels.of_object(deployment.spec.selector).matches(set_.metadata.labels)
+        if labels.selects(deployment.spec.selector, set_.metadata.labels)
     ]
 
 

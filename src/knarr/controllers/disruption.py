@@ -127,7 +127,7 @@ def shared(budget: PodDisruptionBudget, pods: Sequence[Pod], budgets: Sequence[P
 
 
 def selects(budget: PodDisruptionBudget, pod: Pod) -> bool:
-    return labels.of_object(budget.spec.selector).matches(pod.metadata.labels)
+    return labels.selects(budget.spec.selector, pod.metadata.labels)
 
 
 def missing(pod: Pod) -> Uncounted:

@@ -215,5 +215,5 @@ def jobs_that_select(pod: Pod, context: Context) -> list[Key]:
     return [
         (namespace, job.metadata.name)
         for job in context.cache(Job).list(namespace)
-        if labels.of_object(spec_of(job).selector).matches(pod.metadata.labels)
+        if labels.selects(spec_of(job).selector, pod.metadata.labels)
     ]

@@ -191,7 +191,7 @@ def sets_that_select(pod: Pod, context: Context) -> list[Key]:
     return [
         (namespace, set_.metadata.name)
         for set_ in context.cache(StatefulSet).list(namespace)
-        if labels.of_object(set_.spec.selector).matches(pod.metadata.labels)
+        if labels.selects(set_.spec.selector, pod.metadata.labels)
     ]
 
 
