@@ -7,13 +7,15 @@ Waiting is not here: it is on the running event loop's clock (`asyncio.sleep`, `
 import random
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  #: upstream's alphabet of generated suffixes: no vowels, no look-alikes
+
+_VERSION_4 = 0x4000_8000_0000_0000_0000  #: the bits that say version 4 and RFC 9562's variant
+_CLEAR = ~0xF000_C000_0000_0000_0000
 
 
 class Clock(Protocol):
@@ -72,7 +74,8 @@ def rng() -> random.Random:
 
 def uid() -> str:
     """A random (version 4) UUID."""
-    return str(uuid.UUID(int=_in_use.clock.rng.getrandbits(128), version=4))
+    text = f"{_in_use.clock.rng.getrandbits(128) & _CLEAR | _VERSION_4:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def suffix(length: int = 5) -> str:

@@ -32,7 +32,9 @@ class Call:
         """The field manager that the client names, or else the first word of its user agent."""
         named = queries.one(self.request.query, "fieldManager")
         agent = self.request.headers.get("user-agent", "").partition("/")[0]
-        return named or "".join(c for c in agent if c.isprintable())[: queries.MANAGER_BYTES] or "unknown"
+        if not agent.isprintable():
+            agent = "".join(c for c in agent if c.isprintable())
+        return named or agent[: queries.MANAGER_BYTES] or "unknown"
 
     @property
     def include(self) -> str:

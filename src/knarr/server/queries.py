@@ -40,7 +40,10 @@ class WriteOptions:
 
 def one(query: Query, name: str) -> str | None:
     """The first value of a parameter; None when it is absent."""
-    return next((value for key, value in query if key == name), None)
+    for key, value in query:  # no generator: asked several times of every request, mostly of an empty query
+        if key == name:
+            return value
+    return None
 
 
 def flag(query: Query, name: str) -> bool:

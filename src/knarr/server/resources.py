@@ -274,12 +274,12 @@ class Resources:
             )
 
         async def change(new: Tree, old: Tree | None) -> None:
-            await admit(self._plugins.mutating, about(new, old), self._state)
+            await admit(self._plugins.mutate(kind.kind), about(new, old), self._state)
 
         async def judge(new: Tree, old: Tree | None) -> None:
             if old is None and verb != "create":
                 await self._may_create(call)  # an apply makes what is not there
-            await admit(self._plugins.validating, about(new, old), self._state)
+            await admit(self._plugins.validate(kind.kind), about(new, old), self._state)
 
         return Options(
             dry_run=asked.dry_run,

@@ -5,10 +5,11 @@ Quotas are last: what they have counted is then written.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from knarr.server.admission import Plugin
 from knarr.server.admission.certificate_requester import CertificateRequester
-from knarr.server.admission.certificates import CertificateSubjectRestriction
+from knarr.server.admission.certificates import CertificateSigners, CertificateSubjectRestriction
 from knarr.server.admission.claim_protection import StorageObjectInUseProtection
 from knarr.server.admission.claim_resize import PersistentVolumeClaimResize
 from knarr.server.admission.ingress_class import DefaultIngressClass
@@ -28,6 +29,23 @@ from knarr.server.admission.toleration_seconds import DefaultTolerationSeconds
 from knarr.server.admission.webhooks import MutatingWebhooks, ValidatingWebhooks, Versions
 from knarr.server.authorization import Authorizer
 
+#: plugins that look at objects of these kinds alone: nobody else's way leads past them
+ONLY: dict[type, tuple[str, ...]] = {
+    LimitDefaults: ("Pod",),
+    ServiceAccounts: ("Pod",),
+    TaintNodesByCondition: ("Node",),
+    Priority: ("Pod", "PriorityClass"),
+    DefaultTolerationSeconds: ("Pod",),
+    DefaultStorageClass: ("PersistentVolumeClaim",),
+    StorageObjectInUseProtection: ("PersistentVolumeClaim", "PersistentVolume"),
+    RuntimeClasses: ("Pod",),
+    DefaultIngressClass: ("Ingress",),
+    CertificateRequester: ("CertificateSigningRequest",),
+    CertificateSigners: ("CertificateSigningRequest",),
+    LimitBounds: ("Pod", "PersistentVolumeClaim"),
+    PersistentVolumeClaimResize: ("PersistentVolumeClaim",),
+    CertificateSubjectRestriction: ("CertificateSigningRequest",),
+}
 ASKED = NodeRestriction | MutatingPolicies | MutatingWebhooks | ValidatingPolicies | ValidatingWebhooks
 
 
@@ -35,13 +53,26 @@ ASKED = NodeRestriction | MutatingPolicies | MutatingWebhooks | ValidatingPolici
 class Plugins:
     """The two phases of admission."""
 
-    mutating: Sequence[Plugin]
-    validating: Sequence[Plugin]
+    mutating: tuple[Plugin, ...]
+    validating: tuple[Plugin, ...]
+
+    def mutate(self, kind: str) -> Sequence[Plugin]:
+        """Those of the first phase for objects of a kind."""
+        return _concerned(self.mutating, kind)
+
+    def validate(self, kind: str) -> Sequence[Plugin]:
+        """Those of the second phase for objects of a kind."""
+        return _concerned(self.validating, kind)
 
     @property
     def configured(self) -> Sequence[Plugin]:
         """Those that users configure, and what holds nodes to their own: for requests that write no object itself."""
         return [plugin for plugin in (*self.mutating, *self.validating) if isinstance(plugin, ASKED)]
+
+
+@lru_cache(1024)
+def _concerned(plugins: tuple[Plugin, ...], kind: str) -> tuple[Plugin, ...]:
+    return tuple(plugin for plugin in plugins if kind in ONLY.get(type(plugin), (kind,)))
 
 
 def default_plugins(charge: Charge, versions: Versions, authorizer: Authorizer) -> Plugins:
