@@ -8,9 +8,12 @@ volumes'.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
-from knarr.controllers.persistentvolume_steps import bind, claim_phase, release, volume_phase
+from knarr.controllers.persistentvolume_reclaim import NAMESPACE, reclaim, recycled_by, recycler_name
+from knarr.controllers.persistentvolume_steps import bind, claim_phase, make_available, volume_phase
 from knarr.controllers.persistentvolume_stock import Stock
 from knarr.kinds import persistentvolumeclaim
 from knarr.kinds.storageclass import default_class
@@ -32,10 +35,10 @@ from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Event, Patch, Step
 from knarr.meta import quantity
+from knarr.meta.errors import NotFound
 
 FIRST_CONSUMER = "waiting for first consumer to be created before binding"
 NOTHING_FREE = "no persistent volumes available for this claim and no storage class is set"
-NO_DELETER = 'error getting deleter volume plugin for volume "{}": no deletable volume plugin matched'
 
 
 def plan_claim(claim: PersistentVolumeClaim, stock: Stock) -> Iterator[Step]:
@@ -159,40 +162,23 @@ def provision(claim: PersistentVolumeClaim, class_: StorageClass | None) -> Iter
     yield Event(claim, "Normal", "ExternalProvisioning", said)
 
 
-def plan_volume(volume: PersistentVolume, claim: PersistentVolumeClaim | None) -> Iterator[Step]:
-    """What a volume needs next; `claim` is the one its reference names, whatever its uid."""
+def plan_volume(
+    volume: PersistentVolume, claim: PersistentVolumeClaim | None, recycler: Pod | None = None
+) -> Iterator[Step]:
+    """What a volume needs next; `claim` is the one its reference names, whatever its uid, `recycler` who empties it."""
     ref = volume.spec.claimRef
     if ref is None or not ref.uid:
         yield from volume_phase(volume, "Available")
     elif claim is None or claim.metadata.uid != ref.uid:
-        yield from reclaim(volume)
+        yield from reclaim(volume, recycler)
     elif claim.spec.volumeName == volume.metadata.name:
         yield from volume_phase(volume, "Bound")
     elif claim.spec.volumeName:
         made_for_it = PROVISIONED_BY in volume.metadata.annotations
         if made_for_it and volume.spec.persistentVolumeReclaimPolicy == "Delete":
-            yield from reclaim(volume)
+            yield from reclaim(volume, recycler)
         else:
-            yield from release(volume)
-
-
-def reclaim(volume: PersistentVolume) -> Iterator[Step]:
-    """A volume whose claim is gone: kept, or handed to whoever made it. A failure stays to be seen."""
-    phase = volume.status.phase
-    if phase == "Failed":
-        return
-    policy = volume.spec.persistentVolumeReclaimPolicy
-    if policy == "Recycle":
-        yield from fail(volume, "VolumeFailedRecycle", "No recycler plugin found for the volume!")
-    elif policy == "Delete" and PROVISIONED_BY not in volume.metadata.annotations:
-        yield from fail(volume, "VolumeFailedDelete", NO_DELETER.format(volume.metadata.name))
-    else:
-        yield from volume_phase(volume, "Released")
-
-
-def fail(volume: PersistentVolume, reason: str, message: str) -> Iterator[Step]:
-    yield from volume_phase(volume, "Failed", message)
-    yield Event(volume, "Warning", reason, message)
+            yield from make_available(volume)
 
 
 # Running it
@@ -206,7 +192,7 @@ def controller() -> Controller:
             Source(PersistentVolumeClaim, itself, related=volumes_of_claim),
             Source(PersistentVolume, itself, related=claims_of_volume),
             Source(StorageClass, related=claims_of_class),
-            Source(Pod),
+            Source(Pod, recycled),
         ],
         sync=sync,
     )
@@ -217,11 +203,44 @@ async def sync(key: Key, context: Context) -> datetime | None:
     namespace, name = key
     if namespace:
         claim = context.cache(PersistentVolumeClaim).get(name, namespace)
-        steps = plan_claim(claim, stock(context, claim)) if claim is not None else iter(())
+        steps = plan_claim(claim, await stock_for(claim, context)) if claim is not None else iter(())
     else:
         volume = context.cache(PersistentVolume).get(name)
-        steps = plan_volume(volume, claim_of(volume, context)) if volume is not None else iter(())
+        steps = await steps_of_volume(volume, context) if volume is not None else iter(())
     return await carry_out(context.api, steps, context.recorder)
+
+
+async def steps_of_volume(volume: PersistentVolume, context: Context) -> Iterator[Step]:
+    """What a volume needs. One that is to be emptied is looked at anew: it may have got another claim meanwhile."""
+    claim = await claim_now(volume, context)
+    if volume.spec.persistentVolumeReclaimPolicy == "Recycle" and volume.status.phase == "Released":
+        volume = await context.api.get(PersistentVolume, volume.metadata.name)
+        claim = await claim_now(volume, context)
+    return plan_volume(volume, claim, context.cache(Pod).get(recycler_name(volume), NAMESPACE))
+
+
+async def stock_for(claim: PersistentVolumeClaim, context: Context) -> Stock:
+    """What there is for a claim. The server is asked for a bound claim's volume before that counts as lost."""
+    found, name = stock(context, claim), claim.spec.volumeName
+    if BIND_COMPLETED in claim.metadata.annotations and name and name not in found.volumes:
+        with suppress(NotFound):
+            volume = await context.api.get(PersistentVolume, name)
+            return replace(found, volumes={**found.volumes, name: volume})
+    return found
+
+
+async def claim_now(volume: PersistentVolume, context: Context) -> PersistentVolumeClaim | None:
+    """The claim that a volume's reference names. The server is asked before it counts as gone: the caches of claims and
+    of volumes are not of the same moment, and a volume that is reclaimed too early has lost its data.
+    """
+    claim, ref = claim_of(volume, context), volume.spec.claimRef
+    if ref is None or not ref.uid or (claim is not None and claim.metadata.uid == ref.uid):
+        return claim
+    if volume.status.phase in ("Released", "Failed"):
+        return claim
+    with suppress(NotFound):
+        return await context.api.get(PersistentVolumeClaim, ref.name, ref.namespace)
+    return None
 
 
 def stock(context: Context, claim: PersistentVolumeClaim) -> Stock:
@@ -243,6 +262,11 @@ def volumes_of_claim(claim: PersistentVolumeClaim, context: Context) -> list[Key
     named = {claim.spec.volumeName} - {""}
     named |= {v.metadata.name for v in context.cache(PersistentVolume).list() if claim_of_is(v, claim)}
     return [("", name) for name in named]
+
+
+def recycled(pod: Pod) -> list[Key]:
+    """The volume that a pod empties."""
+    return [("", name)] if (name := recycled_by(pod)) else []
 
 
 def claim_of_is(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:

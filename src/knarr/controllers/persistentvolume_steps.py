@@ -46,14 +46,14 @@ def set_aside(volume: PersistentVolume, claim: PersistentVolumeClaim) -> Iterato
     yield Patch(volume, patch, reason=f"for {meta.namespace}/{meta.name}")
 
 
-def release(volume: PersistentVolume) -> Iterator[Step]:
-    """Undo what the binder set aside for a claim that took another volume; what the user set keeps its name."""
+def make_available(volume: PersistentVolume) -> Iterator[Step]:
+    """Undo what the binder set aside for a claim; what the user set keeps its name."""
     ours = BOUND_BY_CONTROLLER in volume.metadata.annotations
     metadata: dict[str, Any] = {"resourceVersion": volume.metadata.resourceVersion}
     if ours:
         metadata["annotations"] = {BOUND_BY_CONTROLLER: None}
     patch = {"metadata": metadata, "spec": {"claimRef": None if ours else {"uid": None, "resourceVersion": None}}}
-    yield Patch(volume, patch, reason="its claim took another")
+    yield Patch(volume, patch, reason="not its claim's any more")
     yield from volume_phase(volume, "Available")
 
 
@@ -69,11 +69,18 @@ def claim_phase(claim: PersistentVolumeClaim, phase: str, volume: PersistentVolu
     capacity = claim.status.capacity
     if volume is None:
         capacity = {}
-    elif capacity.get("storage") != volume.spec.capacity.get("storage") and not claim.status.allocatedResources:
+    elif claim.status.phase != "Bound":  # a bound one may be smaller than its volume, until its files have grown
         capacity = volume.spec.capacity
     known = claim.status
-    if (known.phase, known.accessModes, known.capacity) == (phase, modes, capacity):
+    attributes = (volume and volume.spec.volumeAttributesClassName) or None
+    said = (known.phase, known.accessModes, known.capacity, known.currentVolumeAttributesClassName or None)
+    if said == (phase, modes, capacity, attributes):
         return
-    status = {"phase": phase, "accessModes": modes or None, "capacity": capacity or None}
+    status = {
+        "phase": phase,
+        "accessModes": modes or None,
+        "capacity": capacity or None,
+        "currentVolumeAttributesClassName": attributes,
+    }
     patch = {"metadata": {"uid": claim.metadata.uid}, "status": status}
     yield Patch(claim, patch, subresource="status", reason=phase)

@@ -244,7 +244,7 @@ VOLUMES = {
     "a volume that has failed stays so": (a_volume(ref=ref(), phase="Failed", policy="Delete"), None, []),
     "a volume set aside for a claim that took another is free again": (
         a_volume(ref=ref(), phase="Bound", notes={BOUND_BY_CONTROLLER: "yes"}), a_claim(volume="other"),
-        ["patch persistentvolume v: its claim took another", "patch status of persistentvolume v: Available"]),
+        ["patch persistentvolume v: not its claim's any more", "patch status of persistentvolume v: Available"]),
     "a volume made for a claim that took another is released": (
         a_volume(ref=ref(), phase="Bound", policy="Delete", notes=MADE), a_claim(volume="other"), RELEASED),
 }  # fmt: skip
