@@ -33,6 +33,7 @@ from knarr.kinds.types.meta_v1 import OwnerReference
 from knarr.loop.runner import Context, Controller, Enqueue, Key
 from knarr.meta.errors import ApiError, NotFound, UnsupportedMediaType
 
+WORKERS = 20  #: objects looked at together (upstream's --concurrent-gc-syncs)
 DISCOVER_SECONDS = 30.0
 FIRST_SYNC_SECONDS = 30.0
 VIRTUAL_SECONDS = 0.5  #: until an owner that exists but was not seen yet is looked at again
@@ -308,4 +309,5 @@ def controller() -> Controller:
         sources=[],
         sync=sync,
         background=background,
+        workers=WORKERS,
     )
