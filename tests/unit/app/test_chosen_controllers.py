@@ -9,7 +9,9 @@ CASES = {
     "*": ALL,
     "*,-job,-cronjob": ALL - {"job", "cronjob"},
     "deployment, replicaset": {"deployment", "replicaset"},
-    "deployment,-deployment": set(),
+    "-job,*": ALL - {"job"},
+    "job,-job": {"job"},
+    "-job,job,cronjob": {"cronjob"},
 }
 
 
@@ -25,4 +27,10 @@ def test_no_other_server_is_told_what_it_serves():
 @pytest.mark.parametrize("wanted", ["nobody", "*,-nobody", ""])
 def test_a_wrong_choice_says_what_there_is(wanted):
     with pytest.raises(ConfigError, match=r"there are .*deployment"):
+        chosen(wanted, roster.controllers(""))
+
+
+@pytest.mark.parametrize("wanted", ["-job", "-job,job", "-job,-cronjob"])
+def test_a_choice_of_none_says_how_to_choose_all_others(wanted):
+    with pytest.raises(ConfigError, match=r"leaves no controller.* '\*,-job"):
         chosen(wanted, roster.controllers(""))

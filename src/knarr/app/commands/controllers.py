@@ -59,7 +59,11 @@ def command(
 
 
 def chosen(wanted: str, controllers: Sequence[Controller]) -> list[Controller]:
-    """The controllers that a list such as "*,-job" or "deployment,replicaset" names; ConfigError for an unknown one."""
+    """The controllers that a list such as "*,-job" or "deployment,replicaset" names; ConfigError for an unknown one.
+
+    As kube-controller-manager reads it: what is said first of a controller counts, and of those that nothing is said
+    of, `*` means all and its absence none. A list that leaves none is an error: a process without work is a mistake.
+    """
     words = [word.strip() for word in wanted.split(",") if word.strip()]
     names = {controller.name for controller in controllers}
     unknown = [word for word in words if word != EVERY and word.removeprefix("-") not in names]
@@ -67,11 +71,18 @@ def chosen(wanted: str, controllers: Sequence[Controller]) -> list[Controller]:
         raise ConfigError(
             f"--controllers {wanted!r}: no controller {', '.join(unknown)}; there are {', '.join(sorted(names))}"
         )
-    return [
-        controller
-        for controller in controllers
-        if f"-{controller.name}" not in words and (EVERY in words or controller.name in words)
-    ]
+    found = [controller for controller in controllers if enabled(controller.name, words)]
+    if not found:
+        raise ConfigError(
+            f"--controllers {wanted!r} leaves no controller: without {EVERY!r} only those run that are named; "
+            f"{','.join([EVERY, *(word for word in words if word.startswith('-'))])!r} runs all others"
+        )
+    return found
+
+
+def enabled(name: str, words: Sequence[str]) -> bool:
+    said = next((word for word in words if word in (name, f"-{name}")), EVERY if EVERY in words else "")
+    return said in (name, EVERY)
 
 
 async def until_told(entry: kubeconfig.Entry, wanted: str, lease: tuple[str, str] | None, workers: int) -> None:
