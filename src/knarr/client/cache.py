@@ -37,12 +37,13 @@ class Cache(Generic[T]):
 
     def by_index(self, index: str, value: str) -> list[T]:
         """The objects that an index files under a value, in the order of their namespaces and names."""
-        return [found for _, found in sorted(self._indexes[index][1].get(value, {}).items(), key=lambda item: item[0])]
+        filed = self._indexes[index][1].get(value, {})
+        return [filed[key] for key in sorted(filed)]
 
     def list(self, namespace: str = "") -> list[T]:
         """All objects, or those of one namespace, in the order of their names."""
         spaces = [namespace] if namespace else sorted(self._objects)
-        return [found for space in spaces for _, found in sorted(self._objects.get(space, {}).items())]
+        return [found[name] for found in (self._objects.get(space, {}) for space in spaces) for name in sorted(found)]
 
     def add_index(self, name: str, key: IndexKey) -> None:
         """File every object, those to come too, under the values that `key` gives. An index of that name stays."""

@@ -153,27 +153,34 @@ async def _connect(controller: Controller, context: Context, queue: WorkQueue[Ke
 def _listener(
     controller: Controller, context: Context, queue: WorkQueue[Key], source: Source
 ) -> Callable[[Any, Any], None]:
+    name, observe, matters, keys, related = (
+        controller.name,
+        controller.observe,
+        None if source.matters is any_change else source.matters,
+        None if source.keys is no_keys else source.keys,
+        source.related,
+    )
+
     def listen(old: Any, new: Any) -> None:
         try:
             wake(old, new)
         except Exception:  # a fault in a controller must not end the informer, which others listen to
-            log.exception("%s cannot tell whom a change concerns", controller.name)
+            log.exception("%s cannot tell whom a change concerns", name)
 
-    def wake(old: Any, new: Any) -> None:
-        if controller.observe is not None:
-            controller.observe(old, new)
-        if old is not None and new is not None and not source.matters(old, new):
+    def wake(old: Any, new: Any) -> None:  # called for every change, by every controller
+        if observe is not None:
+            observe(old, new)
+        if matters is not None and old is not None and new is not None and not matters(old, new):
             return
-        woken: dict[Key, None] = {}
         for obj in (old, new):
-            if obj is not None:
-                woken.update(dict.fromkeys(source.keys(obj)))
-                if source.related is not None:
-                    woken.update(dict.fromkeys(source.related(obj, context)))
-        if source.between is not None:
-            woken.update(dict.fromkeys(source.between(old, new, context)))
-        for key in woken:
-            queue.add(key)
+            if obj is None:
+                continue
+            if keys is not None:
+                for key in keys(obj):
+                    queue.add(key)  # once, however often it is told
+            if related is not None:
+                for key in related(obj, context):
+                    queue.add(key)
 
     return listen
 

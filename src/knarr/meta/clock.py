@@ -4,16 +4,19 @@ Waiting is not here: it is on the running event loop's clock (`asyncio.sleep`, `
 `knarr.testing` installs a `Clock` of its own, so a whole cluster runs on virtual time with a seed.
 """
 
+import os
 import random
 import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from io import BytesIO
 from typing import Protocol
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  #: upstream's alphabet of generated suffixes: no vowels, no look-alikes
 
+PAGE = 4096  #: bytes of randomness that are drawn at once
 _VERSION_4 = 0x4000_8000_0000_0000_0000  #: the bits that say version 4 and RFC 9562's variant
 _CLEAR = ~0xF000_C000_0000_0000_0000
 
@@ -27,11 +30,32 @@ class Clock(Protocol):
         """Seconds since the epoch."""
 
 
+class Drawn(random.SystemRandom):
+    """The system's randomness, drawn by the page: a name takes five numbers, and each draw is a system call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._page = BytesIO()
+        os.register_at_fork(after_in_child=self._turn)
+
+    def _turn(self) -> None:
+        self._page = BytesIO(os.urandom(PAGE))
+
+    def getrandbits(self, k: int) -> int:
+        """A number of k bits; no two threads, nor parent and child, get the same: a read of the page is one step."""
+        size = (k + 7) // 8
+        if k < 0 or size > PAGE:
+            return super().getrandbits(k)
+        while len(drawn := self._page.read(size)) < size:
+            self._turn()
+        return int.from_bytes(drawn) >> (size * 8 - k)
+
+
 @dataclass
 class RealClock:
     """The machine's clock and an unpredictable generator."""
 
-    rng: random.Random = field(default_factory=random.SystemRandom)
+    rng: random.Random = field(default_factory=Drawn)
 
     def now(self) -> float:
         return time.time()

@@ -82,7 +82,9 @@ class StatusWriter:
         async with self._lock:
             for left in reversed(range(TRIES)):
                 before = worker.pod
-                if memory.removed or memory.torn_down or (status := self.current()) == before.status:
+                if memory.removed or memory.torn_down or vanishes(before):
+                    return True
+                if (status := self.current()) == before.status:
                     return True
                 if self._sent == (status, before.status):
                     return True
@@ -107,3 +109,9 @@ class StatusWriter:
             worker.remove()
         else:
             worker.update(fresh)
+
+
+def vanishes(pod: Pod) -> bool:
+    """Whether the request that marked the object for deletion is about to remove it: nobody would see its status."""
+    meta = pod.metadata
+    return bool(meta.deletionTimestamp) and meta.deletionGracePeriodSeconds == 0 and not meta.finalizers
