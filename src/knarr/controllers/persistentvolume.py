@@ -31,6 +31,7 @@ from knarr.kinds.volume_binding import (
     suits,
     waits_for_consumer,
 )
+from knarr.kinds.volume_drivers import PROVISIONERS
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Event, Patch, Step
@@ -145,7 +146,7 @@ def provision(claim: PersistentVolumeClaim, class_: StorageClass | None) -> Iter
     if class_ is None:
         yield Event(claim, "Warning", "ProvisioningFailed", f'storageclass.storage.k8s.io "{name}" not found')
         return
-    provisioner = class_.provisioner
+    provisioner = PROVISIONERS.get(class_.provisioner, class_.provisioner)
     if provisioner.startswith("kubernetes.io/"):
         said = f"no volume plugin matched name: {provisioner}"
         yield Event(claim, "Warning", "ProvisioningFailed", said)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from knarr.kinds.pod_claims import uses
 from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
 from knarr.kinds.types.storage_v1 import StorageClass
 
@@ -18,13 +19,3 @@ class Stock:
     def unplaced(self, claim: PersistentVolumeClaim) -> list[str]:
         """The names of the pods that use a claim and have no node yet."""
         return [pod.metadata.name for pod in self.pods if not pod.spec.nodeName and uses(pod, claim)]
-
-
-def uses(pod: Pod, claim: PersistentVolumeClaim) -> bool:
-    """Whether a pod of the claim's namespace mounts the claim, or has it made for itself."""
-    name = claim.metadata.name
-    return any(
-        (volume.persistentVolumeClaim is not None and volume.persistentVolumeClaim.claimName == name)
-        or (volume.ephemeral is not None and f"{pod.metadata.name}-{volume.name}" == name)
-        for volume in pod.spec.volumes
-    )

@@ -12,6 +12,7 @@ from knarr.controllers import (
     disruption_target,
     endpoint_slice,
     endpoints,
+    ephemeral_volume,
     garbage_collector,
     horizontalpodautoscaler,
     job,
@@ -29,6 +30,7 @@ from knarr.controllers import (
     statefulset,
     taint_eviction,
     ttl_after_finished,
+    volume_expansion,
     volume_protection,
 )
 from knarr.kinds import podmetrics
@@ -36,7 +38,7 @@ from knarr.kinds.table import BUILTIN
 from knarr.loop.runner import Controller
 
 
-def controllers(authority: str) -> Sequence[Controller]:
+def controllers(authority: str, heartbeat: float = node_lifecycle.HEARTBEAT) -> Sequence[Controller]:
     """All that may run beside a server. `authority` is the PEM of who signed its certificate, for pods to trust; ""
     where that is not known, and nothing is published.
     """
@@ -56,10 +58,12 @@ def controllers(authority: str) -> Sequence[Controller]:
         endpoint_slice.controller(),
         persistentvolume.controller(),
         local_path.controller(),
+        volume_expansion.controller(inside=(local_path.NAME,)),
+        ephemeral_volume.controller(),
         volume_protection.controller(),
         garbage_collector.controller(),
         namespace.CONTROLLER,
-        node_lifecycle.controller(),
+        node_lifecycle.controller(heartbeat),
         taint_eviction.controller(),
         horizontalpodautoscaler.controller(),
         disruption.controller(),

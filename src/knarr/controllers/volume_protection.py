@@ -7,8 +7,8 @@ volume; off a claim that is being deleted once no pod that has a node names it, 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from knarr.controllers.persistentvolume_stock import uses
 from knarr.kinds import persistentvolume, persistentvolumeclaim
+from knarr.kinds.pod_claims import claims_of, is_made_for, uses
 from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
@@ -17,11 +17,23 @@ from knarr.loop.steps import Patch, Step, Wait
 
 def plan_claim(claim: PersistentVolumeClaim, pods: Sequence[Pod]) -> Iterator[Step]:
     """`pods` are those of the claim's namespace."""
-    users = [pod.metadata.name for pod in pods if pod.spec.nodeName and uses(pod, claim)]
+    users = [pod.metadata.name for pod in pods if holds(pod, claim)]
     if claim.metadata.deletionTimestamp and users:
         yield Wait(claim, f"used by {users[0]}")
     else:
         yield from protect(claim, persistentvolumeclaim.PROTECTION)
+
+
+def holds(pod: Pod, claim: PersistentVolumeClaim) -> bool:
+    """Whether a pod keeps a claim: it has a node, and uses it; its own claim no longer than its containers run."""
+    if not pod.spec.nodeName or not uses(pod, claim):
+        return False
+    return not (is_made_for(claim, pod) and is_shut_down(pod))
+
+
+def is_shut_down(pod: Pod) -> bool:
+    """Whether a pod's node has said that nothing of it is left, and only a finalizer keeps the object."""
+    return bool(pod.metadata.deletionTimestamp) and pod.metadata.deletionGracePeriodSeconds == 0
 
 
 def plan_volume(volume: PersistentVolume) -> Iterator[Step]:
@@ -60,7 +72,7 @@ async def sync(key: Key, context: Context) -> datetime | None:
     if namespace:
         claim = context.cache(PersistentVolumeClaim).get(name, namespace)
         if claim is not None:
-            steps = plan_claim(claim, context.cache(Pod).list(namespace))
+            steps = plan_claim(claim, await users_now(claim, context))
     else:
         volume = context.cache(PersistentVolume).get(name)
         if volume is not None:
@@ -68,11 +80,15 @@ async def sync(key: Key, context: Context) -> datetime | None:
     return await carry_out(context.api, steps, context.recorder)
 
 
+async def users_now(claim: PersistentVolumeClaim, context: Context) -> Sequence[Pod]:
+    """The pods that may use a claim. The server is asked before its protection goes: a pod may be new."""
+    pods = [pod for pod in context.cache(Pod).list(claim.metadata.namespace) if holds(pod, claim)]
+    leaving = claim.metadata.deletionTimestamp and persistentvolumeclaim.PROTECTION in claim.metadata.finalizers
+    if pods or not leaving:
+        return pods
+    return (await context.api.list(Pod, claim.metadata.namespace)).items
+
+
 def claims_of_pod(pod: Pod) -> list[Key]:
     """The claims that a pod names or has made for itself."""
-    names = [
-        volume.persistentVolumeClaim.claimName if volume.persistentVolumeClaim else f"{pod.metadata.name}-{volume.name}"
-        for volume in pod.spec.volumes
-        if volume.persistentVolumeClaim is not None or volume.ephemeral is not None
-    ]
-    return [(pod.metadata.namespace, name) for name in names]
+    return [(pod.metadata.namespace, name) for name in claims_of(pod)]

@@ -10,6 +10,7 @@ import logging
 
 from knarr.client.api import Api
 from knarr.client.transport import TransportError
+from knarr.kinds.pod_claims import claims_of
 from knarr.kinds.types.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodCondition
 from knarr.kinds.types.storage_v1 import StorageClass
 from knarr.loop.runner import Context
@@ -19,7 +20,7 @@ from knarr.scheduler.bind import Claims, NotBound, bind_pod, bind_volumes
 from knarr.scheduler.board import Board, key_of
 from knarr.scheduler.decision import Decision, schedule
 from knarr.scheduler.queue import Queue, Waiting
-from knarr.scheduler.storage import Storage, claim_names
+from knarr.scheduler.storage import Storage
 
 NAME = "default-scheduler"  #: the pods it is for, and the component of its events
 
@@ -90,7 +91,7 @@ class Scheduler:
 
     async def _storage(self, pod: Pod) -> Storage:
         """What there is for the pod's claims; a claim not seen yet is asked for, as its pod may be quicker."""
-        names = [name for name, _ in claim_names(pod)]
+        names = list(claims_of(pod))
         if not names:
             return Storage()
         cache, namespace = self._informers.of(PersistentVolumeClaim).cache, pod.metadata.namespace

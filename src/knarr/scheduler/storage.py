@@ -3,11 +3,12 @@
 Pure; `Storage` is filled from the scheduler's caches for one pod at a time.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from knarr.kinds import persistentvolumeclaim
 from knarr.kinds.placement import selects
+from knarr.kinds.pod_claims import claim_of, is_made_for, not_made_for
 from knarr.kinds.types.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod
 from knarr.kinds.types.storage_v1 import StorageClass
 from knarr.kinds.volume_binding import NO_PROVISIONER, SELECTED_NODE, is_complete, suits, waits_for_consumer
@@ -39,29 +40,24 @@ class Needs:
     complaint: str = ""
 
 
-def claim_names(pod: Pod) -> Iterator[tuple[str, bool]]:
-    """The names of the pod's claims, and whether each is made for this pod alone."""
-    for volume in pod.spec.volumes:
-        if volume.persistentVolumeClaim is not None:
-            yield volume.persistentVolumeClaim.claimName, False
-        elif volume.ephemeral is not None:
-            yield f"{pod.metadata.name}-{volume.name}", True
-
-
 def needs(pod: Pod, storage: Storage) -> Needs:
     """What the pod needs of storage."""
     bound: list[PersistentVolumeClaim] = []
     waiting: list[PersistentVolumeClaim] = []
-    for name, ephemeral in claim_names(pod):
+    for volume in pod.spec.volumes:
+        if not (name := claim_of(pod, volume)):
+            continue
         claim = storage.claims.get(name)
         if claim is None:
-            if ephemeral:
+            if volume.ephemeral is not None:
                 text = f'waiting for ephemeral volume controller to create the persistentvolumeclaim "{name}"'
                 return Needs(complaint=text)
             return Needs(complaint=f'persistentvolumeclaim "{name}" not found')
+        if volume.ephemeral is not None and not is_made_for(claim, pod):
+            return Needs(complaint=not_made_for(claim, pod))
         if claim.status.phase == "Lost":
-            volume = claim.spec.volumeName
-            text = f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{volume}"'
+            gone = claim.spec.volumeName
+            text = f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{gone}"'
             return Needs(complaint=text)
         if claim.metadata.deletionTimestamp:
             return Needs(complaint=f'persistentvolumeclaim "{name}" is being deleted')

@@ -1,10 +1,20 @@
 """What the binder does with a claim or a volume, case by case."""
 
 import pytest
+from msgspec.structs import replace
 
 from knarr.controllers.persistentvolume import plan_claim, plan_volume
+from knarr.controllers.persistentvolume_reclaim import recycler_pod
 from knarr.controllers.persistentvolume_stock import Stock
 from knarr.kinds.types.core_v1 import (
+    ContainerState,
+    ContainerStateWaiting,
+    ContainerStatus,
+    HostPathVolumeSource,
+    NFSVolumeSource,
+    NodeSelector,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
     ObjectReference,
     PersistentVolume,
     PersistentVolumeClaim,
@@ -15,7 +25,9 @@ from knarr.kinds.types.core_v1 import (
     PersistentVolumeStatus,
     Pod,
     PodSpec,
+    PodStatus,
     Volume,
+    VolumeNodeAffinity,
     VolumeResourceRequirements,
 )
 from knarr.kinds.types.meta_v1 import LabelSelector, ObjectMeta
@@ -237,7 +249,7 @@ VOLUMES = {
         ["patch status of persistentvolume v: Failed",
          'event on persistentvolume v: VolumeFailedDelete: error getting deleter volume plugin for volume "v": '
          "no deletable volume plugin matched"]),
-    "a volume to be recycled has failed": (
+    "a volume that nobody can empty has failed": (
         a_volume(ref=ref(), phase="Bound", policy="Recycle"), None,
         ["patch status of persistentvolume v: Failed",
          "event on persistentvolume v: VolumeFailedRecycle: No recycler plugin found for the volume!"]),
@@ -265,3 +277,85 @@ def test_what_the_user_reserved_stays_reserved():
     volume = a_volume(ref=ref(), phase="Bound")
     first = next(plan_volume(volume, a_claim(volume="other")))
     assert first.patch["spec"] == {"claimRef": {"uid": None, "resourceVersion": None}}
+
+
+NFS = NFSVolumeSource(server="storage", path="/data/v1")
+
+
+def a_recycler(phase="Pending", *, uid="v", message="", waiting="", deleted=""):
+    states = [ContainerStatus(state=ContainerState(waiting=ContainerStateWaiting(message=waiting)))] if waiting else []
+    meta = ObjectMeta(name="recycler-for-v", namespace="default", annotations={"knarr.dev/recycles": uid})
+    return Pod(
+        metadata=replace(meta, deletionTimestamp=deleted),
+        status=PodStatus(phase=phase, message=message, containerStatuses=states),
+    )
+
+
+def a_dirty_volume(phase="Released", **source):
+    volume = a_volume(ref=ref(), phase=phase, policy="Recycle", notes={BOUND_BY_CONTROLLER: "yes"}, **source)
+    return replace(volume, metadata=replace(volume.metadata, uid="v"))
+
+
+DONE = "delete pod recycler-for-v: done"
+FREE = ["patch persistentvolume v: not its claim's any more", "patch status of persistentvolume v: Available"]
+TOLD = "event on persistentvolume v: "
+EMPTIES = "wait for v: recycler-for-v empties it"
+
+#: sentence -> volume, recycler, steps
+RECYCLING = {
+    "a pod is to empty a released volume": (
+        a_dirty_volume("Bound", nfs=NFS), None,
+        ["patch status of persistentvolume v: Released", "create pod recycler-for-v"]),
+    "a path of a node can be emptied too": (
+        a_dirty_volume(hostPath=HostPathVolumeSource(path="/data")), None, ["create pod recycler-for-v"]),
+    "a recycler takes its time": (a_dirty_volume(nfs=NFS), a_recycler(), [EMPTIES]),
+    "what keeps a recycler from starting is told": (
+        a_dirty_volume(nfs=NFS), a_recycler(waiting="no such image"),
+        [TOLD + "RecyclerPod: Recycler pod: no such image", EMPTIES]),
+    "an empty volume is offered anew": (
+        a_dirty_volume(nfs=NFS), a_recycler("Succeeded"),
+        [DONE, *FREE, TOLD + "VolumeRecycled: Volume recycled"]),
+    "a recycler that failed leaves a volume that has failed": (
+        a_dirty_volume(nfs=NFS), a_recycler("Failed", message="too slow"),
+        ["delete pod recycler-for-v: failed", "patch status of persistentvolume v: Failed",
+         TOLD + "VolumeFailedRecycle: Recycle failed: failed to recycle volume: too slow"]),
+    "a recycler of an earlier volume of the name goes first": (
+        a_dirty_volume(nfs=NFS), a_recycler("Succeeded", uid="earlier"),
+        ["delete pod recycler-for-v: not made for this volume"]),
+    "a recycler that is going is waited for": (
+        a_dirty_volume(nfs=NFS), a_recycler("Succeeded", deleted="2026-01-01T00:00:00Z"),
+        ["wait for v: the old pod recycler-for-v is being deleted"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("volume", "recycler", "steps"), RECYCLING.values(), ids=RECYCLING)
+def test_recycling(volume, recycler, steps):
+    assert [str(step) for step in plan_volume(volume, None, recycler)] == steps
+
+
+def test_a_recycler_goes_where_its_volume_is_and_has_no_token():
+    term = NodeSelectorTerm(matchExpressions=[NodeSelectorRequirement(key="k", operator="In", values=["a"])])
+    here = NodeSelector(nodeSelectorTerms=[term])
+    pod = recycler_pod(a_dirty_volume(nfs=NFS, nodeAffinity=VolumeNodeAffinity(required=here)))
+    assert pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution == here
+    assert pod.spec.automountServiceAccountToken is False
+    assert (pod.spec.volumes[0].nfs, pod.spec.activeDeadlineSeconds) == (NFS, 300)
+
+
+def test_a_bound_claim_says_the_attributes_of_its_volume():
+    claim = a_claim(volume="v", phase="Bound", bound=True)
+    volume = a_volume(ref=ref(), phase="Bound", volumeAttributesClassName="gold")
+    claim = replace(claim, spec=replace(claim.spec, volumeAttributesClassName="gold"))
+    last = list(plan_claim(claim, Stock({"v": volume})))[-1]
+    assert last.patch["status"]["currentVolumeAttributesClassName"] == "gold"
+
+
+def test_a_bound_claim_keeps_the_capacity_that_its_files_have():
+    claim = a_claim(volume="v", phase="Bound", bound=True)
+    assert list(plan_claim(claim, Stock({"v": a_volume(size="9Gi", ref=ref(), phase="Bound")}))) == []
+
+
+def test_a_class_of_a_plugin_that_is_gone_calls_the_driver_that_took_over():
+    class_ = a_class("disk", "kubernetes.io/gce-pd", "Immediate")
+    first = next(plan_claim(a_claim("disk"), Stock(classes={"disk": class_})))
+    assert str(first) == "patch persistentvolumeclaim c: to be made by pd.csi.storage.gke.io"

@@ -3,13 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from knarr.controllers import local_path, volume_protection
+from knarr.controllers import local_path, provisioning, volume_protection
 from knarr.kinds.types.core_v1 import (
     EphemeralVolumeSource,
     Node,
     NodeStatus,
     NodeSystemInfo,
-    PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
     PersistentVolumeClaimVolumeSource,
@@ -19,7 +18,7 @@ from knarr.kinds.types.core_v1 import (
     Volume,
     VolumeResourceRequirements,
 )
-from knarr.kinds.types.meta_v1 import ObjectMeta
+from knarr.kinds.types.meta_v1 import ObjectMeta, OwnerReference
 from knarr.kinds.types.storage_v1 import StorageClass
 from knarr.kinds.volume_binding import PROVISIONED_BY, PROVISIONER, SELECTED_NODE
 
@@ -58,32 +57,54 @@ MADE = [
     'event on persistentvolumeclaim c: Provisioning: External provisioner is provisioning volume for claim "n/c"',
     "create persistentvolume pvc-u",
 ]
+OURS = local_path.LocalPath()
 
-#: sentence -> claim, class, node, volume, steps
+
+def due(claim, class_, node):
+    """The steps of a claim that lacks its volume."""
+    if not provisioning.is_due(OURS, claim):
+        return []
+    if why := OURS.refusal(claim, class_, node):
+        return list(provisioning.refused(claim, class_, why))
+    return [*provisioning.begun(claim), *provisioning.made(claim, made(claim, node))]
+
+
+def made(claim, node):
+    spec = run_at_once(OURS.make(claim, CLASS, node))
+    return provisioning.new_volume(OURS, claim, CLASS, spec)
+
+
+def run_at_once(coroutine):
+    """The result of a coroutine that waits for nothing."""
+    with pytest.raises(StopIteration) as stopped:
+        coroutine.send(None)
+    return stopped.value.value
+
+
+#: sentence -> claim, node, steps
 CLAIMS = {
-    "a volume is made on the selected node": (a_claim(), CLASS, NODE, None, MADE),
-    "a volume is made once": (a_claim(), CLASS, NODE, PersistentVolume(), []),
-    "a claim for another provisioner is none of ours": (a_claim(provisioner="x/y"), CLASS, NODE, None, []),
-    "a claim that has its volume needs nothing": (a_claim(volume="v"), CLASS, NODE, None, []),
-    "a claim that is going needs nothing": (a_claim(deleted=DELETED), CLASS, NODE, None, []),
-    "a class that is gone makes nothing": (a_claim(), None, NODE, None, []),
+    "a volume is made on the selected node": (a_claim(), NODE, MADE),
+    "a claim for another provisioner is none of ours": (a_claim(provisioner="x/y"), NODE, []),
+    "a claim that has its volume needs nothing": (a_claim(volume="v"), NODE, []),
+    "a claim that is going needs nothing": (a_claim(deleted=DELETED), NODE, []),
     "without a node there is nowhere": (
-        a_claim(node=""), CLASS, None, None, failure("configuration error, no node was specified", taken_back=False)),
-    "a node that is gone is taken back": (a_claim(), CLASS, None, None, failure('node "a" not found')),
+        a_claim(node=""), None, failure("configuration error, no node was specified", taken_back=False)),
+    "a node that is gone is taken back": (a_claim(), None, failure('node "a" not found')),
     "a node without a folder is taken back": (
-        a_claim(), CLASS, Node(metadata=ObjectMeta(name="a")), None, failure('node "a" has no folder for volumes')),
+        a_claim(), Node(metadata=ObjectMeta(name="a")), failure('node "a" has no folder for volumes')),
     "only one node can write": (
-        a_claim(mode="ReadWriteMany"), CLASS, NODE, None, failure("Only support ReadWriteOnce access mode")),
+        a_claim(mode="ReadWriteMany"), NODE, failure("Only support ReadWriteOnce access mode")),
+    "one pod alone may be the only one to write": (a_claim(mode="ReadWriteOncePod"), NODE, MADE),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("claim", "class_", "node", "volume", "steps"), CLAIMS.values(), ids=CLAIMS)
-def test_local_path_claim(claim, class_, node, volume, steps):
-    assert [str(step) for step in local_path.plan_claim(claim, class_, node, volume)] == steps
+@pytest.mark.parametrize(("claim", "node", "steps"), CLAIMS.values(), ids=CLAIMS)
+def test_local_path_claim(claim, node, steps):
+    assert [str(step) for step in due(claim, CLASS, node)] == steps
 
 
 def test_a_local_path_volume():
-    volume = local_path.new_volume(a_claim(), CLASS, NODE)
+    volume = made(a_claim(), NODE)
     assert volume.spec.hostPath.path == "/var/volumes/pvc-u_n_c"
     assert volume.spec.hostPath.type == "DirectoryOrCreate"
     assert volume.metadata.annotations == {"pv.kubernetes.io/provisioned-by": "rancher.io/local-path"}
@@ -91,6 +112,7 @@ def test_a_local_path_volume():
     assert (volume.spec.claimRef.namespace, volume.spec.claimRef.name, volume.spec.claimRef.uid) == ("n", "c", "u")
     assert (volume.spec.capacity, volume.spec.accessModes) == ({"storage": "1Mi"}, ["ReadWriteOnce"])
     assert (volume.spec.storageClassName, volume.spec.persistentVolumeReclaimPolicy) == ("local-path", "Delete")
+    assert volume.spec.volumeMode == "Filesystem"
     assert local_path.is_on(volume, NODE)
     assert not local_path.is_on(volume, Node(metadata=ObjectMeta(name="b")))
 
@@ -98,42 +120,65 @@ def test_a_local_path_volume():
 def a_volume(
     *, phase="Released", policy="Delete", deleted="", made_by=local_path.NAME, finalizers=(local_path.CLEANUP,)
 ):
-    made = local_path.new_volume(a_claim(), CLASS, NODE)
+    volume = made(a_claim(), NODE)
     meta = replace(
-        made.metadata, annotations={PROVISIONED_BY: made_by}, deletionTimestamp=deleted, finalizers=list(finalizers)
+        volume.metadata, annotations={PROVISIONED_BY: made_by}, deletionTimestamp=deleted, finalizers=list(finalizers)
     )
-    spec = replace(made.spec, persistentVolumeReclaimPolicy=policy)
-    return replace(made, metadata=meta, spec=spec, status=PersistentVolumeStatus(phase=phase))
+    spec = replace(volume.spec, persistentVolumeReclaimPolicy=policy)
+    return replace(volume, metadata=meta, spec=spec, status=PersistentVolumeStatus(phase=phase))
 
+
+def ending(volume, nodes):
+    """The steps of a volume that nobody needs any more."""
+    if not volume.metadata.deletionTimestamp:
+        return list(provisioning.released(volume))
+    going = provisioning.is_going(OURS, volume) and run_at_once(OURS.remove(volume, nodes))
+    return list(provisioning.gone(OURS, volume)) if going else []
+
+
+BOTH = (local_path.CLEANUP, "kubernetes.io/pv-protection")
+GONE = ["patch persistentvolume pvc-u: its storage is gone"]
 
 #: sentence -> volume, nodes, steps
 VOLUMES = {
     "a released volume is deleted": (a_volume(), [NODE], ["delete persistentvolume pvc-u: released"]),
     "a bound volume stays": (a_volume(phase="Bound"), [NODE], []),
     "a retained volume stays": (a_volume(policy="Retain"), [NODE], []),
-    "somebody else's volume is left alone": (a_volume(made_by="x/y"), [NODE], []),
     "a volume waits for its node to clean up": (a_volume(deleted=DELETED), [NODE], []),
-    "a simulated node has nothing to clean up": (
-        a_volume(deleted=DELETED), [SIMULATED], ["patch persistentvolume pvc-u: no node has its directory"]),
-    "a volume whose node is no more is let go": (
-        a_volume(deleted=DELETED), [], ["patch persistentvolume pvc-u: no node has its directory"]),
+    "a simulated node has nothing to clean up": (a_volume(deleted=DELETED), [SIMULATED], GONE),
+    "a volume whose node is no more is let go": (a_volume(deleted=DELETED), [], GONE),
+    "a volume in use is not let go": (a_volume(deleted=DELETED, finalizers=BOTH), [], []),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("volume", "nodes", "steps"), VOLUMES.values(), ids=VOLUMES)
 def test_local_path_volume(volume, nodes, steps):
-    assert [str(step) for step in local_path.plan_volume(volume, nodes)] == steps
+    assert [str(step) for step in ending(volume, nodes)] == steps
 
 
-def a_user(*, node="a", claim="c", ephemeral=False):
+def a_user(*, node="a", claim="c", shut_down=False):
     source = PersistentVolumeClaimVolumeSource(claimName=claim)
-    volume = Volume(name="c", ephemeral=EphemeralVolumeSource()) if ephemeral else Volume(persistentVolumeClaim=source)
-    name = "" if ephemeral else "p"
-    return Pod(metadata=ObjectMeta(name=name, namespace="n"), spec=PodSpec(nodeName=node, volumes=[volume]))
+    volume = Volume(name="v", persistentVolumeClaim=source)
+    meta = ObjectMeta(name="p", namespace="n", uid="p")
+    if shut_down:
+        meta = replace(meta, deletionTimestamp=DELETED, deletionGracePeriodSeconds=0)
+    return Pod(metadata=meta, spec=PodSpec(nodeName=node, volumes=[volume]))
+
+
+def an_owner(*, shut_down=False):
+    """A pod that had the claim `p-v` made for itself."""
+    pod = a_user(shut_down=shut_down)
+    return replace(pod, spec=replace(pod.spec, volumes=[Volume(name="v", ephemeral=EphemeralVolumeSource())]))
 
 
 GUARD = "kubernetes.io/pvc-protection"
 GOING = a_claim(deleted=DELETED, finalizers=[GUARD])
+OWNED = replace(
+    GOING,
+    metadata=replace(
+        GOING.metadata, name="p-v", ownerReferences=[OwnerReference(kind="Pod", name="p", uid="p", controller=True)]
+    ),
+)
 
 #: sentence -> claim, pods, steps
 PROTECTED_CLAIMS = {
@@ -144,6 +189,11 @@ PROTECTED_CLAIMS = {
         GOING, [a_user(node="")], ["patch persistentvolumeclaim c: out of use"]),
     "another claim's pod does not matter": (
         GOING, [a_user(claim="other")], ["patch persistentvolumeclaim c: out of use"]),
+    "a pod that was shut down still uses the claim that it names": (
+        GOING, [a_user(shut_down=True)], ["wait for c: used by p"]),
+    "a pod's own claim stays while it runs": (OWNED, [an_owner()], ["wait for p-v: used by p"]),
+    "a pod's own claim goes when it was shut down": (
+        OWNED, [an_owner(shut_down=True)], ["patch persistentvolumeclaim p-v: out of use"]),
     "a claim that is going is not protected anew": (a_claim(deleted=DELETED), [], []),
 }  # fmt: skip
 

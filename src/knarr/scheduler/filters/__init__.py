@@ -13,6 +13,8 @@ from knarr.scheduler.filters import (
     taints,
     topology,
     unschedulable,
+    volume_restrictions,
+    volume_zone,
     volumes,
 )
 from knarr.scheduler.filters.complaint import Complaint, Filter
@@ -24,7 +26,9 @@ FILTERS: tuple[Filter, ...] = (
     node_affinity.complaints,
     ports.complaints,
     capacity.complaints,
+    volume_restrictions.complaints,
     volumes.complaints,
+    volume_zone.complaints,
     topology.complaints,
     pod_affinity.complaints,
 )
