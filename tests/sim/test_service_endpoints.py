@@ -1,6 +1,6 @@
 """What services publish while pods come, become unready and go, on simulated nodes."""
 
-from knarr.controllers import endpoint_slice, endpoints
+from knarr.controllers import endpoint_slice, endpoint_slice_mirroring, endpoints
 from knarr.kinds.types.core_v1 import Endpoints, Pod, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.testing.builders import a_pod, a_service
@@ -10,7 +10,7 @@ from knarr.testing.virtual_time import run
 
 def story(act, nodes=2):
     async def main():
-        controllers = [endpoints.CONTROLLER, endpoint_slice.controller()]
+        controllers = [endpoints.CONTROLLER, endpoint_slice.controller(), endpoint_slice_mirroring.controller()]
         async with Cluster(controllers, nodes=nodes) as cluster:
             await act(cluster)
 
@@ -132,5 +132,40 @@ def test_a_slice_whose_creation_was_not_confirmed_is_not_made_twice_for_long():
         await pods(cluster, 2)
         assert len((await cluster.api.list(EndpointSlice, "default")).items) == 1
         assert await sliced(cluster) == (["db-0", "db-1"], 2)
+
+    story(act)
+
+
+BY_HAND = """
+apiVersion: v1
+kind: Service
+metadata: {name: outside}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: outside}
+subsets: [{addresses: [{ip: 10.9.0.1}], notReadyAddresses: [{ip: 10.9.0.2}], ports: [{port: 8080}]}]
+"""
+
+
+def test_endpoints_written_by_hand_are_mirrored_while_their_service_has_no_selector():
+    async def act(cluster):
+        async def mirrored():
+            slices = (await cluster.api.list(EndpointSlice, "default")).items
+            return [(one.addresses[0], one.conditions.ready) for slice_ in slices for one in slice_.endpoints]
+
+        await cluster.apply(BY_HAND)
+        await cluster.settled()
+        assert await mirrored() == [("10.9.0.1", True), ("10.9.0.2", False)]
+        empty = {"subsets": [{"addresses": [{"ip": "10.9.0.3"}], "ports": [{"port": 8080}]}]}
+        await cluster.api.patch(Endpoints, "outside", "default", empty)
+        await cluster.settled()
+        assert await mirrored() == [("10.9.0.3", True)]
+        await cluster.api.patch(Service, "outside", "default", {"spec": {"selector": {"app": "x"}}})
+        await cluster.settled()
+        (slice_,) = (await cluster.api.list(EndpointSlice, "default")).items
+        assert slice_.metadata.labels["endpointslice.kubernetes.io/managed-by"] == "endpointslice-controller.k8s.io"
+        assert await mirrored() == []
 
     story(act)

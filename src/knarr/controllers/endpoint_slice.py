@@ -5,7 +5,7 @@ with room. A service without any endpoint has one empty slice.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from knarr.client.transport import TransportError
-from knarr.controllers import publication
+from knarr.controllers import publication, topology_hints
 from knarr.kinds.types.core_v1 import Node, Pod, Service
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
@@ -21,12 +21,11 @@ from knarr.loop.executor import carry_out
 from knarr.loop.expectations import Expectations
 from knarr.loop.revisions import controller_reference
 from knarr.loop.runner import Context, Controller, Key, Source, itself
-from knarr.loop.steps import Create, Delete, Note, Replace, Step
+from knarr.loop.steps import Create, Delete, Event, Note, Replace, Step
 from knarr.meta.errors import ApiError, Forbidden
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY, CONTROLLER_NAME = "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"
-ZONE_LABEL = "topology.kubernetes.io/zone"
 CAPACITY = 100  #: endpoints in a slice
 MISSING_NODE_SECONDS = 1.0  #: until a pod of an unknown node is looked at again
 
@@ -54,6 +53,7 @@ def plan(service: Service, pods: Sequence[Pod], nodes: dict[str, Node], slices: 
     for family in families:
         mine = [found for found in slices if usable(found, service, families) and found.addressType == family]
         drafts = draft(desired(service, pods, nodes, family), mine, family)
+        steps += hint(service, drafts, nodes, family)
         if (empty := placeholder(drafts, family)) is not None:
             drafts = [empty, *(one for one in drafts if one is not empty)]
         steps += steps_of(service, pods, drafts, empty)
@@ -97,7 +97,7 @@ def endpoint_of(service: Service, pod: Pod, node: Node | None, family: str) -> E
         hostname=publication.hostname(pod, service) or None,
         nodeName=pod.spec.nodeName or None,
         targetRef=publication.target(pod),
-        zone=node.metadata.labels.get(ZONE_LABEL, "") if node else "",
+        zone=node.metadata.labels.get(topology_hints.ZONE, "") if node else "",
     )
 
 
@@ -123,6 +123,28 @@ def draft(wanted: dict[Ports, dict[str, Endpoint]], slices: Sequence[EndpointSli
             one.endpoints = [rest.pop(uid) for uid in uids if uid in rest]
         drafts += fill(mine, list(rest.values()), ports, family)
     return drafts
+
+
+def hint(service: Service, drafts: Sequence[Draft], nodes: Mapping[str, Node], family: str) -> Iterator[Event]:
+    """Say in the drafts for whom each endpoint is; give what the service is to be told of that."""
+    if not topology_hints.is_aware(service):
+        for one in drafts:
+            one.endpoints = topology_hints.near(one.endpoints, service.spec.trafficDistribution)
+        return
+    current = [one.current.endpoints if one.current is not None else [] for one in drafts]
+    plain = [topology_hints.near(endpoints, "") for endpoints in current]
+    known = [one.current is not None and plain[place] == one.endpoints for place, one in enumerate(drafts)]
+    standing = [current[place] if known[place] else one.endpoints for place, one in enumerate(drafts)]
+    try:
+        shared = topology_hints.shared(standing, known, topology_hints.shares(nodes.values()))
+    except topology_hints.Unshared as error:
+        yield Event(service, "Warning", "TopologyAwareHintsDisabled", f"{error}, addressType: {family}")
+        return
+    if not any(each.hints for endpoints in current for each in endpoints):
+        enabled = f"Topology Aware Hints has been enabled, addressType: {family}"
+        yield Event(service, "Normal", "TopologyAwareHintsEnabled", enabled)
+    for one, endpoints in zip(drafts, shared, strict=True):
+        one.endpoints = endpoints
 
 
 def placeholder(drafts: Sequence[Draft], family: str) -> Draft | None:
@@ -203,6 +225,15 @@ def by_service(found: EndpointSlice) -> Iterable[str]:
         yield f"{namespace}/{name}"
 
 
+def aware_services(_: Node, context: Context) -> Iterable[Key]:
+    """The services that share their endpoints among the zones by what nodes these have."""
+    return [key for one in context.cache(Service).list() if topology_hints.is_aware(one) for key in itself(one)]
+
+
+def changes_shares(old: Node, new: Node) -> bool:
+    return topology_hints.shares_of(old) != topology_hints.shares_of(new)
+
+
 async def sync(expectations: Expectations, key: Key, context: Context) -> float | None:
     """Publish one service's pods. Slices of a service that is gone go with their owner."""
     namespace, name = key
@@ -242,7 +273,7 @@ def controller() -> Controller:
             Source(Service, itself),
             Source(Pod, related=publication.services_of),
             Source(EndpointSlice, service_of),
-            Source(Node),
+            Source(Node, related=aware_services, matters=changes_shares),
         ],
         sync=partial(sync, expectations),
         observe=observe,
