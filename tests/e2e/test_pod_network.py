@@ -16,8 +16,10 @@ from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.net import namespace, podnetwork
 from knarr.net.netlink import Netlink
 from knarr.net.plan import NetworkPlan
-from knarr.net.proxy import apply
-from knarr.net.ruleset import ruleset
+from knarr.net.backends import View
+from knarr.net.nft import apply
+from knarr.net.ruleset import BASE, Ground, part
+from knarr.net.table import Table
 
 pytestmark = pytest.mark.e2e
 PLAN = NetworkPlan("wiretest", 7)
@@ -201,9 +203,12 @@ def test_a_services_address_leads_to_its_pods_from_everywhere(wires: NetworkPlan
         a_service("none", "10.103.0.22"),
     ]
     slices = [a_slice("web", two), a_slice("self", one), a_slice("none")]
-    text = ruleset(services, slices, table=wires.bridge)
-    for place in ("", *(wires.node(number).namespace for number in (0, 1))):
-        assert asyncio.run(apply(text, place))
+    views = {"": View(), **{wires.node(number).namespace: View(f"node-{number}") for number in (0, 1)}}
+    for place, view in views.items():
+        table = Table(wires.bridge)
+        pairs = zip(services, slices, strict=True)
+        table.fill({("default", service.metadata.name): part(service, [ep], view, Ground()) for service, ep in pairs})
+        assert asyncio.run(apply(table.whole(BASE), place))
     servers = [
         subprocess.Popen(
             ["ip", "netns", "exec", name, sys.executable, "-c", SERVER], stderr=subprocess.DEVNULL, cwd=tmp_path

@@ -4,6 +4,7 @@ It lies as `cluster.json` in the cluster's data directory. Where that directory 
 so `knarr down --name X` finds a cluster that was started with `--data-dir`.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -39,6 +40,7 @@ class Cluster:
     kubeconfig: Path | None = None
     token_auth_file: Path | None = None
     upstream_dns: tuple[str, ...] = ()
+    load_balancer_addresses: str = ""  #: "first-last,a.b.c.d/n"
 
     @property
     def node_names(self) -> list[str]:
@@ -58,7 +60,8 @@ class Cluster:
 
     @property
     def network(self) -> NetworkPlan:
-        return NetworkPlan(self.name, self.index)
+        mark = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:12]
+        return NetworkPlan(self.name, self.index, self.load_balancer_addresses, mark)
 
     def node(self, name: str) -> NodePlan:
         """The place of one of its real nodes in the network."""
@@ -168,18 +171,23 @@ def forget(cluster: Cluster) -> None:
 
 
 def free_index(name: str) -> int:
-    """The lowest address range that no other cluster of this host has."""
-    taken = {cluster.index for cluster in known() if cluster.name != name}
-    free = [index for index in range(CLUSTERS) if index not in taken and _alias(index) in ("", f"knarr cluster {name}")]
+    """The lowest address range that no other cluster of this host has, of this user's or of anybody's."""
+    taken = {cluster.index for cluster in known() if cluster.name != name} | bridges().keys()
+    free = [index for index in range(CLUSTERS) if index not in taken]
     if not free:
         raise ConfigError(f"all {CLUSTERS} address ranges are taken: knarr down --delete-data one of the clusters")
     return free[0]
 
 
-def _alias(index: int) -> str:
-    """Whose bridge the one of this index is; "" when there is none."""
-    file = Path(f"/sys/class/net/knarr{index}/ifalias")
-    return file.read_text().strip() if file.is_file() else ""
+def bridges() -> dict[int, str]:
+    """The address ranges whose bridge is there, with the bridge's alias: whose it is."""
+    found = {}
+    for index in range(CLUSTERS):
+        link = Path(f"/sys/class/net/knarr{index}")
+        if link.is_dir():
+            alias = link / "ifalias"
+            found[index] = alias.read_text().strip() if alias.is_file() else ""
+    return found
 
 
 def _from_json(raw: dict[str, Any]) -> dict[str, Any]:

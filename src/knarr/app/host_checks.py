@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from knarr.app import balancers, config
 from knarr.app.config import Cluster, ConfigError
 from knarr.app.node_counts import REAL_NODES
 
@@ -17,6 +18,9 @@ def check_host(cluster: Cluster) -> None:
         check_stages(cluster.simulation)
     if cluster.runtime != "simulated" and cluster.nodes > REAL_NODES:
         raise ConfigError(f"--nodes {cluster.nodes}: at most {REAL_NODES} of runtime {cluster.runtime}")
+    balancers.check(cluster)
+    if cluster.runtime != "simulated":
+        check_range(cluster)
     if not is_free(cluster.port):
         raise ConfigError(f"port {cluster.port} on 127.0.0.1 is busy; try --port 0")
     if cluster.runtime == "containerd":
@@ -32,6 +36,23 @@ def check_host(cluster: Cluster) -> None:
             raise ConfigError(f"this host cannot run sandboxes: {'; '.join(missing)}; try --runtime simulated")
         for lack in shortcomings():
             click.echo(f"note: {lack}")
+
+
+def check_range(cluster: Cluster) -> None:
+    """Raise ConfigError when the cluster's addresses, or the names of its nodes, are in use by another cluster."""
+    plan = cluster.network
+    for index, alias in config.bridges().items():
+        if alias == plan.alias:
+            continue
+        if index == cluster.index:
+            owner = alias or "something else"
+            raise ConfigError(
+                f"the addresses of cluster {cluster.name!r} are in use: bridge {plan.bridge} is of {owner}"
+            )
+        if f"{alias} ".startswith(f"knarr cluster {cluster.name} "):
+            raise ConfigError(
+                f"another cluster {cluster.name!r} has nodes on this host (knarr{index}); choose another --name"
+            )
 
 
 def check_stages(file: Path) -> None:

@@ -34,6 +34,7 @@ CHANGEABLE = (
     "controllers",
     "token_auth_file",
     "kubeconfig",
+    "load_balancer_addresses",
 )  #: what a later `knarr up` may wish for anew
 SERVER_SECONDS = 30.0  #: how long the API server may take to answer
 NODE_SECONDS, NODE_SECONDS_EACH = 60.0, 0.03  #: how long all nodes may take to become Ready, and each of thousands
@@ -55,6 +56,7 @@ class Wishes:
     token_auth_file: Path | None = None
     kubeconfig: Path | None = None
     upstream_dns: tuple[str, ...] = ()
+    load_balancer_addresses: str | None = None
 
 
 def up(wishes: Wishes, *, foreground: bool = False) -> Cluster:

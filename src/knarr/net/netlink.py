@@ -52,8 +52,8 @@ def text(value: str) -> bytes:
 class Netlink:
     """A connection to the kernel's routing tables of one network namespace."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    def __init__(self, protocol: int = 0) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         self._sequence = 0
 
     def __enter__(self) -> Self:
@@ -64,7 +64,8 @@ class Netlink:
     ) -> None:
         self._socket.close()
 
-    def _ask(self, kind: int, flags: int, body: bytes) -> list[tuple[int, bytes]]:
+    def ask(self, kind: int, flags: int, body: bytes) -> list[tuple[int, bytes]]:
+        """Send one request and give the answers' types and bodies; OSError when the kernel refuses it."""
         self._sequence += 1
         head = HEADER.pack(HEADER.size + len(body), kind, flags | REQUEST | ACK, self._sequence, 0)
         self._socket.send(head + body)
@@ -90,7 +91,7 @@ class Netlink:
     def index(self, name: str) -> int:
         """The number of a link, or 0."""
         try:
-            ((_, answer), *_) = self._ask(GETLINK, 0, LINK.pack(0, 0, 0, 0, 0) + attribute(IFLA_IFNAME, text(name)))
+            ((_, answer), *_) = self.ask(GETLINK, 0, LINK.pack(0, 0, 0, 0, 0) + attribute(IFLA_IFNAME, text(name)))
         except OSError as error:
             if error.errno == errno.ENODEV:
                 return 0
@@ -100,7 +101,7 @@ class Netlink:
     def links(self) -> dict[str, str]:
         """Each link's name and alias."""
         out = {}
-        for kind, answer in self._ask(GETLINK, DUMP, LINK.pack(0, 0, 0, 0, 0)):
+        for kind, answer in self.ask(GETLINK, DUMP, LINK.pack(0, 0, 0, 0, 0)):
             if kind == NEWLINK:
                 found = dict(attributes(answer[LINK.size :]))
                 out[_string(found.get(IFLA_IFNAME, b""))] = _string(found.get(IFLA_IFALIAS, b""))
@@ -123,7 +124,7 @@ class Netlink:
         flags = (IFF_UP if up else 0, IFF_UP) if up is not None else (0, 0)
         body = attribute(IFLA_MASTER, struct.pack("=I", self._required(master))) if master else b""
         body += attribute(IFLA_IFALIAS, alias.encode()) if alias else b""
-        self._ask(NEWLINK, 0, LINK.pack(0, 0, self._required(name), *flags) + body)
+        self.ask(NEWLINK, 0, LINK.pack(0, 0, self._required(name), *flags) + body)
 
     def delete_link(self, name: str) -> None:
         if index := self.index(name):
@@ -147,7 +148,7 @@ class Netlink:
         body += attribute(RTA_OIF, struct.pack("=I", self._required(link))) if link else b""
         body += attribute(RTA_GATEWAY, IPv4Address(via).packed) if via else b""
         body += attribute(RTA_PREFSRC, IPv4Address(source).packed) if source else b""
-        self._ask(NEWROUTE, CREATE | REPLACE, body)
+        self.ask(NEWROUTE, CREATE | REPLACE, body)
 
     def delete_route(self, destination: str, *, metric: int = 0, kind: int = UNICAST) -> None:
         self._remove(DELROUTE, self._route(destination, kind, 255, metric))  # 255: a route of any scope
@@ -165,11 +166,11 @@ class Netlink:
 
     def _add(self, kind: int, body: bytes) -> None:
         with contextlib.suppress(FileExistsError):
-            self._ask(kind, CREATE | EXCL, body)
+            self.ask(kind, CREATE | EXCL, body)
 
     def _remove(self, kind: int, body: bytes) -> None:
         try:
-            self._ask(kind, 0, body)
+            self.ask(kind, 0, body)
         except OSError as error:
             if error.errno not in (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT):
                 raise

@@ -10,7 +10,7 @@ answers; those of their pods are nowhere, in a range that no network routes (RFC
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 
 CLUSTERS = 16  #: how many clusters one machine has ranges for; pod and service ranges would meet at 74
 NODES = 250
@@ -46,6 +46,9 @@ class NetworkPlan:
 
     cluster: str
     index: int = 0
+    balancers: str = ""  #: the addresses for services of type LoadBalancer, "172.30.0.200-172.30.0.220,192.0.2.0/28"
+
+    mark: str = ""  #: tells clusters of one name apart, whose data lies in different places
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < CLUSTERS:
@@ -87,9 +90,14 @@ class NetworkPlan:
         return f"172.30.{self.index}.1"
 
     @property
+    def balancer_networks(self) -> tuple[str, ...]:
+        """The same as networks; ValueError names what is no range."""
+        return tuple(str(network) for part in self.balancers.split(",") if part for network in balancer_range(part))
+
+    @property
     def alias(self) -> str:
-        """Marks the bridge, so that a later process finds the cluster's index again."""
-        return f"knarr cluster {self.cluster}"
+        """Marks the bridge, so that everybody sees whose the addresses are."""
+        return f"knarr cluster {self.cluster} {self.mark}".strip()
 
     def node(self, number: int) -> NodePlan:
         if not 0 <= number < NODES:
@@ -128,3 +136,15 @@ class NetworkPlan:
         cluster = re.escape(self.cluster)
         match = re.fullmatch(rf"knarr-{cluster}-{cluster}-(\d+)", namespace)
         return int(match[1]) if match else None
+
+
+def balancer_range(text: str) -> list[IPv4Network]:
+    """The networks that make up "first-last", "a.b.c.d/n" or one address; ValueError when it is none of these."""
+    first, dash, last = text.strip().partition("-")
+    try:
+        if not dash:
+            return [IPv4Network(first)]
+        found = [*summarize_address_range(IPv4Address(first), IPv4Address(last))]
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no range of IPv4 addresses: {error}") from error
+    return found

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -58,6 +58,8 @@ async def heal_node(plan: NetworkPlan, number: int) -> None:
 
 def _create(plan: NetworkPlan) -> None:
     with Netlink() as kernel:
+        if other := owner(kernel.links().get(plan.bridge, ""), plan):
+            raise OSError(errno.EEXIST, f"the bridge {plan.bridge} belongs to {other}")
         for network in (plan.pods, plan.services, plan.simulated_pods):
             kernel.set_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
         kernel.set_link("lo", up=True)
@@ -76,10 +78,19 @@ def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str
     kernel.add_link(link, "bridge")
     _no_ipv6(link)
     kernel.set_link(link, up=True)
-    kernel.set_route(plan.services, link=link, source=source)
+    for network in (plan.services, *plan.balancer_networks):
+        kernel.set_route(network, link=link, source=source)
+
+
+def owner(alias: str, plan: NetworkPlan) -> str:
+    """Whose a bridge with this alias is, when it is another cluster's; "" when it is this one's or nobody's."""
+    return alias if alias not in ("", plan.alias) else ""
 
 
 def _delete(plan: NetworkPlan) -> None:
+    with Netlink() as kernel:
+        if owner(kernel.links().get(plan.bridge, ""), plan):
+            return  # nothing here is this cluster's
     if nft := shutil.which("nft"):  # the service proxy's table; it is no error when there is none
         subprocess.run([nft, "delete", "table", "ip", plan.bridge], capture_output=True, check=False)  # noqa: S603
     for name in namespace.recorded():
@@ -91,6 +102,19 @@ def _delete(plan: NetworkPlan) -> None:
                 kernel.delete_link(link)
         for network in (plan.pods, plan.services, plan.simulated_pods):
             kernel.delete_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
+
+
+async def route_services(plan: NetworkPlan, number: int, new: Collection[str], old: Collection[str]) -> None:
+    """Let a node swallow what is for these addresses of services, and no more what is for those: rules lead it on."""
+    await asyncio.to_thread(_route_services, plan.node(number), new, old)
+
+
+def _route_services(node: NodePlan, new: Collection[str], old: Collection[str]) -> None:
+    with namespace.inside(node.namespace), Netlink() as kernel:
+        for address in new:
+            kernel.set_route(f"{address}/32", link=SERVICE_LINK, source=node.address)
+        for address in old:
+            kernel.delete_route(f"{address}/32")
 
 
 def is_created(plan: NetworkPlan) -> bool:

@@ -1,83 +1,163 @@
 """The service proxy: keeps the rules of the host and of every node at what services and endpoints say.
 
-It runs beside the API server, which is on the same machine as all nodes: one table is made, and loaded into each
-network namespace. Where `nft` is missing, services have no addresses that work, which is said once.
+It runs beside the API server, which is on the same machine as all nodes: each network namespace has a table of its own.
+A table is loaded whole once; after that only what changed of the services that changed. Where `nft` is missing,
+services have no addresses that work, which is said once.
 """
 
 import asyncio
 import logging
-import shutil
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
 
 from knarr.client.informer import Informers
-from knarr.kinds.types.core_v1 import Service
+from knarr.kinds.types.core_v1 import Node, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
-from knarr.net import namespace, podnetwork
+from knarr.net import nft, podnetwork
+from knarr.net.health import HealthPorts
+from knarr.net.place import Place, Wanted
 from knarr.net.plan import NetworkPlan
-from knarr.net.ruleset import ruleset
+from knarr.net.records import Key, service_of
+from knarr.net.ruleset import outer_addresses
 
-CALM = 0.02  #: seconds to wait for further changes of a burst
+CALM = 0.005  #: seconds to wait for further changes of a burst
 AGAIN = 5.0  #: seconds until a failed load is tried again, and until new nodes are looked for
+SOON = 1.1  #: seconds until chains that were emptied are deleted
+BREATH = 50  #: services after which others get a turn
+BY_SERVICE = "endpoints of a service"
+ZONE = "topology.kubernetes.io/zone"
 
 log = logging.getLogger("knarr.net")
 
 
+def by_service(each: EndpointSlice) -> Iterable[str]:
+    yield "/".join(service_of(each))
+
+
 class ServiceProxy:
-    """`run` until cancelled. The table has the name of the cluster's bridge."""
+    """`run` until cancelled. The tables have the name of the cluster's bridge."""
 
     def __init__(self, informers: Informers, plan: NetworkPlan) -> None:
         self._plan = plan
         self._services, self._slices = informers.of(Service), informers.of(EndpointSlice)
+        self._nodes = informers.of(Node)
+        self._slices.cache.add_index(BY_SERVICE, by_service)
         self._changed = asyncio.Event()
-        self._loaded: dict[str, str] = {}
-        self._services.on_change(lambda old, new: self._changed.set())
-        self._slices.on_change(lambda old, new: self._changed.set())
+        self._dirty: dict[Key, None] = {}
+        self._outer: dict[Key, list[str]] = {}  #: addresses from outside
+        self._checked: dict[Key, int] = {}  #: health check ports
+        self._places: dict[str, Place] = {}
+        self._health = HealthPorts()
+        self._services.on_change(partial(self._note, lambda service: _key(service)))
+        self._slices.on_change(partial(self._note, service_of))
+        self._nodes.on_change(self._note_node)
+
+    def _note(self, key: Any, old: Any, new: Any) -> None:
+        self._dirty.update(dict.fromkeys(key(each) for each in (old, new) if each is not None))
+        self._changed.set()
+
+    def _note_node(self, old: Node | None, new: Node | None) -> None:
+        if old is None or new is None or _zone(old) != _zone(new):
+            self._changed.set()
 
     async def run(self) -> None:
-        if shutil.which("nft") is None:
+        if not nft.is_installed():
             log.warning("nft is not installed: addresses of services do not work, names of pods do")
             return
-        await self._services.wait_synced()
-        await self._slices.wait_synced()
-        while True:
-            self._changed.clear()
-            await self.load()
-            try:
-                async with asyncio.timeout(AGAIN):
-                    await self._changed.wait()
-                await asyncio.sleep(CALM)
-            except TimeoutError:
-                continue  # nodes may have come
+        for informer in (self._services, self._slices, self._nodes):
+            await informer.wait_synced()
+        try:
+            while True:
+                self._changed.clear()
+                await self.load()
+                await self._rest()
+        finally:
+            await self._health.close()
+
+    async def _rest(self) -> None:
+        """Return when something changed, and the burst it came with is over; or when it is time to look again."""
+        pending = any(place.table.stale for place in self._places.values())
+        try:
+            async with asyncio.timeout(SOON if pending else AGAIN):
+                await self._changed.wait()
+            await asyncio.sleep(CALM)
+        except TimeoutError:
+            pass  # nodes may have come
 
     async def load(self) -> None:
-        """Bring every namespace that differs up to date."""
-        local = (self._plan.api, self._plan.dns)
-        objects = self._services.cache.list(), self._slices.cache.list()
-        inner = ruleset(*objects, table=self._plan.bridge, local=local)
-        outer = ruleset(*objects, table=self._plan.bridge, local=local, node_ports=False)
+        """Bring every place up to date: new ones from nothing, the others with what changed since."""
         if not await asyncio.to_thread(podnetwork.is_created, self._plan):
             return  # no rule before the routes that keep packets here
+        await self._find_places()
+        dirty, self._dirty = self._dirty, {}
+        for key in dirty:
+            service = self._services.cache.get(key[1], key[0])
+            self._outer[key] = outer_addresses(service) if service is not None else []
+            if service is not None and service.spec.healthCheckNodePort:
+                self._checked[key] = service.spec.healthCheckNodePort
+            else:
+                self._checked.pop(key, None)
+        keys = dict(dirty)
+        if not all(place.is_loaded for place in self._places.values()):
+            keys |= {_key(service): None for service in self._services.cache.list()}
+        now = asyncio.get_running_loop().time()
+        wanted = {place: Wanted() for place in self._places.values()}
+        for count, key in enumerate(keys, 1):
+            self._want(key, wanted, key in dirty)
+            if count % BREATH == 0:
+                await asyncio.sleep(0)
+        outer = {ip for found in self._outer.values() for ip in found}
+        results = await asyncio.gather(
+            *(place.bring(each, outer, now) for place, each in wanted.items()), return_exceptions=True
+        )
+        for place, result in zip(wanted, results, strict=True):
+            if isinstance(result, BaseException):
+                _say(place, result)
+        await self._health.serve(self._health_ports())
+
+    def _want(self, key: Key, wanted: Mapping[Place, Wanted], changed: bool) -> None:
+        """Work out what a service is in the places that need to know; once, where it is the same in all."""
+        service = self._services.cache.get(key[1], key[0])
+        slices = self._slices.cache.by_index(BY_SERVICE, "/".join(key))
+        shared = Wanted()
+        for place, parts in wanted.items():
+            if changed or not place.is_loaded:
+                parts.add(key, service, slices, place, shared)
+
+    def _health_ports(self) -> dict[tuple[str, int], tuple[Key, int]]:
+        """For each node and health check port: whose it is, and how many of its endpoints are ready there."""
+        found: dict[tuple[str, int], tuple[Key, int]] = {}
+        for key, port in self._checked.items():
+            slices = self._slices.cache.by_index(BY_SERVICE, "/".join(key))
+            for place in self._places.values():
+                if place.view.node:
+                    found[place.namespace, port] = key, place.ready_here(slices)
+        return found
+
+    async def _find_places(self) -> None:
+        """The host and the nodes that are there now; one whose zone is another begins anew."""
         numbers = await asyncio.to_thread(podnetwork.node_numbers, self._plan)
-        places = ["", *(self._plan.node(number).namespace for number in numbers)]
-        self._loaded = {place: loaded for place, loaded in self._loaded.items() if place in places}
+        places = [Place.host(self._plan)]
+        for number in numbers:
+            node = self._nodes.cache.get(self._plan.node(number).name)
+            places.append(Place.node(self._plan, number, _zone(node)))
+        known = self._places
+        self._places = {}
         for place in places:
-            text = inner if place else outer
-            if self._loaded.get(place) != text and await apply(text, place):
-                self._loaded[place] = text
+            before = known.get(place.namespace)
+            self._places[place.namespace] = before if before is not None and before.view == place.view else place
 
 
-async def apply(text: str, place: str = "") -> bool:
-    """Load rules in one transaction, in a named network namespace or here; whether that worked."""
-    prefix = ["nsenter", f"--net={namespace.path(place)}"] if place else []
-    process = await asyncio.create_subprocess_exec(
-        *prefix,
-        "nft",
-        "-f",
-        "-",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, said = await process.communicate(text.encode())
-    if process.returncode:
-        log.warning("nft refused the rules of %s: %s", place or "the host", said.decode(errors="replace").strip()[:500])
-    return process.returncode == 0
+def _key(service: Service) -> Key:
+    return service.metadata.namespace, service.metadata.name
+
+
+def _zone(node: Node | None) -> str:
+    return node.metadata.labels.get(ZONE, "") if node is not None else ""
+
+
+def _say(place: Place, error: BaseException) -> None:
+    if isinstance(error, asyncio.CancelledError):
+        raise error
+    log.warning("the rules of %s cannot be loaded now: %s", place.namespace or "the host", error)

@@ -1,152 +1,250 @@
-"""The rules that send a service's address to its endpoints, as text for `nft -f -`. Pure; `proxy.py` loads it.
+"""What a service is in the table of one place: chains to its endpoints, and the addresses and ports that lead there.
 
-One table per network namespace, replaced as a whole in one transaction. A service is looked up in a verdict map, so
-a packet's way does not grow with the number of services. An address without endpoints is refused at once.
+Pure; `proxy.py` loads it. A packet's way does not grow with the number of services: each address, protocol and port is
+looked up in a verdict map. An address without endpoints is refused at once; one whose traffic policy leaves it no
+endpoint here is dropped, so that a balancer tries another node. Structure and rules follow kube-proxy's nftables mode.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from knarr.kinds.types.core_v1 import Service, ServicePort
+from knarr.kinds.service import AFFINITY_SECONDS
+from knarr.kinds.types.core_v1 import LoadBalancerStatus, Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import EndpointSlice
-from knarr.net.records import Key, headless, ready, service_of
+from knarr.net.backends import Backend, Choice, View, backends, choose
+from knarr.net.records import headless
+from knarr.net.table import Part
 
-MARK = "0x4000"  #: what came in through a node port and has to come back through this node
-Place = tuple[str, int]
+MARK = "0x4000"  #: what came in from outside and has to come back through this node
 PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
+REFUSE, DROP = "goto refuse", "drop"
 
 
-@dataclass(slots=True)
-class Rules:
-    """What goes into the table, collected port by port."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Which addresses a place answers for: of the service range, and of those from outside it."""
 
-    services: dict[str, str] = field(default_factory=dict)  #: "address . protocol . port" to a chain
-    node_ports: dict[str, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
-    chains: dict[str, str] = field(default_factory=dict)
-    places: set[str] = field(default_factory=set)
+    inner: Callable[[str], bool] = lambda ip: True
+    outer: Callable[[str], bool] = lambda ip: True
 
 
-def ruleset(
-    services: Iterable[Service],
-    slices: Iterable[EndpointSlice],
-    *,
-    table: str = "knarr",
-    local: Collection[str] = (),
-    node_ports: bool = True,
-) -> str:
-    """The whole table. `local` are services' addresses this machine answers itself; only nodes have node ports."""
-    by_service: dict[Key, list[EndpointSlice]] = {}
-    for each in slices:
-        by_service.setdefault(service_of(each), []).append(each)
-    rules = Rules()
-    for service in sorted(services, key=lambda each: (each.metadata.namespace, each.metadata.name)):
-        key = service.metadata.namespace, service.metadata.name
-        _service(rules, service, by_service.get(key, []), local)
-    if not node_ports:
-        rules.node_ports.clear()
-    return _text(rules, table)
+def is_programmed(service: Service) -> bool:
+    """Whether a service has rules at all."""
+    return service.spec is not None and service.spec.type != "ExternalName" and not headless(service)
 
 
-def _service(rules: Rules, service: Service, slices: list[EndpointSlice], local: Collection[str]) -> None:
+def same_everywhere(service: Service, slices: Sequence[EndpointSlice]) -> bool:
+    """Whether the service's part is the same in every place, so that it need be made only once."""
     spec = service.spec
-    if spec is None or headless(service) or spec.type == "ExternalName":
-        return
-    addresses = [ip for ip in spec.clusterIPs or [spec.clusterIP] if ip and ":" not in ip and ip not in local]
-    for port in spec.ports:
-        protocol = PROTOCOLS.get(port.protocol or "TCP", "tcp")
-        keys = [f"{ip} . {protocol} . {port.port}" for ip in addresses]
-        if not keys and not port.nodePort:
-            continue
-        found = endpoints(slices, port)
-        if not found:
-            rules.refused += keys
-            continue
-        chain = f"to-{service.metadata.namespace}-{service.metadata.name}-{protocol}-{port.port}".replace(".", "-")
-        rules.chains[chain] = spread(found, protocol, sticky=spec.sessionAffinity == "ClientIP")
-        rules.places |= {ip for ip, _ in found}
-        rules.services |= dict.fromkeys(keys, chain)
-        if port.nodePort:
-            rules.node_ports[f"{protocol} . {port.nodePort}"] = chain
+    if spec.type != "ClusterIP" or spec.externalIPs or spec.internalTrafficPolicy == "Local":
+        return False
+    return not any(endpoint.hints for each in slices for endpoint in each.endpoints)
 
 
-def endpoints(slices: Iterable[EndpointSlice], port: ServicePort) -> list[Place]:
-    """Where a service's port leads: its ready endpoints."""
-    found: list[Place] = []
-    for each in slices:
-        if each.addressType != "IPv4":
-            continue
-        numbers = [
-            given.port
-            for given in each.ports
-            if given.port and (given.name or "") == port.name and (given.protocol or "TCP") == (port.protocol or "TCP")
-        ]
-        found += [
-            (ip, n) for n in numbers for endpoint in each.endpoints if ready(endpoint) for ip in endpoint.addresses
-        ]
-    return sorted(set(found))
+def cluster_addresses(spec: ServiceSpec) -> list[str]:
+    return [ip for ip in spec.clusterIPs or [spec.clusterIP] if ip and ip != "None" and ":" not in ip]
 
 
-def spread(places: list[Place], protocol: str, *, sticky: bool) -> str:
-    """One place by chance; or, sticky, the same for the same client while the places stay the same."""
+def balanced_addresses(service: Service) -> list[str]:
+    """The balancer's addresses that lead straight to the nodes."""
+    given = (service.status.loadBalancer or LoadBalancerStatus()).ingress
+    if service.spec.type != "LoadBalancer":
+        return []
+    return [each.ip for each in given if each.ip and ":" not in each.ip and each.ipMode != "Proxy"]
+
+
+def outer_addresses(service: Service) -> list[str]:
+    """All addresses of a service from outside the cluster's service range."""
+    if not is_programmed(service):
+        return []
+    outside = [ip for ip in service.spec.externalIPs if ":" not in ip]
+    return [*dict.fromkeys([*outside, *balanced_addresses(service)])]
+
+
+def part(service: Service, slices: Iterable[EndpointSlice], view: View, ground: Ground) -> Part:
+    """Everything one service has in the table of a place."""
+    made = Part()
+    if not is_programmed(service):
+        return made
+    slices = list(slices)
+    for address in cluster_addresses(service.spec):
+        if ground.inner(address):
+            made.elements["cluster-ips", address] = ""
+    for port in service.spec.ports:
+        _Port(made, service, port, view, ground).write(choose(backends(slices, port), view))
+    return made
+
+
+class _Port:
+    """One port of a service while its chains and elements are written."""
+
+    def __init__(self, made: Part, service: Service, port: ServicePort, view: View, ground: Ground) -> None:
+        self.made, self.spec, self.port, self.view = made, service.spec, port, view
+        self.protocol = PROTOCOLS.get(port.protocol or "TCP", "tcp")
+        self.name = f"{service.metadata.namespace}/{service.metadata.name}/{self.protocol}/{port.port}"
+        self.inner = [ip for ip in cluster_addresses(self.spec) if ground.inner(ip)]
+        self.outer = [ip for ip in outer_addresses(service) if ground.outer(ip)]
+        self.balanced = [ip for ip in balanced_addresses(service) if ground.outer(ip)]
+        self.node_port = 0 if view.is_host else port.nodePort or 0
+        config = self.spec.sessionAffinityConfig
+        timeout = config.clientIP.timeoutSeconds if config and config.clientIP else None
+        self.sticky = (timeout or AFFINITY_SECONDS) if self.spec.sessionAffinity == "ClientIP" else 0
+
+    def write(self, choice: Choice) -> None:
+        is_external = bool(self.outer or self.node_port)
+        inside_local = self.spec.internalTrafficPolicy == "Local"
+        outside_local = self.spec.externalTrafficPolicy == "Local"
+        if choice.cluster and ((self.inner and not inside_local) or is_external):
+            self.spread("cluster", choice.cluster)
+        if choice.local and ((self.inner and inside_local) or (is_external and outside_local)):
+            self.spread("local", choice.local)
+        self.inside("local" if inside_local else "cluster", choice.local if inside_local else choice.cluster, choice)
+        if is_external:
+            self.outside(choice, local=outside_local)
+        self.guard()
+
+    def inside(self, kind: str, used: Sequence[Backend], choice: Choice) -> None:
+        """The service's own addresses."""
+        for ip in self.inner:
+            if used:
+                self.lead("services", self.at(ip), f"goto {self.chain(kind)}")
+            else:
+                self.lead("refused", self.at(ip), DROP if choice.any else REFUSE)
+
+    def outside(self, choice: Choice, *, local: bool) -> None:
+        """What leads in from outside: node ports, the balancer's addresses and external ones."""
+        entries = [("services", "refused", self.at(ip)) for ip in self.outer]
+        if self.node_port:
+            entries.append(("node-ports", "refused-node-ports", f"{self.protocol} . {self.node_port}"))
+        used = choice.local if local else choice.cluster
+        if choice.any:
+            self.made.chains[self.chain("external")] = tuple(self.entrance(used, local=local))
+        for open_, closed, key in entries:
+            if choice.any:
+                self.lead(open_, key, f"goto {self.chain('external')}")
+            if not used:
+                self.lead(closed, key, DROP if choice.any else REFUSE)
+
+    def entrance(self, used: Sequence[Backend], *, local: bool) -> Iterable[str]:
+        """Under Cluster what comes in goes back through this node. Under Local the client's address is kept, and what
+        begins on this very node may go anywhere, as if it had gone out to a balancer and come back."""
+        if self.view.is_host:
+            yield f"goto {self.chain('local' if local else 'cluster')}"
+            return
+        if not local:
+            yield f"meta mark set meta mark or {MARK}"
+        else:
+            if self.view.pods:
+                yield f"ip saddr {self.view.pods} goto {self.chain('cluster')}"
+            yield f"fib saddr type local meta mark set meta mark or {MARK}"
+            yield f"fib saddr type local goto {self.chain('cluster')}"
+        if used:
+            yield f"goto {self.chain('local' if local else 'cluster')}"
+
+    def guard(self) -> None:
+        """Who may not reach the balancer's addresses is dropped before anything else."""
+        ranges = [each.strip() for each in self.spec.loadBalancerSourceRanges if ":" not in each]
+        if not self.balanced or not self.spec.loadBalancerSourceRanges:
+            return
+        allowed = f"ip saddr != {{ {', '.join(ranges)} }} drop" if ranges else "drop"
+        self.made.chains[self.chain("guard")] = (allowed,)
+        for ip in self.balanced:
+            self.lead("guarded", self.at(ip), f"goto {self.chain('guard')}")
+
+    def spread(self, kind: str, used: Sequence[Backend]) -> None:
+        """The chain that leads to the endpoints in use."""
+        for backend in used:
+            self.made.elements["hairpin", f"{backend.ip} . {backend.ip}"] = ""
+        self.made.chains[self.chain(kind)] = (
+            tuple(self.stick(used)) if self.sticky else (by_chance([one.place for one in used], self.protocol),)
+        )
+
+    def stick(self, used: Sequence[Backend]) -> Iterable[str]:
+        """Whom the client had last, for as long as it comes back in time; else by chance."""
+        goals = []
+        for one in used:
+            ending = f"{self.name}/{one.ip}/{one.port}"
+            chain, known = f"one/{ending}", f"clients/{ending}/{self.sticky}"
+            self.made.sets[known] = f"type ipv4_addr; flags dynamic,timeout; timeout {self.sticky}s"
+            self.made.chains[chain] = (f"update @{known} {{ ip saddr }}", by_chance([one.place], self.protocol))
+            goals.append(chain)
+            yield f"ip saddr @{known} goto {chain}"
+        leads = ", ".join(f"{number} : goto {chain}" for number, chain in enumerate(goals))
+        yield f"numgen random mod {len(goals)} vmap {{ {leads} }}"
+
+    def chain(self, kind: str) -> str:
+        return f"{kind}/{self.name}"
+
+    def at(self, ip: str) -> str:
+        return f"{ip} . {self.protocol} . {self.port.port}"
+
+    def lead(self, into: str, key: str, goal: str) -> None:
+        self.made.elements[into, key] = goal
+
+
+def by_chance(places: Sequence[tuple[str, int]], protocol: str) -> str:
+    """A rule that sends each new connection to one of the places."""
     if len(places) == 1:
         ip, port = places[0]
         return f"meta l4proto {protocol} dnat to {ip}:{port}"
-    choice = f"jhash ip saddr mod {len(places)}" if sticky else f"numgen random mod {len(places)}"
     goals = ", ".join(f"{number} : {ip} . {port}" for number, (ip, port) in enumerate(places))
-    return f"meta l4proto {protocol} dnat ip to {choice} map {{ {goals} }}"
+    return f"meta l4proto {protocol} dnat ip to numgen random mod {len(places)} map {{ {goals} }}"
 
 
-def _text(rules: Rules, table: str) -> str:
-    chains = "".join(f"  chain {name} {{\n    {rule}\n  }}\n" for name, rule in rules.chains.items())
-    lookup = "ip daddr . meta l4proto . th dport vmap @services"
-    by_node = f"fib daddr type local meta l4proto . th dport @node-port-numbers meta mark set {MARK}"
-    node = "fib daddr type local meta l4proto . th dport vmap @node-ports"
-    refuse = "ip daddr . meta l4proto . th dport @refused reject"
-    return f"""table ip {table} {{}}
-delete table ip {table}
-table ip {table} {{
-{_set("refused", "ipv4_addr . inet_proto . inet_service", rules.refused)}\
-{_set("hairpin", "ipv4_addr . ipv4_addr", [f"{ip} . {ip}" for ip in sorted(rules.places)])}\
-{_set("node-port-numbers", "inet_proto . inet_service", list(rules.node_ports))}\
-{chains}\
-{_map("services", "ipv4_addr . inet_proto . inet_service", rules.services)}\
-{_map("node-ports", "inet_proto . inet_service", rules.node_ports)}\
-  chain prerouting {{
-    type nat hook prerouting priority dstnat
-    {lookup}
-    {by_node}
-    {node}
+_ENTRY = "ipv4_addr . inet_proto . inet_service"
+_NODE_PORT = "fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap"
+_ADDRESS = "ip daddr . meta l4proto . th dport vmap"
+
+#: what every table has. Source ranges are looked at before an address is translated, refusals after it.
+BASE = f"""\
+  set hairpin {{ type ipv4_addr . ipv4_addr; }}
+  set cluster-ips {{ type ipv4_addr; }}
+  map services {{ type {_ENTRY} : verdict; }}
+  map node-ports {{ type inet_proto . inet_service : verdict; }}
+  map refused {{ type {_ENTRY} : verdict; }}
+  map refused-node-ports {{ type inet_proto . inet_service : verdict; }}
+  map guarded {{ type {_ENTRY} : verdict; }}
+  chain refuse {{ reject; }}
+  chain dispatch {{
+    {_ADDRESS} @services
+    {_NODE_PORT} @node-ports
   }}
-  chain output {{
-    type nat hook output priority -100
-    {lookup}
-    {by_node}
-    {node}
+  chain check {{
+    {_ADDRESS} @refused
+    {_NODE_PORT} @refused-node-ports
+    ip daddr @cluster-ips reject
   }}
-  chain postrouting {{
-    type nat hook postrouting priority srcnat
-    meta mark {MARK} masquerade
+  chain guard-prerouting {{
+    type filter hook prerouting priority -110;
+    ct state new {_ADDRESS} @guarded
+  }}
+  chain guard-output {{
+    type filter hook output priority -110;
+    ct state new {_ADDRESS} @guarded
+  }}
+  chain nat-prerouting {{
+    type nat hook prerouting priority dstnat;
+    jump dispatch
+  }}
+  chain nat-output {{
+    type nat hook output priority -100;
+    jump dispatch
+  }}
+  chain nat-postrouting {{
+    type nat hook postrouting priority srcnat;
+    meta mark and {MARK} == {MARK} masquerade
     ip saddr . ip daddr @hairpin masquerade
   }}
-  chain refuse-forwarded {{
-    type filter hook forward priority filter
-    {refuse}
+  chain filter-input {{
+    type filter hook input priority -110;
+    ct state new jump check
   }}
-  chain refuse-own {{
-    type filter hook output priority filter
-    {refuse}
+  chain filter-forward {{
+    type filter hook forward priority -110;
+    ct state new jump check
   }}
-}}
+  chain filter-output {{
+    type filter hook output priority -90;
+    ct state new jump check
+  }}
 """
-
-
-def _set(name: str, kind: str, elements: list[str]) -> str:
-    held = f"    elements = {{ {', '.join(elements)} }}\n" if elements else ""
-    return f"  set {name} {{\n    type {kind}\n{held}  }}\n"
-
-
-def _map(name: str, kind: str, elements: Mapping[str, str]) -> str:
-    goals = ", ".join(f"{key} : goto {chain}" for key, chain in elements.items())
-    held = f"    elements = {{ {goals} }}\n" if elements else ""
-    return f"  map {name} {{\n    type {kind} : verdict\n{held}  }}\n"

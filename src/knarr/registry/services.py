@@ -6,6 +6,7 @@ random address from above the band that is left for addresses chosen by hand.
 """
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterator
 
 from knarr.kinds.kind import Tree
@@ -20,7 +21,8 @@ from knarr.registry.selection import Bucket
 PORTS = range(30000, 32768)
 HEADLESS = "None"
 
-Claim = tuple[str, str] | tuple[int, str]  #: (address, "") or (port, protocol)
+CHOSEN_PORTS = min(max(16, len(PORTS) // 32), 128)  #: how many of the first are left for those chosen by hand
+Claim = str | int  #: an address, or a node port, which is one service's whatever the protocol
 
 
 class Allocator:
@@ -30,15 +32,18 @@ class Allocator:
 
     def __init__(self, service_range: str) -> None:
         self.network = ipaddress.ip_network(service_range)
-        self._taken: set[Claim] = set()
+        self._taken: Counter[Claim] = Counter()  #: by how many: a store from elsewhere may have given something twice
         self._promised: set[Claim] = set()
 
     def adopt(self, service: Entry) -> None:
-        self._taken |= set(claims(service.tree()["spec"]))
+        self._taken.update(set(claims(service.tree()["spec"])))
 
     def offer(self, change: Change) -> None:
         if change.old is not None:
-            self._taken -= set(claims(change.old.tree()["spec"]))
+            for claim in set(claims(change.old.tree()["spec"])):
+                self._taken[claim] -= 1
+                if self._taken[claim] <= 0:
+                    del self._taken[claim]
         if change.new is not None:
             self.adopt(change.new)
 
@@ -47,10 +52,12 @@ class Allocator:
         spec = tree["spec"]
         held = set(claims(old["spec"])) if old else set()
         promised: set[Claim] = set()
-        errors: list[FieldError] = []
+        errors = list(family_errors(spec))
         try:
-            self._address(spec, held, promised, errors)
-            self._node_ports(spec, held, promised, errors)
+            if not errors:
+                self._address(spec, held, promised, errors)
+                self._node_ports(spec, held, promised, errors)
+                self._health_port(spec, held, promised, errors)
             if errors:
                 raise invalid("Service", "", tree["metadata"]["name"], errors)
         except Invalid:
@@ -72,48 +79,57 @@ class Allocator:
                 errors.append(wrong("spec.clusterIPs", [], "failed to allocate a serviceIP: range is full"))
                 return
             spec["clusterIP"], spec["clusterIPs"] = address, [address]
-        claim: Claim = (address, "")
-        if claim in held:
+        if address in held:
             return
         if ipaddress.ip_address(address) not in self.network:
             why = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {self.network}"
-        elif self._is_taken(claim):
+        elif self._is_taken(address):
             why = "provided IP is already allocated"
         else:
-            self._promise(claim, promised)
+            self._promise(address, promised)
             return
         errors.append(wrong("spec.clusterIPs", spec["clusterIPs"], f"failed to allocate IP {address}: {why}"))
 
     def _node_ports(self, spec: Tree, held: set[Claim], promised: set[Claim], errors: list[FieldError]) -> None:
         if not wants_node_ports(spec):
             return
-        given: dict[int, int] = {}  # one node port may serve the same port of two protocols
-        for index, port in enumerate(spec.get("ports") or ()):
-            protocol = port.get("protocol", "TCP")
-            number = port.get("nodePort") or self._shared(given.get(port.get("port", 0)), protocol)
-            number = number or self._free_port(protocol)
+        ports = spec.get("ports") or ()
+        given = {port.get("port"): port["nodePort"] for port in reversed(ports) if port.get("nodePort")}
+        mine: set[int] = set()
+        for index, port in enumerate(ports):
+            #  the same port of two protocols may have one node port
+            number = port.get("nodePort") or given.get(port.get("port")) or self._free_port()
+            path = at("spec", "ports", index, "nodePort")
             if not number:
-                path = at("spec", "ports", index, "nodePort")
                 errors.append(wrong(path, 0, "failed to allocate a nodePort: range is full"))
-            elif (number, protocol) in held:
-                port["nodePort"] = given[port.get("port", 0)] = number
-            elif why := self._refused(number, protocol):
-                errors.append(wrong(at("spec", "ports", index, "nodePort"), number, why))
+            elif number not in mine and number not in held and (why := self._refused(number)):
+                errors.append(wrong(path, number, why))
             else:
-                self._promise((number, protocol), promised)
-                port["nodePort"] = given[port.get("port", 0)] = number
-        if needs_health_port(spec) and not spec.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = self._free_port("TCP")
-            self._promise((spec["healthCheckNodePort"], "TCP"), promised)
+                if number not in held:
+                    self._promise(number, promised)
+                mine.add(number)
+                port["nodePort"] = number
+                given.setdefault(port.get("port"), number)
 
-    def _refused(self, number: int, protocol: str) -> str:
+    def _health_port(self, spec: Tree, held: set[Claim], promised: set[Claim], errors: list[FieldError]) -> None:
+        if not needs_health_port(spec):
+            return
+        given = spec.get("healthCheckNodePort")
+        number = given or self._free_port()
+        own = {port.get("nodePort") for port in spec.get("ports") or ()}
+        why = "" if number in held and number not in own else self._refused(number) if number else "range is full"
+        if why:
+            message = f"failed to allocate requested HealthCheck NodePort {number}: {why}"
+            errors.append(wrong("spec.healthCheckNodePort", given or 0, message))
+            return
+        self._promise(number, promised)
+        spec["healthCheckNodePort"] = number
+
+    def _refused(self, number: int) -> str:
         """Why a node port can't be had; "" when it can."""
         if number not in PORTS:
             return f"provided port is not in the valid range. The range of valid ports is {PORTS[0]}-{PORTS[-1]}"
-        return "provided port is already allocated" if self._is_taken((number, protocol)) else ""
-
-    def _shared(self, number: int | None, protocol: str) -> int:
-        return number if number and not self._is_taken((number, protocol)) else 0
+        return "provided port is already allocated" if self._is_taken(number) else ""
 
     def _promise(self, claim: Claim, promised: set[Claim]) -> None:
         self._promised.add(claim)
@@ -130,26 +146,29 @@ class Allocator:
             start = clock.rng().randrange(span) if span else 0
             for step in range(span):
                 address = str(self.network[low + (start + step) % span])
-                if not self._is_taken((address, "")):
+                if not self._is_taken(address):
                     return address
         return ""
 
-    def _free_port(self, protocol: str) -> int:
-        start = clock.rng().randrange(len(PORTS))
-        ring = (PORTS[(start + step) % len(PORTS)] for step in range(len(PORTS)))
-        return next((port for port in ring if not self._is_taken((port, protocol))), 0)
+    def _free_port(self) -> int:
+        for ports in (PORTS[CHOSEN_PORTS:], PORTS[:CHOSEN_PORTS]):
+            start = clock.rng().randrange(len(ports))
+            ring = (ports[(start + step) % len(ports)] for step in range(len(ports)))
+            if number := next((port for port in ring if not self._is_taken(port)), 0):
+                return number
+        return 0
 
 
 def claims(spec: Tree) -> Iterator[Claim]:
     """The addresses and node ports that a service holds."""
     for address in spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else []):
         if address != HEADLESS:
-            yield address, ""
+            yield address
     for port in spec.get("ports") or ():
         if port.get("nodePort"):
-            yield port["nodePort"], port.get("protocol", "TCP")
+            yield port["nodePort"]
     if spec.get("healthCheckNodePort"):
-        yield spec["healthCheckNodePort"], "TCP"
+        yield spec["healthCheckNodePort"]
 
 
 def wants_node_ports(spec: Tree) -> bool:
@@ -179,7 +198,7 @@ def complete(tree: Tree, old: Tree | None) -> None:
     if before:
         _keep(spec, before)
     _plural(spec, before)
-    _families(spec)
+    _families(spec, before)
 
 
 def _keep(spec: Tree, before: Tree) -> None:
@@ -221,12 +240,36 @@ def _plural(spec: Tree, before: Tree) -> None:
         spec["clusterIP"] = several[0]
 
 
-def _families(spec: Tree) -> None:
+def _families(spec: Tree, before: Tree) -> None:
     """This is a cluster of IPv4; only a headless service that selects no pods may name other families."""
+    if not spec.get("ipFamilyPolicy") and before.get("ipFamilyPolicy"):
+        spec["ipFamilyPolicy"] = before["ipFamilyPolicy"]
     if spec.get("clusterIP") == HEADLESS and not spec.get("selector"):
         policy = spec.setdefault("ipFamilyPolicy", "RequireDualStack")
-        spec.setdefault("ipFamilies", ["IPv4"] if policy == "SingleStack" else ["IPv4", "IPv6"])
+        families = spec.get("ipFamilies") or ["IPv4"]
+        if len(families) < 2 and policy != "SingleStack":
+            families = [*families, "IPv6" if families[0] == "IPv4" else "IPv4"]
+        spec["ipFamilies"] = families
         return
     spec.setdefault("ipFamilyPolicy", "SingleStack")
-    if not spec.get("ipFamilies"):
+    if not spec.get("ipFamilies") and not any(":" in str(address) for address in spec.get("clusterIPs") or ()):
         spec["ipFamilies"] = ["IPv4"]
+
+
+def family_errors(spec: Tree) -> Iterator[FieldError]:
+    """What a cluster of IPv4 cannot give."""
+    if spec.get("type") == "ExternalName" or (spec.get("clusterIP") == HEADLESS and not spec.get("selector")):
+        return
+    families, addresses, policy = spec.get("ipFamilies") or [], spec.get("clusterIPs") or [], spec["ipFamilyPolicy"]
+    for index, address in enumerate(addresses):
+        if index >= len(families) and ":" in address:
+            yield wrong(at("spec.clusterIPs", index), addresses, "IPv6 is not configured on this cluster")
+    for what, given in (("cluster IPs", addresses), ("IP families", families)):
+        if policy == "SingleStack" and len(given) == 2:
+            message = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified"
+            yield wrong("spec.ipFamilyPolicy", policy, message)
+    if policy == "RequireDualStack":
+        yield wrong("spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services")
+    for index, family in enumerate(families):
+        if family != "IPv4":
+            yield wrong(at("spec.ipFamilies", index), family, "not configured on this cluster")

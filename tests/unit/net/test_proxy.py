@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from knarr.client.cache import Cache
-from knarr.kinds.types.core_v1 import Service, ServicePort, ServiceSpec
+from knarr.kinds.types.core_v1 import Node, Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
-from knarr.net import podnetwork, proxy
+from knarr.net import conntrack, nft, podnetwork, proxy
 from knarr.net.plan import NetworkPlan
 
 PLAN = NetworkPlan("knarr", 0)
@@ -31,38 +32,54 @@ class FilledInformer:
         return
 
     def put(self, obj):
-        old = self.cache.put(obj)
+        self.tell(self.cache.put(obj), obj)
+
+    def drop(self, namespace, name):
+        self.tell(self.cache.drop((namespace, name)), None)
+
+    def tell(self, old, new):
         for listener in self.listeners:
-            listener(old, obj)
+            listener(old, new)
 
 
 class FilledInformers:
     def __init__(self):
-        self.by_type = {Service: FilledInformer(), EndpointSlice: FilledInformer()}
+        self.by_type = {Service: FilledInformer(), EndpointSlice: FilledInformer(), Node: FilledInformer()}
 
     def of(self, kind):
         return self.by_type[kind]
 
 
 class Kernel:
-    """Stands for nft: remembers what was loaded where, and may refuse once."""
+    """Stands for nft and the routes: remembers what was loaded where, and may refuse once."""
 
     def __init__(self):
-        self.nodes, self.loads, self.refuses, self.created = [0], [], False, True
+        self.nodes, self.loads, self.refuses, self.created, self.routes = [0], [], False, True, []
 
     async def apply(self, text, place=""):
-        self.loads.append((place, "10.96.0.20" in text))
+        self.loads.append((place, kind_of(text)))
         refused, self.refuses = self.refuses, False
         return not refused
+
+    async def route(self, plan, number, new, old):
+        self.routes.append((number, sorted(new), sorted(old)))
+
+
+def kind_of(text: str) -> str:
+    """What a load is: "all" of a table or "part" of it, with the one service or without."""
+    kind = "all" if text.startswith("table") else "part"
+    return f"{kind} with web" if "10.96.0.20" in text and "delete element" not in text else kind
 
 
 @pytest.fixture
 def kernel(monkeypatch):
     kernel = Kernel()
-    monkeypatch.setattr(proxy, "apply", kernel.apply)
+    monkeypatch.setattr(nft, "apply", kernel.apply)
+    monkeypatch.setattr(nft, "is_installed", lambda: True)
     monkeypatch.setattr(podnetwork, "is_created", lambda plan: kernel.created)
     monkeypatch.setattr(podnetwork, "node_numbers", lambda plan: kernel.nodes)
-    monkeypatch.setattr(proxy.shutil, "which", lambda name: name)
+    monkeypatch.setattr(podnetwork, "route_services", kernel.route)
+    monkeypatch.setattr(conntrack, "forget_stale", lambda *goals: pytest.fail("no UDP port is there"))
     return kernel
 
 
@@ -73,7 +90,7 @@ async def test_the_host_and_each_node_get_the_rules_once(kernel):
     loading = proxy.ServiceProxy(FilledInformers(), PLAN)
     for _ in range(2):
         await loading.load()
-    assert kernel.loads == [("", False), (NODE, False)]
+    assert kernel.loads == [("", "all"), (NODE, "all")]
 
 
 async def test_no_rule_is_there_before_the_routes(kernel):
@@ -83,27 +100,65 @@ async def test_no_rule_is_there_before_the_routes(kernel):
     assert kernel.loads == []
     kernel.created = True
     await loading.load()
-    assert kernel.loads == [("", False), (NODE, False)]
+    assert kernel.loads == [("", "all"), (NODE, "all")]
 
 
 async def test_a_node_that_comes_later_gets_them_then(kernel):
-    loading = proxy.ServiceProxy(FilledInformers(), PLAN)
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    informers.of(Service).put(WEB)
     await loading.load()
     kernel.nodes, kernel.loads = [0, 1], []
     await loading.load()
-    assert kernel.loads == [("knarr-knarr-knarr-1", False)]
+    assert kernel.loads == [("knarr-knarr-knarr-1", "all with web")]
 
 
-async def test_a_refused_load_is_tried_again(kernel):
-    loading = proxy.ServiceProxy(FilledInformers(), PLAN)
-    kernel.refuses = True
+async def test_a_refused_load_is_tried_again_from_nothing(kernel):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
     await loading.load()
+    informers.of(Service).put(WEB)
+    kernel.refuses, kernel.loads = True, []
+    await loading.load()
+    assert kernel.loads == [("", "part with web"), (NODE, "part with web")]
     kernel.loads = []
     await loading.load()
-    assert kernel.loads == [("", False)]
+    assert kernel.loads == [("", "all with web")]
 
 
-async def test_a_change_reaches_everybody(kernel):
+async def test_a_change_is_loaded_alone_and_everywhere(kernel):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    await loading.load()
+    informers.of(Service).put(WEB)
+    await loading.load()
+    informers.of(Service).drop("default", "web")
+    await loading.load()
+    assert kernel.loads[2:] == [("", "part with web"), (NODE, "part with web"), ("", "part"), (NODE, "part")]
+
+
+async def test_what_an_external_address_is_for_stays_on_the_nodes(kernel):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    outside = replace(WEB, spec=replace(WEB.spec, externalIPs=["192.0.2.7", "172.30.0.9", "172.30.0.1", "10.96.0.3"]))
+    informers.of(Service).put(outside)
+    await loading.load()
+    informers.of(Service).drop("default", "web")
+    await loading.load()
+    assert kernel.routes == [(0, ["192.0.2.7"], []), (0, [], ["192.0.2.7"])]
+
+
+async def test_a_node_that_changes_its_zone_begins_anew(kernel):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    await loading.load()
+    labels = {"topology.kubernetes.io/zone": "east"}
+    informers.of(Node).put(Node(metadata=ObjectMeta(name="knarr-0", labels=labels)))
+    await loading.load()
+    assert kernel.loads[2:] == [(NODE, "all")]
+
+
+async def test_a_change_wakes_it(kernel):
     informers = FilledInformers()
     running = asyncio.create_task(proxy.ServiceProxy(informers, PLAN).run())
     async with asyncio.timeout(5):
@@ -113,11 +168,11 @@ async def test_a_change_reaches_everybody(kernel):
         while len(kernel.loads) < 4:  # noqa: ASYNC110 the stand-in tells nobody
             await asyncio.sleep(0.001)
     running.cancel()
-    assert kernel.loads[2:] == [("", True), (NODE, True)]
+    assert kernel.loads[2:] == [("", "part with web"), (NODE, "part with web")]
 
 
 async def test_without_nft_it_ends_and_says_so(kernel, monkeypatch, caplog):
-    monkeypatch.setattr(proxy.shutil, "which", lambda name: None)
+    monkeypatch.setattr(nft, "is_installed", lambda: False)
     await proxy.ServiceProxy(FilledInformers(), PLAN).run()
     assert "nft is not installed" in caplog.text
     assert kernel.loads == []

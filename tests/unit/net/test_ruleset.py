@@ -1,84 +1,199 @@
-"""Where a service's address leads, as rules."""
+"""Where a service's addresses and ports lead, as rules."""
 
 import pytest
 
-from knarr.kinds.types.core_v1 import Service, ServicePort, ServiceSpec
+from knarr.kinds.types.core_v1 import (
+    ClientIPConfig,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    ServiceStatus,
+    SessionAffinityConfig,
+)
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
-from knarr.net.ruleset import endpoints, ruleset, spread
+from knarr.net.backends import View
+from knarr.net.ruleset import Ground, by_chance, outer_addresses, part
+
+NODE, HOST = View("a", "", "10.244.0.0/24"), View()
 
 
-def a_service(name="web", ip="10.96.0.20", **spec) -> Service:
-    given = {"clusterIP": ip, "ports": [ServicePort(name="http", port=80, protocol="TCP")], **spec}
-    return Service(metadata=ObjectMeta(name=name, namespace="default"), spec=ServiceSpec(**given))
+def a_service(ip="10.96.0.20", node_port=None, given=(), **spec) -> Service:
+    port = ServicePort(name="http", port=80, protocol="TCP", nodePort=node_port)
+    wanted = {"type": "ClusterIP", "clusterIP": ip, "ports": [port], **spec}
+    ingress = [LoadBalancerIngress(ip=each, ipMode="VIP") for each in given]
+    status = ServiceStatus(loadBalancer=LoadBalancerStatus(ingress=ingress))
+    return Service(metadata=ObjectMeta(name="web", namespace="default"), spec=ServiceSpec(**wanted), status=status)
 
 
-def a_slice(*ips: str, ready: bool | None = True, service="web", port=8080, name="http") -> EndpointSlice:
+def a_slice(*places: str) -> EndpointSlice:
+    """Endpoints as "10.0.0.2@a"."""
+    ready = EndpointConditions(ready=True)
+    pairs = [place.split("@") for place in places]
     return EndpointSlice(
-        metadata=ObjectMeta(name="x", namespace="default", labels={"kubernetes.io/service-name": service}),
         addressType="IPv4",
-        endpoints=[Endpoint(addresses=[ip], conditions=EndpointConditions(ready=ready)) for ip in ips],
-        ports=[EndpointPort(name=name, port=port, protocol="TCP")],
+        endpoints=[Endpoint(addresses=[ip], nodeName=node, conditions=ready) for ip, node in pairs],
+        ports=[EndpointPort(name="http", port=8080, protocol="TCP")],
     )
 
 
-PORT = ServicePort(name="http", port=80, protocol="TCP")
-ENDPOINTS = {
-    "ready ones, in order": ([a_slice("10.0.0.3", "10.0.0.2")], [("10.0.0.2", 8080), ("10.0.0.3", 8080)]),
-    "of all slices, once": ([a_slice("10.0.0.2"), a_slice("10.0.0.2")], [("10.0.0.2", 8080)]),
-    "not those that are not ready": ([a_slice("10.0.0.2", ready=False)], []),
-    "nor those of another port": ([a_slice("10.0.0.2", name="admin")], []),
+def elements(made) -> dict[str, str]:
+    """What leads where, without what every service has."""
+    plain = {f"{into} {key}": goal for (into, key), goal in made.elements.items()}
+    return {key: goal for key, goal in plain.items() if not key.startswith(("hairpin", "cluster-ips"))}
+
+
+OUTSIDE = {"type": "NodePort", "node_port": 30080}
+LOCAL = {"externalTrafficPolicy": "Local"}
+BALANCED = {"type": "LoadBalancer", "node_port": 30080, "given": ["172.30.0.200"]}
+INNER, OUTER = "services 10.96.0.20 . tcp . 80", "node-ports tcp . 30080"
+BALANCER = "services 172.30.0.200 . tcp . 80"
+CLUSTER, EXTERNAL = "goto cluster/default/web/tcp/80", "goto external/default/web/tcp/80"
+ONE, OTHER = a_slice("10.0.0.2@a"), a_slice("10.0.0.2@b")
+LEADS = {
+    "an address with endpoints leads to them": (a_service(), ONE, NODE, {INNER: CLUSTER}),
+    "one without is refused": (a_service(), a_slice(), NODE, {"refused 10.96.0.20 . tcp . 80": "goto refuse"}),
+    "a headless service has no rules": (a_service("None"), ONE, NODE, {}),
+    "nor has another name": (a_service("", type="ExternalName"), ONE, NODE, {}),
+    "traffic from inside stays on the node where that is wanted": (
+        a_service(internalTrafficPolicy="Local"),
+        ONE,
+        NODE,
+        {INNER: "goto local/default/web/tcp/80"},
+    ),
+    "and is dropped where the node has no endpoint": (
+        a_service(internalTrafficPolicy="Local"),
+        OTHER,
+        NODE,
+        {"refused 10.96.0.20 . tcp . 80": "drop"},
+    ),
+    "the host has all endpoints at hand": (
+        a_service(internalTrafficPolicy="Local"),
+        OTHER,
+        HOST,
+        {INNER: "goto local/default/web/tcp/80"},
+    ),
+    "a node port leads in": (a_service(**OUTSIDE), ONE, NODE, {INNER: CLUSTER, OUTER: EXTERNAL}),
+    "but not on the host": (a_service(**OUTSIDE), ONE, HOST, {INNER: CLUSTER}),
+    "without endpoints it is refused": (
+        a_service(**OUTSIDE),
+        a_slice(),
+        NODE,
+        {"refused 10.96.0.20 . tcp . 80": "goto refuse", "refused-node-ports tcp . 30080": "goto refuse"},
+    ),
+    "under Local it is dropped on a node without endpoints, but for the node's own": (
+        a_service(**OUTSIDE, **LOCAL),
+        OTHER,
+        NODE,
+        {INNER: CLUSTER, OUTER: EXTERNAL, "refused-node-ports tcp . 30080": "drop"},
+    ),
+    "a balancer's address leads in": (
+        a_service(**BALANCED),
+        ONE,
+        NODE,
+        {INNER: CLUSTER, OUTER: EXTERNAL, BALANCER: EXTERNAL},
+    ),
+    "on the host too": (a_service(**BALANCED), ONE, HOST, {INNER: CLUSTER, BALANCER: EXTERNAL}),
+    "who is not in its ranges is turned away first": (
+        a_service(**BALANCED, loadBalancerSourceRanges=["10.9.0.0/16"]),
+        ONE,
+        HOST,
+        {INNER: CLUSTER, BALANCER: EXTERNAL, "guarded 172.30.0.200 . tcp . 80": "goto guard/default/web/tcp/80"},
+    ),
+    "an external address leads in": (
+        a_service(externalIPs=["192.0.2.7"]),
+        ONE,
+        NODE,
+        {INNER: CLUSTER, "services 192.0.2.7 . tcp . 80": EXTERNAL},
+    ),
+    "one that is not this place's to answer does not": (
+        a_service(externalIPs=["8.8.8.8"]),
+        ONE,
+        NODE,
+        {INNER: CLUSTER},
+    ),
+}
+GROUND = Ground(outer=lambda ip: ip != "8.8.8.8")
+
+
+@pytest.mark.parametrize("service, slice_, view, expected", LEADS.values(), ids=LEADS)
+def test_what_leads_where(service, slice_, view, expected):
+    assert elements(part(service, [slice_], view, GROUND)) == expected
+
+
+def rules(service, slice_, view=NODE) -> dict[str, tuple[str, ...]]:
+    made = part(service, [slice_], view, Ground())
+    return {name.partition("/")[0]: found for name, found in made.chains.items() if name.count("/") == 4}
+
+
+HERE = "meta l4proto tcp dnat to 10.0.0.2:8080"
+MARKED = "meta mark set meta mark or 0x4000"
+ENTRANCES = {
+    "from outside comes back through the node": (
+        a_service(**OUTSIDE),
+        NODE,
+        (MARKED, "goto cluster/default/web/tcp/80"),
+    ),
+    "under Local the client's address is kept": (
+        a_service(**OUTSIDE, **LOCAL),
+        NODE,
+        (
+            "ip saddr 10.244.0.0/24 goto cluster/default/web/tcp/80",
+            f"fib saddr type local {MARKED}",
+            "fib saddr type local goto cluster/default/web/tcp/80",
+            "goto local/default/web/tcp/80",
+        ),
+    ),
+    "on the host there is nothing to disguise": (a_service(**BALANCED), HOST, ("goto cluster/default/web/tcp/80",)),
 }
 
 
-@pytest.mark.parametrize(("slices", "expected"), ENDPOINTS.values(), ids=ENDPOINTS)
-def test_endpoints(slices, expected):
-    assert endpoints(slices, PORT) == expected
+@pytest.mark.parametrize("service, view, expected", ENTRANCES.values(), ids=ENTRANCES)
+def test_the_entrance_from_outside(service, view, expected):
+    assert rules(service, ONE, view)["external"] == expected
+
+
+def test_a_client_is_known_for_the_time_that_was_asked_for():
+    config = SessionAffinityConfig(clientIP=ClientIPConfig(timeoutSeconds=60))
+    service = a_service(sessionAffinity="ClientIP", sessionAffinityConfig=config)
+    made = part(service, [a_slice("10.0.0.2@a", "10.0.0.3@b")], NODE, Ground())
+    first, second = (f"default/web/tcp/80/10.0.0.{n}/8080" for n in (2, 3))
+    assert made.sets == {
+        f"clients/{name}/60": "type ipv4_addr; flags dynamic,timeout; timeout 60s" for name in (first, second)
+    }
+    assert made.chains["cluster/default/web/tcp/80"] == (
+        f"ip saddr @clients/{first}/60 goto one/{first}",
+        f"ip saddr @clients/{second}/60 goto one/{second}",
+        f"numgen random mod 2 vmap {{ 0 : goto one/{first}, 1 : goto one/{second} }}",
+    )
+    assert made.chains[f"one/{first}"] == (f"update @clients/{first}/60 {{ ip saddr }}", HERE)
+
+
+def test_a_pod_that_reaches_itself_is_disguised():
+    assert part(a_service(), [ONE], NODE, Ground()).elements["hairpin", "10.0.0.2 . 10.0.0.2"] == ""
+
+
+def test_the_machines_own_addresses_are_left_alone():
+    assert part(a_service(), [ONE], NODE, Ground(inner=lambda ip: False)).elements == {}
+
+
+def test_balanced_and_external_addresses_are_outer_ones_once():
+    service = a_service(**BALANCED, externalIPs=["192.0.2.7", "172.30.0.200", "fd00::1"])
+    assert outer_addresses(service) == ["192.0.2.7", "172.30.0.200"]
 
 
 TWO = [("10.0.0.2", 8080), ("10.0.0.3", 8080)]
 SPREADS = {
-    "one place": (TWO[:1], False, "meta l4proto tcp dnat to 10.0.0.2:8080"),
+    "one place": (TWO[:1], HERE),
     "by chance": (
         TWO,
-        False,
         "meta l4proto tcp dnat ip to numgen random mod 2 map { 0 : 10.0.0.2 . 8080, 1 : 10.0.0.3 . 8080 }",
     ),
-    "by client": (
-        TWO,
-        True,
-        "meta l4proto tcp dnat ip to jhash ip saddr mod 2 map { 0 : 10.0.0.2 . 8080, 1 : 10.0.0.3 . 8080 }",
-    ),
 }
 
 
-@pytest.mark.parametrize(("places", "sticky", "expected"), SPREADS.values(), ids=SPREADS)
-def test_spread(places, sticky, expected):
-    assert spread(places, "tcp", sticky=sticky) == expected
-
-
-LEADS = "10.96.0.20 . tcp . 80 : goto to-default-web-tcp-80"
-REFUSED = "elements = { 10.96.0.20 . tcp . 80 }"
-NODE_PORT = "tcp . 30080 : goto to-default-web-tcp-80"
-WITH_NODE_PORT = a_service(ports=[ServicePort(name="http", port=80, protocol="TCP", nodePort=30080)])
-TEXTS = {
-    "an address with endpoints leads to them": ((a_service(), a_slice("10.0.0.2")), {}, LEADS, True),
-    "one without is refused": ((a_service(), a_slice()), {}, REFUSED, True),
-    "the machine's own are left alone": ((a_service(), a_slice()), {"local": ["10.96.0.20"]}, "10.96.0.20", False),
-    "with endpoints too": ((a_service(), a_slice("10.0.0.2")), {"local": ["10.96.0.20"]}, "to-default-web", False),
-    "a headless service has no rule": ((a_service(ip="None"), a_slice("10.0.0.2")), {}, "to-default-web", False),
-    "nor has an external name": ((a_service(ip="", type="ExternalName"), a_slice()), {}, "to-default-web", False),
-    "a node port leads to the same place": ((WITH_NODE_PORT, a_slice("10.0.0.2")), {}, NODE_PORT, True),
-    "but not on the host": ((WITH_NODE_PORT, a_slice("10.0.0.2")), {"node_ports": False}, "30080", False),
-    "a pod that reaches itself is disguised": ((a_service(), a_slice("10.0.0.2")), {}, "10.0.0.2 . 10.0.0.2", True),
-}
-
-
-@pytest.mark.parametrize(("objects", "options", "piece", "there"), TEXTS.values(), ids=TEXTS)
-def test_ruleset(objects, options, piece, there):
-    service, slice_ = objects
-    assert (piece in ruleset([service], [slice_], **options)) is there
-
-
-def test_the_table_is_replaced_as_a_whole():
-    assert ruleset([], [], table="knarr3").startswith("table ip knarr3 {}\ndelete table ip knarr3\ntable ip knarr3 {\n")
+@pytest.mark.parametrize("places, expected", SPREADS.values(), ids=SPREADS)
+def test_by_chance(places, expected):
+    assert by_chance(places, "tcp") == expected

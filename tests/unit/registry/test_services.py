@@ -8,6 +8,7 @@ import pytest
 
 from knarr.kinds.table import BUILTIN
 from knarr.meta.errors import Invalid
+from knarr.registry.entry import encode
 from knarr.registry.registry import Options, Registry
 from tests.unit.registry.conftest import K, a_service
 
@@ -30,6 +31,14 @@ GIVEN = {
     "a chosen address": (
         {"clusterIP": "10.96.0.10"},
         {"clusterIP": "10.96.0.10", "clusterIPs": ["10.96.0.10"], "ipFamilies": ["IPv4"]},
+    ),
+    "two families if they can be had": (
+        {"ipFamilyPolicy": "PreferDualStack"},
+        {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv4"]},
+    ),
+    "headless without a selector, of the other family": (
+        {"clusterIP": "None", "selector": None, "ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"},
+        {"ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"},
     ),
     "another name": (
         {"type": "ExternalName", "externalName": "a.example.com"},
@@ -73,6 +82,39 @@ REFUSED = {
     "a node port that is taken": (
         {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]},
         "spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated",
+    ),
+}
+
+
+NODE_PORT = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}
+BALANCER = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+REFUSED |= {
+    "a node port that another has for another protocol": (
+        {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080, "protocol": "UDP"}]},
+        "spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated",
+    ),
+    "a health check port that is taken": (
+        {**BALANCER, "healthCheckNodePort": 30080},
+        "spec.healthCheckNodePort: Invalid value: 30080: failed to allocate requested HealthCheck NodePort 30080: "
+        "provided port is already allocated",
+    ),
+    "a health check port that is its own node port": (
+        {**BALANCER, "healthCheckNodePort": 30090, "ports": [{"port": 80, "nodePort": 30090}]},
+        "spec.healthCheckNodePort: Invalid value: 30090: failed to allocate requested HealthCheck NodePort 30090: "
+        "provided port is already allocated",
+    ),
+    "two families that must be": (
+        {"ipFamilyPolicy": "RequireDualStack"},
+        'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack '
+        "services",
+    ),
+    "a family that the cluster has not": (
+        {"ipFamilies": ["IPv6"]},
+        'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+    ),
+    "an address of such a family": (
+        {"clusterIP": "fd00::1"},
+        'spec.clusterIPs[0]: Invalid value: ["fd00::1"]: IPv6 is not configured on this cluster',
     ),
 }
 
@@ -141,3 +183,47 @@ async def test_one_node_port_serves_a_port_of_two_protocols(registry):
     await registry.create(K.Service, "ns", a_service(type="NodePort", ports=ports))
     numbers = {port["nodePort"] for port in (await spec(registry))["ports"]}
     assert len(numbers) == 1
+
+
+async def test_a_port_without_a_node_port_takes_that_of_its_other_protocol(registry):
+    ports = [{"name": "a", "port": 53}, {"name": "b", "port": 53, "protocol": "UDP", "nodePort": 30053}]
+    await registry.create(K.Service, "ns", a_service(type="NodePort", ports=ports))
+    assert [port["nodePort"] for port in (await spec(registry))["ports"]] == [30053, 30053]
+
+
+async def test_node_ports_come_from_above_the_band_for_chosen_ones(registry):
+    for n in range(40):
+        await registry.create(K.Service, "ns", a_service(f"x{n}", type="NodePort"))
+        assert (await spec(registry, f"x{n}"))["ports"][0]["nodePort"] >= 30086
+
+
+async def test_a_health_check_port_is_given_kept_and_freed(registry):
+    await registry.create(K.Service, "ns", a_service(**BALANCER))
+    number = (await spec(registry))["healthCheckNodePort"]
+    assert number in range(30000, 32768)
+    await registry.patch(K.Service, "ns", "x", "merge", {"metadata": {"labels": {"a": "b"}}})
+    assert (await spec(registry))["healthCheckNodePort"] == number
+    await registry.patch(K.Service, "ns", "x", "merge", {"spec": {"externalTrafficPolicy": "Cluster"}})
+    assert "healthCheckNodePort" not in await spec(registry)
+    await registry.create(K.Service, "ns", a_service("y", type="NodePort", ports=[{"port": 80, "nodePort": number}]))
+
+
+async def test_what_a_store_gave_twice_is_free_when_both_are_gone(registry):
+    await registry.create(K.Service, "ns", a_service(clusterIP="10.96.0.9"))
+    twin = (await registry.get(K.Service, "ns", "x")).tree() | {"metadata": {"name": "y", "namespace": "ns"}}
+    key = registry.resource(K.Service).key("ns", "y")
+    await registry.put(K.Service, key, encode(twin), 0)
+    await registry.delete(K.Service, "ns", "x")
+    with pytest.raises(Invalid, match="already allocated"):
+        await registry.create(K.Service, "ns", a_service("z", clusterIP="10.96.0.9"))
+    await registry.delete(K.Service, "ns", "y")
+    await registry.create(K.Service, "ns", a_service("z", clusterIP="10.96.0.9"))
+
+
+async def test_nothing_leaks_over_many_services(registry):
+    for n in range(300):
+        await registry.create(K.Service, "ns", a_service(f"x{n}", **BALANCER))
+    for n in range(300):
+        await registry.delete(K.Service, "ns", f"x{n}")
+    assert not registry.services._taken
+    assert not registry.services._promised

@@ -24,6 +24,9 @@ from knarr.app.config import RUNTIMES
 @click.option("--token-auth-file", type=click.Path(path_type=Path), help="CSV of token,user,uid,groups.")
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="The kubeconfig to merge the context into.")
 @click.option("--upstream-dns", multiple=True, help="Resolver for names outside the cluster; default: the host's.")
+@click.option(
+    "--load-balancer-addresses", metavar="RANGE", help="For services of type LoadBalancer: first-last or a.b.c.d/n."
+)
 @click.option("--foreground", is_flag=True, help="Stay, show the log, and stop the cluster on Ctrl-C.")
 def command(foreground: bool, nodes: str | None, runtime: str | None, **wishes: object) -> None:
     """Start a cluster in the background and return when its API answers and all nodes are Ready."""

@@ -1,0 +1,90 @@
+"""The health check ports of services whose traffic stays on the node it came to: a balancer asks each node there
+whether it has a ready endpoint. Answers as kube-proxy's: 200 or 503, with the number in the body.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+
+from knarr.net import namespace
+from knarr.net.records import Key
+
+PATIENCE = 5.0  #: seconds that a request may take to arrive
+LONGEST = 8192  #: bytes of a request's head
+
+Port = tuple[str, int]  #: a node's network namespace, and the number
+log = logging.getLogger("knarr.net")
+
+
+class HealthPorts:
+    """Keeps listening what `serve` was last told of."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Port, tuple[Key, int]] = {}
+        self._servers: dict[Port, asyncio.Server] = {}
+
+    async def serve(self, wanted: Mapping[Port, tuple[Key, int]]) -> None:
+        """Listen on these ports and on no others. A port that somebody else has is tried again the next time."""
+        self._counts = dict(wanted)
+        for port in self._servers.keys() - wanted.keys():
+            self._servers.pop(port).close()
+        for port in wanted.keys() - self._servers.keys():
+            try:
+                listening = await asyncio.to_thread(_listen, *port)
+            except OSError as error:
+                log.warning("health check port %d of %s: %s", port[1], port[0], error)
+                continue
+            self._servers[port] = await asyncio.start_server(
+                lambda reader, writer, port=port: self._answer(port, reader, writer),  # type: ignore[misc]
+                sock=listening,
+                limit=LONGEST,
+            )
+
+    async def close(self) -> None:
+        await self.serve({})
+
+    async def _answer(self, port: Port, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            async with asyncio.timeout(PATIENCE):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(answer(*self._counts.get(port, (("", ""), 0))))
+                await writer.drain()
+        writer.close()
+
+
+def answer(service: Key, count: int) -> bytes:
+    """The whole response about a service with that many ready endpoints on the node."""
+    body = json.dumps(
+        {
+            "service": {"namespace": service[0], "name": service[1]},
+            "localEndpoints": count,
+            "serviceProxyHealthy": True,
+        }
+    )
+    head = [
+        f"HTTP/1.1 {'200 OK' if count else '503 Service Unavailable'}",
+        "Content-Type: application/json",
+        "X-Content-Type-Options: nosniff",
+        f"X-Load-Balancing-Endpoint-Weight: {count}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+    return "\r\n".join([*head, "", body]).encode()
+
+
+def _listen(space: str, number: int) -> socket.socket:
+    """A socket in a node's network namespace, where it stays whoever uses it."""
+    with namespace.inside(space):
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(("0.0.0.0", number))  # noqa: S104 (every address of the node, which is not beyond this machine)
+            made.listen(128)
+            made.setblocking(False)
+        except OSError:
+            made.close()
+            raise
+        return made

@@ -1,0 +1,148 @@
+"""One place that has rules, the host or a node: its table, its routes, and what it forgets of old flows."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from knarr.kinds.types.core_v1 import Service
+from knarr.kinds.types.discovery_v1 import EndpointSlice
+from knarr.net import conntrack, namespace, nft, podnetwork
+from knarr.net.backends import View, backends, choose
+from knarr.net.conntrack import Address
+from knarr.net.ground import ground, is_routed
+from knarr.net.plan import NetworkPlan
+from knarr.net.records import Key, ready
+from knarr.net.ruleset import BASE, Ground, cluster_addresses, is_programmed, outer_addresses, part, same_everywhere
+from knarr.net.table import Part, Table
+
+
+@dataclass(slots=True)
+class Flows:
+    """Where the UDP ports of one service may lead: its addresses with their ports, and its node ports."""
+
+    goals: dict[Address, frozenset[Address]] = field(default_factory=dict)
+    node_ports: dict[int, frozenset[Address]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What services are to be in a place, by their keys."""
+
+    parts: dict[Key, Part] = field(default_factory=dict)
+    flows: dict[Key, Flows] = field(default_factory=dict)
+
+    def add(
+        self, key: Key, service: Service | None, slices: Sequence[EndpointSlice], place: "Place", shared: "Wanted"
+    ) -> None:
+        """Work out one service for a place. `shared` keeps what is the same in all places from one to the next."""
+        if service is None:
+            self.parts[key], self.flows[key] = Part(), Flows()
+            return
+        if key not in shared.parts:
+            self.parts[key] = part(service, slices, place.view, place.ground)
+            self.flows[key] = flows_of(service, slices, place.view)
+            if same_everywhere(service, slices):
+                shared.parts[key], shared.flows[key] = self.parts[key], self.flows[key]
+            return
+        self.parts[key], self.flows[key] = shared.parts[key], shared.flows[key]
+
+
+def flows_of(service: Service, slices: Iterable[EndpointSlice], view: View) -> Flows:
+    """Where a service's UDP ports may lead from here."""
+    made = Flows()
+    if not is_programmed(service):
+        return made
+    slices = list(slices)
+    for port in service.spec.ports:
+        if port.protocol != "UDP":
+            continue
+        choice = choose(backends(slices, port), view)
+        used = frozenset(each.place for each in (*choice.cluster, *choice.local))
+        addresses = (*cluster_addresses(service.spec), *outer_addresses(service))
+        made.goals |= {(ip, port.port): used for ip in addresses}
+        if port.nodePort and not view.is_host:
+            made.node_ports[port.nodePort] = used
+    return made
+
+
+class Place:
+    """The host, whose `namespace` is "", or a node. After a load that failed, `bring` begins from nothing again."""
+
+    def __init__(self, plan: NetworkPlan, view: View, space: str, number: int) -> None:
+        self.namespace, self.view = space, view
+        self.ground: Ground = ground(plan, host=view.is_host)
+        self.table = Table(plan.bridge)
+        self.is_loaded = False
+        self._plan, self._number = plan, number
+        self._flows: dict[Key, Flows] = {}
+        self._routed: set[str] = set()
+
+    @classmethod
+    def host(cls, plan: NetworkPlan) -> "Place":
+        return cls(plan, View(), "", -1)
+
+    @classmethod
+    def node(cls, plan: NetworkPlan, number: int, zone: str) -> "Place":
+        node = plan.node(number)
+        return cls(plan, View(node.name, zone, node.pods), node.namespace, number)
+
+    async def bring(self, wanted: Wanted, outer: Collection[str], now: float) -> None:
+        """Load what is wanted: all services the first time, then those that changed. Raises OSError of the kernel's."""
+        await self._route(outer)
+        if not self.is_loaded:
+            self.table.fill(wanted.parts)
+            text = self.table.whole(BASE)
+        else:
+            text = self.table.changes(wanted.parts, now)
+        if text:
+            self.is_loaded = await nft.apply(text, self.namespace)
+        if self.is_loaded:
+            await self._sweep(now)
+            await self._forget(wanted.flows)
+
+    async def _sweep(self, now: float) -> None:
+        if text := self.table.sweep(now):
+            self.is_loaded = await nft.apply(text, self.namespace)
+
+    async def _route(self, outer: Collection[str]) -> None:
+        """Keep on the machine what is for addresses from outside; the host's own ranges are routed from the start."""
+        if self.view.is_host:
+            return
+        wanted = {ip for ip in outer if self.ground.outer(ip) and not is_routed(self._plan, ip)}
+        if wanted != self._routed:
+            new, old = wanted - self._routed, self._routed - wanted
+            await podnetwork.route_services(self._plan, self._number, new, old)
+            self._routed = wanted
+
+    async def _forget(self, flows: dict[Key, Flows]) -> None:
+        """Forget the UDP flows of services whose endpoints are others now."""
+        goals: dict[Address, frozenset[Address]] = {}
+        node_ports: dict[int, frozenset[Address]] = defaultdict(frozenset)
+        for key, found in flows.items():
+            before = self._flows.get(key, Flows())
+            if found == before:
+                continue
+            goals |= dict.fromkeys(before.goals, frozenset()) | found.goals
+            node_ports |= dict.fromkeys(before.node_ports, frozenset()) | found.node_ports
+        if goals or node_ports:
+            await asyncio.to_thread(self._forget_here, goals, node_ports)
+        self._flows |= flows
+
+    def _forget_here(self, goals: dict[Address, frozenset[Address]], node_ports: dict[int, frozenset[Address]]) -> None:
+        if self.view.is_host:
+            conntrack.forget_stale(goals, node_ports)
+            return
+        with namespace.inside(self.namespace):
+            conntrack.forget_stale(goals, node_ports)
+
+    def ready_here(self, slices: Iterable[EndpointSlice]) -> int:
+        """How many of a service's ready endpoints are on this node."""
+        return len(
+            {
+                endpoint.addresses[0]
+                for each in slices
+                for endpoint in each.endpoints
+                if endpoint.addresses and endpoint.nodeName == self.view.node and ready(endpoint)
+            }
+        )
