@@ -23,6 +23,7 @@ async def ensure(api: Api, cluster: Cluster) -> None:
         _create(api, dns_service(cluster)),
         _put(api, kubernetes_endpoints(cluster)),
         _put(api, kubernetes_slice(cluster)),
+        *(_put(api, object_) for object_ in dns_endpoints(cluster) if cluster.runtime != "simulated"),
     )
 
 
@@ -51,6 +52,7 @@ def dns_service(cluster: Cluster) -> core_v1.Service:
     ports = [
         core_v1.ServicePort(name="dns", port=53, protocol="UDP", targetPort=53),
         core_v1.ServicePort(name="dns-tcp", port=53, protocol="TCP", targetPort=53),
+        core_v1.ServicePort(name="metrics", port=9153, protocol="TCP", targetPort=9153),
     ]
     labels = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
     return core_v1.Service(
@@ -88,3 +90,33 @@ def kubernetes_slice(cluster: Cluster) -> discovery_v1.EndpointSlice:
         endpoints=[discovery_v1.Endpoint(addresses=[cluster.network.host], conditions=ready)],
         ports=[discovery_v1.EndpointPort(name="https", port=cluster.port, protocol="TCP")],
     )
+
+
+def dns_endpoints(cluster: Cluster) -> tuple[core_v1.Endpoints, discovery_v1.EndpointSlice]:
+    """Where the cluster's DNS answers: at the address of its service itself, which every node has a way to."""
+    ports = dns_service(cluster).spec.ports
+    labels = {"k8s-app": "kube-dns", "endpointslice.kubernetes.io/skip-mirror": "true"}
+    whole = core_v1.Endpoints(
+        metadata=meta_v1.ObjectMeta(name="kube-dns", namespace="kube-system", labels=labels),
+        subsets=[
+            core_v1.EndpointSubset(
+                addresses=[core_v1.EndpointAddress(ip=cluster.network.dns)],
+                ports=[core_v1.EndpointPort(name=port.name, port=port.port, protocol=port.protocol) for port in ports],
+            )
+        ],
+    )
+    part = discovery_v1.EndpointSlice(
+        metadata=meta_v1.ObjectMeta(
+            name="kube-dns",
+            namespace="kube-system",
+            labels={"k8s-app": "kube-dns", "kubernetes.io/service-name": "kube-dns"},
+        ),
+        addressType="IPv4",
+        endpoints=[
+            discovery_v1.Endpoint(
+                addresses=[cluster.network.dns], conditions=discovery_v1.EndpointConditions(ready=True)
+            )
+        ],
+        ports=[discovery_v1.EndpointPort(name=port.name, port=port.port, protocol=port.protocol) for port in ports],
+    )
+    return whole, part

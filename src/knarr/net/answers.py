@@ -1,109 +1,182 @@
-"""From a DNS question to its answer, by the table alone. Pure but for the shuffling; `dns.py` calls it."""
+"""From a DNS question to its answer, by the table alone. Pure; `dns.py` calls it and keeps what it gives.
+
+An answer is bytes without an ID. Addresses are a ring of records of one size: each time it is given, an answer begins
+with the next one, so that clients that take the first spread over all, and where only some fit, all have their turn.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 
-from dnslib import CLASS, CNAME, NS, PTR, QTYPE, RCODE, RR, SOA, SRV, TXT, A, DNSRecord
-
 from knarr.meta import clock
-from knarr.net.records import TTL, Record, Table
+from knarr.net import wire
+from knarr.net.records import Record, Table, dashed, unreversed
+from knarr.net.wire import Question
 
-IN = CLASS.IN
-TYPES = {"A": (QTYPE.A, A), "CNAME": (QTYPE.CNAME, CNAME), "PTR": (QTYPE.PTR, PTR), "TXT": (QTYPE.TXT, TXT)}
-REVERSE = ".in-addr.arpa"
-UDP_SIZE, LARGEST = 512, 1232  #: without EDNS; and what never gets fragmented
 CHAIN = 8  #: how many aliases within the zone are followed
+REFUSED_TYPES = (wire.AXFR, wire.IXFR)  #: nobody may have the whole zone
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer to one question, as bytes after the ID."""
+
+    code: int
+    start: bytes  #: header, question and the aliases before the ring
+    ring: bytes = b""  #: records of `step` bytes each, of which `window` bytes are shown
+    step: int = 0
+    window: int = 0
+    end: bytes = b""
+    turn: int = 0
+    away: str = ""  #: the name outside where an alias leads; its addresses have to be asked for elsewhere
+
+    def give(self, id_: bytes) -> bytes:
+        """The message for this ID."""
+        if not self.step:
+            return id_ + self.start + self.end
+        ring, at = self.ring, self.turn
+        self.turn = (at + self.step) % len(ring)
+        shown = ring[at : at + self.window]
+        if len(shown) < self.window:
+            shown += ring[: self.window - len(shown)]
+        return id_ + self.start + shown + self.end
 
 
 def ours(name: str, zone: str) -> bool:
     """Whether this name is for us to answer: the zone's, and reverse names of private addresses."""
-    if name == zone or name.endswith(f".{zone}"):
+    if name.endswith(zone) and (name == zone or name.endswith(f".{zone}")):
         return True
-    if name.endswith(REVERSE):
-        try:
-            return ip_address(".".join(reversed(name.removesuffix(REVERSE).split(".")))).is_private
-        except ValueError:
-            return False
+    if name.endswith((".in-addr.arpa", ".ip6.arpa")):
+        address = unreversed(name)
+        return bool(address) and ip_address(address).is_private
     return False
 
 
-def answer(question: DNSRecord, table: Table) -> DNSRecord:
-    """The authoritative answer to a question about one of our names. Addresses come in a new order each time."""
-    reply = question.reply(ra=1, aa=1)
-    name = normal(question)
-    kind = QTYPE[question.q.qtype]
-    found = table.find(name)
-    asked = question.q.qname
-    if name == table.zone and kind in ("SOA", "NS"):
-        reply.add_answer(_soa(table.zone) if kind == "SOA" else _ns(table.zone))
-        return reply
-    for _ in range(CHAIN):
+def answer(question: Question, table: Table, ttl: int, *, tcp: bool) -> Answer:
+    """The authoritative answer to a question about one of our names."""
+    if question.class_ != wire.IN or question.type in REFUSED_TYPES:
+        return Answer(wire.REFUSED, wire.error(question, wire.REFUSED))
+    if question.name == table.zone and question.type in (wire.SOA, wire.NS):
+        return _apex(question, table.zone, ttl)
+    name, found = question.name, table.find(question.name)
+    owner, before, aliases = wire.pointer(wire.HEAD), b"", 0
+    while question.type != wire.CNAME and aliases < CHAIN:
         alias = next((record for record in found or () if record.kind == "CNAME"), None)
-        if alias is None or kind == "CNAME":
+        if alias is None:
             break
-        reply.add_answer(RR(asked, QTYPE.CNAME, IN, TTL, CNAME(alias.value)))
-        asked, found = alias.value, table.find(alias.value)
-        if not ours(alias.value, table.zone):
-            return reply
-    fitting = [record for record in found or () if record.kind == kind or kind == "ANY"]
-    clock.rng().shuffle(fitting)
-    for record in fitting:
-        reply.add_answer(resource(asked, record))
-    _add_targets(reply, table, fitting)
+        begins = wire.HEAD + len(question.raw) + len(before) + len(owner) + 10
+        before += wire.record(owner, wire.CNAME, ttl, wire.encoded(alias.value))
+        owner, aliases, name = wire.pointer(begins), aliases + 1, alias.value
+        if not ours(name, table.zone):
+            start = wire.head(question, 0, answers=aliases) + before
+            return Answer(wire.NOERROR, start, end=wire.option(question), away=name)
+        found = table.find(name)
+    fitting = [*dict.fromkeys(record for record in found or () if record.kind == question.kind)]
+    room = (wire.TCP_MOST if tcp else question.room) - wire.HEAD - len(question.raw) - len(before)
+    layout = _Layout(question, owner, before, aliases, ttl, room - len(wire.option(question)))
     if not fitting:
-        reply.header.rcode = RCODE.NXDOMAIN if found is None else RCODE.NOERROR
-        reply.add_auth(_soa(table.zone))
-    return reply
+        code = wire.NXDOMAIN if found is None else wire.NOERROR
+        return layout.nothing(code, name, table.zone)
+    if question.type == wire.SRV:
+        return layout.services(fitting, table)
+    if question.type == wire.PTR:
+        fitting = preferred(fitting, name)
+    return layout.records(fitting)
 
 
-def alias_outside(reply: DNSRecord, zone: str) -> str:
-    """Where an answer's last alias leads when that is not ours to answer, else ""."""
-    last = reply.rr[-1] if reply.rr else None
-    if last is None or last.rtype != QTYPE.CNAME:
-        return ""
-    goal = str(last.rdata.label).rstrip(".").lower()
-    return "" if ours(goal, zone) else goal
+def preferred(found: Sequence[Record], name: str) -> list[Record]:
+    """What an address leads back to: the service whose own it is alone, else its pods' names, given ones first."""
+    fewest = min(record.value.count(".") for record in found)
+    made = dashed(unreversed(name)) + "."
+    kept = [record for record in found if record.value.count(".") == fewest]
+    return sorted(kept, key=lambda record: record.value.startswith(made))
 
 
-def resource(name: object, record: Record) -> RR:
-    if record.kind == "SRV":
-        return RR(name, QTYPE.SRV, IN, TTL, SRV(0, record.weight, record.port, record.value))
-    number, make = TYPES[record.kind]
-    return RR(name, number, IN, TTL, make(record.value))
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the records of one answer go. `room` is what they may take, in bytes."""
+
+    question: Question
+    owner: bytes
+    before: bytes
+    aliases: int
+    ttl: int
+    room: int
+
+    def records(self, found: Sequence[Record]) -> Answer:
+        """Records of one kind; those of one size turn. What does not fit is left out, and the answer says so."""
+        laid = [wire.record(self.owner, self.question.type, self.ttl, _data(record)) for record in found]
+        step = len(laid[0])
+        turns = len(laid) > 1 and self.question.type in (wire.A, wire.AAAA)
+        shown = min(len(laid), max(0, self.room // step)) if turns else _fitting(laid, self.room)
+        start = self._head(shown, cut=shown < len(laid)) + self.before
+        if not turns or not shown:
+            return Answer(wire.NOERROR, start + b"".join(laid[:shown]), end=wire.option(self.question))
+        begin = clock.rng().randrange(len(laid)) * step
+        return Answer(wire.NOERROR, start, b"".join(laid), step, shown * step, wire.option(self.question), begin)
+
+    def services(self, found: Sequence[Record], table: Table) -> Answer:
+        """SRV records, and the addresses of what they point at as far as they fit, so that nobody has to ask again."""
+        weight = max(1, 100 // len(found))
+        laid: list[bytes] = []
+        targets: dict[str, int] = {}
+        at = wire.HEAD + len(self.question.raw) + len(self.before)
+        room = self.room
+        for record in found:
+            piece = wire.record(self.owner, wire.SRV, self.ttl, wire.srv(weight, record.port, record.value))
+            if len(piece) > room:
+                break
+            targets.setdefault(record.value, at + len(self.owner) + 16)
+            laid.append(piece)
+            at, room = at + len(piece), room - len(piece)
+        more = self._addresses(targets, table, room) if len(laid) == len(found) else []
+        start = self._head(len(laid), cut=len(laid) < len(found), more=len(more))
+        return Answer(wire.NOERROR, start + self.before + b"".join(laid + more), end=wire.option(self.question))
+
+    def _addresses(self, targets: dict[str, int], table: Table, room: int) -> list[bytes]:
+        more: list[bytes] = []
+        for target, offset in targets.items():
+            owner = wire.pointer(offset) if offset < wire.POINTED else wire.encoded(target)
+            for record in dict.fromkeys(table.find(target) or ()):
+                if record.kind not in ("A", "AAAA"):
+                    continue
+                piece = wire.record(owner, wire.NUMBERS[record.kind], self.ttl, wire.address(record.value))
+                if len(piece) > room:
+                    return more
+                more.append(piece)
+                room -= len(piece)
+        return more
+
+    def nothing(self, code: int, name: str, zone: str) -> Answer:
+        """No such name, or none of that kind: with the zone's SOA, which says for how long that may be believed."""
+        if name != zone and not name.endswith(f".{zone}"):
+            zone = "ip6.arpa" if name.endswith("ip6.arpa") else "in-addr.arpa"
+        piece = wire.record(wire.encoded(zone), wire.SOA, self.ttl, wire.soa(zone, int(clock.unix()), self.ttl))
+        start = wire.head(self.question, code, answers=self.aliases, authorities=1)
+        return Answer(code, start + self.before + piece, end=wire.option(self.question))
+
+    def _head(self, shown: int, *, cut: bool, more: int = 0) -> bytes:
+        flags = wire.AA | (wire.TC if cut else 0)
+        return wire.head(self.question, wire.NOERROR, answers=self.aliases + shown, more=more, flags=flags)
 
 
-def _add_targets(reply: DNSRecord, table: Table, found: Sequence[Record]) -> None:
-    """The addresses of what SRV records point at, so that nobody has to ask again."""
-    for target in dict.fromkeys(record.value for record in found if record.kind == "SRV"):
-        for record in table.find(target) or ():
-            if record.kind == "A":
-                reply.add_ar(resource(target, record))
+def _data(record: Record) -> bytes:
+    if record.kind in ("A", "AAAA"):
+        return wire.address(record.value)
+    return wire.text(record.value) if record.kind == "TXT" else wire.encoded(record.value)
 
 
-def _soa(zone: str) -> RR:
-    times = (int(clock.unix()), 7200, 1800, 86400, TTL)
-    return RR(zone, QTYPE.SOA, IN, TTL, SOA(f"ns.dns.{zone}", f"hostmaster.{zone}", times))
+def _fitting(laid: Sequence[bytes], room: int) -> int:
+    """How many of them fit, from the first on."""
+    for number, piece in enumerate(laid):
+        room -= len(piece)
+        if room < 0:
+            return number
+    return len(laid)
 
 
-def _ns(zone: str) -> RR:
-    return RR(zone, QTYPE.NS, IN, TTL, NS(f"ns.dns.{zone}"))
-
-
-def refused(question: DNSRecord, code: int) -> DNSRecord:
-    reply = question.reply(ra=1, aa=0)
-    reply.header.rcode = code
-    return reply
-
-
-def normal(question: DNSRecord) -> str:
-    return str(question.q.qname).rstrip(".").lower()
-
-
-def packed(reply: DNSRecord, question: DNSRecord, *, tcp: bool) -> bytes:
-    """The bytes; over UDP an answer that does not fit is cut to its head, so that the client comes by TCP."""
-    data: bytes = reply.pack()
-    options = [record for record in question.ar if record.rtype == QTYPE.OPT]
-    room = min(max(UDP_SIZE, int(options[0].rclass)), LARGEST) if options else UDP_SIZE
-    if tcp or len(data) <= room:
-        return data
-    return bytes(reply.truncate().pack())
+def _apex(question: Question, zone: str, ttl: int) -> Answer:
+    """Who is responsible for the zone."""
+    data = wire.soa(zone, int(clock.unix()), ttl) if question.type == wire.SOA else wire.encoded(f"ns.dns.{zone}")
+    piece = wire.record(wire.pointer(wire.HEAD), question.type, ttl, data)
+    return Answer(wire.NOERROR, wire.head(question, 0, answers=1) + piece, end=wire.option(question))

@@ -1,78 +1,101 @@
 """The cluster's DNS server, in the server process: `app` gives it informers and addresses.
 
-A change of a Service or EndpointSlice marks that service; the next question brings its records up to date. So an
-answer is never older than what the informers know, and a burst of changes costs one pass. Answers are kept by the
-question's bytes until anything changes.
+A change of a Service, EndpointSlice or Namespace marks what it concerns; the next question brings those records up to
+date. So an answer is never older than what the informers know, and a burst of changes costs one pass. Answers are kept
+by the question's bytes until anything changes.
 """
 
 import asyncio
-import contextlib
 import socket
-import struct
 from collections.abc import Sequence
-from typing import cast
 
-from dnslib import QTYPE, RCODE, DNSError, DNSQuestion, DNSRecord
+from aiohttp import web
+from dnslib import QTYPE, RR, DNSError, DNSRecord
 
 from knarr.client.informer import Informers
-from knarr.kinds.types.core_v1 import Service
+from knarr.kinds.types.core_v1 import Namespace, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
-from knarr.net.answers import alias_outside, answer, normal, ours, packed, refused
-from knarr.net.forward import NoAnswer, forward
-from knarr.net.records import SERVICE_NAME, Key, Table, names, service_of
+from knarr.meta import clock
+from knarr.net import wire
+from knarr.net.answers import Answer, answer, ours
+from knarr.net.dns_metrics import DnsMetrics
+from knarr.net.dns_sockets import Datagrams, Streams, listener, listeners
+from knarr.net.forward import Forwarder, NoAnswer, fitted, place_of
+from knarr.net.records import (
+    SERVICE_NAME,
+    TTL,
+    Key,
+    Owner,
+    Table,
+    headless,
+    service_names,
+    service_of,
+    slice_names,
+)
+from knarr.net.wire import Question, Wrong
 
-VARIANTS = 8  #: how many orders of one answer are kept
-CACHED = 4096
-IDLE = 30.0  #: seconds a TCP connection may be silent
-TRIES = 16  #: to find a port that is free for both protocols
-IP_FREEBIND = 15
+Place = tuple[str, int]  #: address and port
+CACHED = 4096  #: answers that are kept
+CACHED_SIZE = 512  #: bytes of the longest question whose answer is
+TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
 class ClusterDns:
     """Answers for `zone`, asks `upstream` resolvers for the rest; with none the rest is refused at once."""
 
-    def __init__(self, informers: Informers, *, zone: str = "cluster.local", upstream: Sequence[str] = ()) -> None:
+    def __init__(
+        self, informers: Informers, *, zone: str = "cluster.local", upstream: Sequence[str] = (), ttl: int = TTL
+    ) -> None:
         self.table = Table(zone)
-        self._upstream = tuple(upstream)
-        self._services = informers.of(Service)
-        self._slices = informers.of(EndpointSlice)
+        self.metrics = DnsMetrics(zone)
+        self._ttl = ttl
+        self._resolvers = tuple(upstream)
+        self._forwarder = Forwarder(())
+        self._services, self._slices = informers.of(Service), informers.of(EndpointSlice)
         self._slices.cache.add_index(SERVICE_NAME, lambda each: ["/".join(service_of(each))])
-        self._stale: set[Key] = set()
-        self._answers: dict[tuple[bytes, bool], list[bytes]] = {}
-        self._transports: list[asyncio.DatagramTransport] = []
-        self._servers: list[asyncio.Server] = []
+        self._stale: set[Owner] = set()
+        self._answers: dict[tuple[bytes, bool], tuple[Answer, list[int]]] = {}
+        self._datagrams: list[Datagrams] = []
+        self._streams: list[Streams] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._counts: web.AppRunner | None = None
         self._services.on_change(self._service_changed)
         self._slices.on_change(self._slice_changed)
+        informers.of(Namespace).on_change(self._namespace_changed)
 
-    async def start(self, addresses: Sequence[tuple[str, int]]) -> None:
-        """Listen on UDP and TCP. OSError when an address is taken; then nothing listens."""
-        loop = asyncio.get_running_loop()
+    async def start(self, addresses: Sequence[Place], counts: Place | None = None) -> None:
+        """Listen on UDP and TCP, and at `counts` serve the metrics. OSError when one is taken; then nothing listens."""
         try:
             for place in addresses:
-                udp, tcp = _listeners(place)
-                transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
-                self._transports.append(transport)
-                self._servers.append(await asyncio.start_server(self._converse, sock=tcp))
+                udp, tcp = listeners(place)
+                self._datagrams.append(Datagrams(udp, self))
+                self._streams.append(await Streams.start(tcp, self))
+            if counts is not None:
+                self._counts = await self.metrics.serve(listener(socket.SOCK_STREAM, counts))
         except OSError:
             await self.stop()
             raise
+        mine = set(self.addresses)
+        self._forwarder = Forwarder([each for each in self._resolvers if place_of(each) not in mine], self.metrics.told)
+        self.metrics.watch(self._forwarder, self._answers)
+        self.metrics.server = ",".join(f"dns://{host}:{port}" for host, port in self.addresses)
 
     @property
-    def addresses(self) -> list[tuple[str, int]]:
+    def addresses(self) -> list[Place]:
         """Where it listens."""
-        return [transport.get_extra_info("sockname") for transport in self._transports]
+        return [each.address for each in self._datagrams]
 
     async def stop(self) -> None:
-        for transport in self._transports:
-            transport.close()
-        for server in self._servers:
-            server.close()
+        for datagrams in self._datagrams:
+            datagrams.close()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._transports.clear()
-        self._servers.clear()
+        await asyncio.gather(*self._tasks, *(streams.stop() for streams in self._streams), return_exceptions=True)
+        await self._forwarder.stop()
+        if self._counts is not None:
+            await self._counts.cleanup()
+        self._datagrams.clear()
+        self._streams.clear()
 
     # the table
 
@@ -83,136 +106,140 @@ class ClusterDns:
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for each in (old, new):
             if each is not None:
-                self._mark(service_of(each))
+                self._mark((*service_of(each), each.metadata.name))
+        if new is not None and self._slices.synced:
+            self._programmed(new)
 
-    def _mark(self, key: Key) -> None:
-        self._stale.add(key)
+    def _namespace_changed(self, old: Namespace | None, new: Namespace | None) -> None:
+        if old is not None and new is None:
+            self.table.namespaces.discard(old.metadata.name)
+        elif new is not None:
+            self.table.namespaces.add(new.metadata.name)
+        if old is None or new is None:
+            self._answers.clear()
+
+    def _mark(self, owner: Owner) -> None:
+        self._stale.add(owner)
         self._answers.clear()
 
+    def _programmed(self, each: EndpointSlice) -> None:
+        """Count how long a change of pods took to come here, as CoreDNS does: of headless services with a selector."""
+        namespace, name = service_of(each)
+        service = self._services.cache.get(name, namespace)
+        moment = each.metadata.annotations.get(TRIGGER_TIME)
+        if service is None or not moment or not headless(service) or not service.spec.selector:
+            return
+        try:
+            self.metrics.programmed(max(0.0, clock.unix() - clock.parse(moment).timestamp()))
+        except ValueError:
+            return  # somebody else's annotation
+
     def _refresh(self) -> None:
-        for namespace, name in self._stale:
-            service = self._services.cache.get(name, namespace)
-            slices = self._slices.cache.by_index(SERVICE_NAME, f"{namespace}/{name}")
-            self.table.replace((namespace, name), names(service, slices, self.table.zone) if service else {})
+        """Bring what is marked up to date: whole services first, whose slices are then done."""
+        done: set[Key] = set()
+        for owner in sorted(self._stale, key=len):
+            key = owner[0], owner[1]
+            if key in done:
+                continue
+            service = self._services.cache.get(key[1], key[0])
+            if len(owner) == 2:
+                done.add(key)
+                self._replace(key, service)
+            elif service is not None:
+                found = self._slices.cache.get(owner[2], owner[0])
+                mine = found is not None and service_of(found) == key
+                self.table.replace(owner, slice_names(service, found, self.table.zone) if found and mine else {})
         self._stale.clear()
+
+    def _replace(self, key: Key, service: Service | None) -> None:
+        self.table.drop(key)
+        if service is None:
+            return
+        self.table.replace(key, service_names(service, self.table.zone))
+        for each in self._slices.cache.by_index(SERVICE_NAME, "/".join(key)):
+            self.table.replace((*key, each.metadata.name), slice_names(service, each, self.table.zone))
 
     # questions
 
-    def known(self, data: bytes, tcp: bool) -> bytes | None:
-        """The answer, when it can be given at once: kept, or from the table."""
+    def known(self, data: bytes, *, tcp: bool) -> bytes | None:
+        """The answer, when it can be given at once: kept, or from the table. NoQuestion when there is none to give."""
         key = data[2:], tcp
         kept = self._answers.get(key)
-        if kept is not None and len(kept) == VARIANTS:
-            kept.append(kept.pop(0))
-            return data[:2] + kept[0]
-        question = DNSRecord.parse(data)
-        if question.header.qr or len(question.questions) != 1:
-            return bytes(refused(question, RCODE.FORMERR).pack())
-        name = normal(question)
-        if not ours(name, self.table.zone):
-            return None if self._upstream else bytes(refused(question, RCODE.REFUSED).pack())
-        self._refresh()
-        reply = answer(question, self.table)
-        if self._upstream and alias_outside(reply, self.table.zone) and question.q.qtype != QTYPE.CNAME:
-            return None
-        made = packed(reply, question, tcp=tcp)
-        if len(self._answers) >= CACHED:
-            self._answers.clear()
-        self._answers.setdefault(key, []).extend([made[2:]] * (1 if len(reply.rr) > 1 else VARIANTS))
-        return made
-
-    async def ask(self, data: bytes, tcp: bool) -> bytes:
-        """The answer, asking other resolvers where it has to. DNSError when that is no question."""
-        if (made := self.known(data, tcp)) is not None:
-            return made
-        question = DNSRecord.parse(data)
+        if kept is not None:
+            kept[1][0] += 1
+            return kept[0].give(data[:2])
         try:
-            if not ours(normal(question), self.table.zone):
-                return await forward(data, self._upstream, tcp=tcp)
-            reply = answer(question, self.table)
-            goal = DNSRecord(q=DNSQuestion(alias_outside(reply, self.table.zone), question.q.qtype))
-            goal.header.rd = 1
-            more = DNSRecord.parse(await forward(bytes(goal.pack()), self._upstream))
-            for record in more.rr:
-                reply.add_answer(record)
-            return packed(reply, question, tcp=tcp)
-        except (NoAnswer, DNSError):
-            return bytes(refused(question, RCODE.SERVFAIL).pack())
+            question = wire.parse(data)
+        except Wrong as wrong:
+            self.metrics.counter(tcp, wrong.question.kind, wrong.code)[0] += 1
+            return data[:2] + wire.error(wrong.question, wrong.code)
+        made = self._made(question, tcp=tcp)
+        if made is None:
+            return None
+        counter = self.metrics.counter(tcp, question.kind, made.code)
+        counter[0] += 1
+        if len(data) <= CACHED_SIZE:
+            if len(self._answers) >= CACHED:
+                self._answers.clear()
+            self._answers[key] = made, counter
+        return made.give(data[:2])
 
-    def spawn(self, data: bytes, transport: asyncio.DatagramTransport, source: tuple[str, int]) -> None:
+    def _made(self, question: Question, *, tcp: bool) -> Answer | None:
+        """An answer of our own; None when others have to be asked."""
+        if not ours(question.name, self.table.zone) and question.class_ == wire.IN:
+            if self._forwarder.places and question.type not in (wire.AXFR, wire.IXFR):
+                return None
+            return Answer(wire.REFUSED, wire.error(question, wire.REFUSED))
+        self._refresh()
+        made = answer(question, self.table, self._ttl, tcp=tcp)
+        return None if made.away and self._forwarder.places else made
+
+    async def ask(self, data: bytes, *, tcp: bool) -> bytes:
+        """The answer, asking other resolvers where it has to. NoQuestion when there is none to give."""
+        if (made := self.known(data, tcp=tcp)) is not None:
+            return made
+        began = asyncio.get_running_loop().time()
+        question = wire.parse(data)
+        try:
+            if ours(question.name, self.table.zone):
+                reply = await self._followed(question, tcp=tcp)
+            else:
+                reply = fitted(question, await self._forwarder.ask(question), tcp=tcp)
+        except (NoAnswer, DNSError):
+            reply = wire.error(question, wire.SERVFAIL)
+        self.metrics.counter(tcp, question.kind, reply[1] & 0xF)[0] += 1
+        self.metrics.observe(asyncio.get_running_loop().time() - began)
+        return data[:2] + reply
+
+    async def _followed(self, question: Question, *, tcp: bool) -> bytes:
+        """The aliases of ours and, behind them, what others say of the name outside where they lead."""
+        made = answer(question, self.table, self._ttl, tcp=tcp)
+        if not made.away:
+            return made.give(b"")
+        name = wire.encoded(made.away) + question.raw[-4:]
+        outside = Question(wire.RD, made.away, question.type, question.class_, name, wire.UDP_MOST)
+        said = DNSRecord.parse(b"\0\0" + await self._forwarder.ask(outside))
+        reply = DNSRecord.parse(b"\0\0" + made.give(b""))
+        own = [record for record in reply.ar if record.rtype == QTYPE.OPT]
+        reply.ar = []
+        records: list[RR] = said.rr
+        for record in records:
+            reply.add_answer(record)
+        for record in own:
+            reply.add_ar(record)
+        reply.header.rcode = said.header.rcode
+        whole: bytes = reply.pack()
+        return fitted(question, whole[2:], tcp=tcp)
+
+    def spawn(self, data: bytes, sock: socket.socket, source: Place) -> None:
         """Answer a datagram that has to wait for others."""
-        task = asyncio.get_running_loop().create_task(self._answer_later(data, transport, source))
+        task = asyncio.get_running_loop().create_task(self._answer_later(data, sock, source))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer_later(self, data: bytes, transport: asyncio.DatagramTransport, source: tuple[str, int]) -> None:
-        reply = await self.ask(data, False)
-        if not transport.is_closing():
-            transport.sendto(reply, source)
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One TCP connection: a length before each question and answer."""
+    async def _answer_later(self, data: bytes, sock: socket.socket, source: Place) -> None:
+        reply = await self.ask(data, tcp=False)
         try:
-            while True:
-                async with asyncio.timeout(IDLE):
-                    (size,) = struct.unpack("!H", await reader.readexactly(2))
-                    data = await reader.readexactly(size)
-                reply = await self.ask(data, True)
-                writer.write(struct.pack("!H", len(reply)) + reply)
-                await writer.drain()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, DNSError, struct.error):
-            pass  # the client has gone, or does not speak DNS
-        finally:
-            writer.close()
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    """What comes by UDP."""
-
-    def __init__(self, dns: ClusterDns) -> None:
-        self._dns = dns
-        self._transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is no subclass
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        assert self._transport is not None
-        with contextlib.suppress(DNSError, struct.error):  # not a question: silence is the only safe answer
-            reply = self._dns.known(data, False)
-            if reply is None:
-                self._dns.spawn(data, self._transport, addr)
-            else:
-                self._transport.sendto(reply, addr)
-
-
-def _listeners(place: tuple[str, int]) -> tuple[socket.socket, socket.socket]:
-    """UDP and TCP on the same port; port 0 is any that both have free."""
-    tries = TRIES if place[1] == 0 else 1
-    while True:
-        tries -= 1
-        udp = _listener(socket.SOCK_DGRAM, place)
-        try:
-            return udp, _listener(socket.SOCK_STREAM, udp.getsockname())
+            sock.sendto(reply, source)
         except OSError:
-            udp.close()
-            if not tries:
-                raise
-
-
-def _listener(kind: socket.SocketKind, place: tuple[str, int]) -> socket.socket:
-    """A bound socket; the address may appear later, when the network is made."""
-    sock = socket.socket(
-        socket.AF_INET6 if ":" in place[0] else socket.AF_INET, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    )
-    try:
-        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
-        if kind == socket.SOCK_STREAM:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(place)
-        if kind == socket.SOCK_STREAM:
-            sock.listen(128)
-    except OSError:
-        sock.close()
-        raise
-    return sock
+            return  # gone, or its buffer is full: it will ask again

@@ -1,88 +1,110 @@
-"""The cluster's DNS records, from Services and EndpointSlices. Pure; `dns.py` serves them.
+"""The cluster's DNS records, from Services, EndpointSlices and Namespaces. Pure; `dns.py` serves them.
 
 After the Kubernetes DNS-based service discovery specification (schema version 1.1.0) and what CoreDNS answers.
-Names are in lower case and end without a dot. A name that only has names below it exists, with no record.
+Names are in lower case and end without a dot. A name that only has names below it exists, with no record. Each
+slice's names are kept by themselves, so that one of a service's many slices changes alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal
 
 from knarr.kinds.types.core_v1 import Service
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointSlice
 
-Kind = Literal["A", "SRV", "PTR", "CNAME", "TXT"]
+Kind = Literal["A", "AAAA", "SRV", "PTR", "CNAME", "TXT"]
 Key = tuple[str, str]  #: namespace and name of a service
+Owner = tuple[str, ...]  #: a service, or namespace, service and name of one of its slices
 SERVICE_NAME = "kubernetes.io/service-name"
 VERSION = "1.1.0"
-TTL = 5  #: seconds: CoreDNS' own default
+TTL = 30  #: seconds: as the CoreDNS that kubeadm installs
+SERVER = ("kube-system", "kube-dns")  #: whose address is the name server's
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record; `value` is an address, a name or a text. SRV has a port and a weight besides."""
+    """One record; `value` is an address, a name or a text. Only SRV has a port; weights depend on the others."""
 
     kind: Kind
     value: str
     port: int = 0
-    weight: int = 0
 
 
 Names = dict[str, tuple[Record, ...]]
+Found = dict[str, dict[Record, None]]
 
 
 @dataclass(slots=True)
 class Table:
-    """All names of the zone; each service's are replaced as a whole."""
+    """All names of the zone; each owner's are replaced as a whole."""
 
     zone: str = "cluster.local"
-    _names: dict[str, dict[Key, tuple[Record, ...]]] = field(default_factory=dict)
-    _services: dict[Key, list[str]] = field(default_factory=dict)
+    namespaces: set[str] = field(default_factory=set)
+    _names: dict[str, dict[Owner, tuple[Record, ...]]] = field(default_factory=dict)
+    _owners: dict[Owner, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._put(("", ""), {f"dns-version.{self.zone}": (Record("TXT", VERSION),), self.zone: ()})
+        self.replace((), {f"dns-version.{self.zone}": (Record("TXT", VERSION),), self.zone: (), f"dns.{self.zone}": ()})
 
-    def replace(self, key: Key, names: Names) -> None:
-        """Let these be all names of that service."""
-        for name in self._services.pop(key, ()):
+    def replace(self, owner: Owner, names: Names) -> None:
+        """Let these be all names of that service or slice."""
+        for name in self._owners.pop(owner, ()):
             owners = self._names[name]
-            del owners[key]
+            del owners[owner]
             if not owners:
                 del self._names[name]
         if names:
-            self._put(key, names)
-
-    def _put(self, key: Key, names: Names) -> None:
-        self._services[key] = [*names]
+            self._owners[owner] = tuple(names)
         for name, records in names.items():
-            self._names.setdefault(name, {})[key] = records
+            self._names.setdefault(name, {})[owner] = records
 
-    def find(self, name: str) -> tuple[Record, ...] | None:
-        """The records of a name; () when there is none of any kind, None when the name does not exist."""
+    def drop(self, key: Key) -> None:
+        """Forget a service and its slices."""
+        for owner in [owner for owner in self._owners if owner[:2] == key]:
+            self.replace(owner, {})
+
+    def find(self, name: str) -> list[Record] | None:
+        """The records of a name; [] when there is none of any kind, None when the name does not exist."""
         owners = self._names.get(name)
         if owners is not None:
-            return tuple(record for records in owners.values() for record in records)
-        return self._pod(name)
+            return [record for records in owners.values() for record in records]
+        return self._implied(name)
 
-    def _pod(self, name: str) -> tuple[Record, ...] | None:
-        """10-244-0-7.default.pod.<zone>: any address, as with CoreDNS' `pods insecure`."""
-        head, _, rest = name.partition(".")
-        namespace, _, tail = rest.partition(".")
-        address = head.replace("-", ".")
-        if tail == f"pod.{self.zone}" and namespace and head.count("-") == 3 and _is_address(address):
-            return (Record("A", address),)
+    def _implied(self, name: str) -> list[Record] | None:
+        """What exists without being listed: namespaces, the name server, and every address in the pod domain."""
+        parts = name.removesuffix(f".{self.zone}").split(".") if name.endswith(f".{self.zone}") else []
+        match parts:
+            case ["svc" | "pod"]:
+                return []
+            case ["ns", "dns"]:
+                server = self.find(f"{SERVER[1]}.{SERVER[0]}.svc.{self.zone}") or ()
+                return [record for record in server if record.kind in ("A", "AAAA")]
+            case [namespace, "svc" | "pod"] if namespace in self.namespaces:
+                return []
+            case [pod, namespace, "pod"] if namespace in self.namespaces:
+                return _pod(pod)
         return None
 
 
+def _pod(name: str) -> list[Record] | None:
+    """10-244-0-7 and fd00--7: any address, as with CoreDNS' `pods insecure`."""
+    four = name.count("-") == 3 and "--" not in name
+    address = name.replace("-", "." if four else ":")
+    return [_address(str(ip_address(address)))] if is_address(address) else None
+
+
 def records(services: Iterable[Service], slices: Iterable[EndpointSlice], zone: str = "cluster.local") -> Table:
-    """The whole table."""
+    """The whole table, with the namespaces of the services."""
     table = Table(zone)
-    by_service: dict[Key, list[EndpointSlice]] = {}
+    known = {(service.metadata.namespace, service.metadata.name): service for service in services}
+    table.namespaces = {namespace for namespace, _ in known}
+    for key, service in known.items():
+        table.replace(key, service_names(service, zone))
     for each in slices:
-        by_service.setdefault(service_of(each), []).append(each)
-    for service in services:
-        key = service.metadata.namespace, service.metadata.name
-        table.replace(key, names(service, by_service.get(key, ()), zone))
+        key = service_of(each)
+        if key in known:
+            table.replace((*key, each.metadata.name), slice_names(known[key], each, zone))
     return table
 
 
@@ -91,81 +113,71 @@ def service_of(each: EndpointSlice) -> Key:
     return each.metadata.namespace, each.metadata.labels.get(SERVICE_NAME, "")
 
 
-def names(service: Service, slices: Sequence[EndpointSlice], zone: str) -> Names:
-    """All names of one service, reverse ones and the empty ones above included."""
-    base = f"{service.metadata.name}.{service.metadata.namespace}.svc.{zone}"
-    found: dict[str, list[Record]] = {}
-    if service.spec and service.spec.type == "ExternalName":
-        found[base] = [Record("CNAME", service.spec.externalName.rstrip(".").lower())]
-    elif service.spec:
-        if headless(service):
-            _headless(found, base, slices)
-        else:
-            _clustered(found, base, service)
-        _endpoints(found, base, slices)
-    for name in [*found]:
-        for above in _above(name, zone):
-            found.setdefault(above, [])
-    return {name: tuple(dict.fromkeys(records)) for name, records in found.items()}
-
-
 def headless(service: Service) -> bool:
     return service.spec is not None and service.spec.clusterIP == "None"
 
 
-def _clustered(found: dict[str, list[Record]], base: str, service: Service) -> None:
-    """One address; an SRV record for each named port, which points at the service itself."""
-    assert service.spec is not None
-    addresses = [ip for ip in service.spec.clusterIPs or [service.spec.clusterIP] if _is_address(ip)]
-    if not addresses:
-        return
-    found[base] = [Record("A", ip) for ip in addresses]
-    ports = [(port.name, port.protocol or "TCP", port.port) for port in service.spec.ports]
-    found[base] += [Record("SRV", base, number, 100 // len(ports)) for _, _, number in ports]
-    for name, protocol, number in ports:
-        if name:
-            found[f"_{name}._{protocol.lower()}.{base}"] = [Record("SRV", base, number, 100)]
-    for ip in addresses:
-        found.setdefault(reverse(ip), []).append(Record("PTR", base))
+def base_of(service: Service, zone: str) -> str:
+    return f"{service.metadata.name}.{service.metadata.namespace}.svc.{zone}"
 
 
-def _headless(found: dict[str, list[Record]], base: str, slices: Sequence[EndpointSlice]) -> None:
-    """The addresses of all ready endpoints; SRV records that point at each of them by its own name."""
-    targets: dict[str, list[tuple[str, int]]] = {}
-    for each, ip, host in _ready(slices):
-        found.setdefault(base, []).append(Record("A", ip))
-        for port in each.ports:
-            target = (f"{host}.{base}", port.port or 0)
-            targets.setdefault(base, []).append(target)
-            if port.name:
-                targets.setdefault(f"_{port.name}._{(port.protocol or 'TCP').lower()}.{base}", []).append(target)
-    for name, goals in targets.items():
-        unique = [*dict.fromkeys(goals)]
-        weight = max(1, 100 // len(unique))
-        found.setdefault(name, []).extend(Record("SRV", host, port, weight) for host, port in unique)
+def service_names(service: Service, zone: str) -> Names:
+    """What a service is by itself: its addresses and ports, back from them, or another name."""
+    base, found, spec = base_of(service, zone), Found(), service.spec
+    if spec is None:
+        return {}
+    if spec.type == "ExternalName":
+        if spec.externalName and not is_address(spec.externalName):
+            _add(found, base, Record("CNAME", spec.externalName.rstrip(".").lower()))
+    elif not headless(service):
+        addresses = [ip for ip in spec.clusterIPs or [spec.clusterIP] if is_address(ip)]
+        for ip in addresses:
+            _add(found, base, _address(ip))
+            _add(found, reverse(ip), Record("PTR", base))
+        for port in spec.ports if addresses else ():
+            _add_port(found, base, port.name, port.protocol, Record("SRV", base, port.port))
+    return _whole(found)
 
 
-def _endpoints(found: dict[str, list[Record]], base: str, slices: Sequence[EndpointSlice]) -> None:
-    """Each endpoint under its own name, and back from its address when that name is its pod's."""
-    count: dict[str, int] = {}
-    for each, ip, host in _ready(slices):
-        name = f"{host}.{base}"
-        found.setdefault(name, []).append(Record("A", ip))
-        count[name] = count.get(name, 0) + len(each.ports)
-        weight = max(1, 100 // max(1, len(each.ports)))
-        found[name] += [Record("SRV", name, port.port or 0, weight) for port in each.ports]
-        if host != dashed(ip):
-            found.setdefault(reverse(ip), []).append(Record("PTR", name))
+def slice_names(service: Service, each: EndpointSlice, zone: str) -> Names:
+    """What a slice's ready endpoints are: each under its own name and back, and of a headless service all of them."""
+    if service.spec is None or service.spec.type == "ExternalName" or each.addressType not in ("IPv4", "IPv6"):
+        return {}
+    base, found, alone = base_of(service, zone), Found(), headless(service)
+    for endpoint in each.endpoints:
+        for ip in endpoint.addresses if ready(endpoint) else ():
+            name = f"{(endpoint.hostname or dashed(ip)).lower()}.{base}"
+            _add(found, name, _address(ip))
+            _add(found, reverse(ip), Record("PTR", name))
+            if alone:
+                _add(found, base, _address(ip))
+            for port in each.ports:
+                record = Record("SRV", name, port.port or 0)
+                _add(found, name, record)
+                if alone:
+                    _add_port(found, base, port.name or "", port.protocol, record)
+    return _whole(found)
 
 
-def _ready(slices: Sequence[EndpointSlice]) -> Iterator[tuple[EndpointSlice, str, str]]:
-    for each in slices:
-        if each.addressType != "IPv4":
-            continue
-        for endpoint in each.endpoints:
-            if ready(endpoint):
-                for ip in endpoint.addresses:
-                    yield each, ip, (endpoint.hostname or dashed(ip)).lower()
+def _add(found: Found, name: str, record: Record) -> None:
+    found.setdefault(name, {})[record] = None
+
+
+def _add_port(found: Found, base: str, name: str, protocol: str | None, record: Record) -> None:
+    """A port under the service's own name, and with a name under that and its protocol."""
+    _add(found, base, record)
+    if name:
+        above = f"_{(protocol or 'TCP').lower()}.{base}"
+        found.setdefault(above, {})
+        _add(found, f"_{name.lower()}.{above}", record)
+
+
+def _whole(found: Found) -> Names:
+    return {name: tuple(records) for name, records in found.items()}
+
+
+def _address(ip: str) -> Record:
+    return Record("AAAA" if ":" in ip else "A", ip)
 
 
 def ready(endpoint: Endpoint) -> bool:
@@ -179,18 +191,28 @@ def dashed(ip: str) -> str:
 
 
 def reverse(ip: str) -> str:
-    return ".".join(reversed(ip.split("."))) + ".in-addr.arpa"
+    """The name under which an address leads back to a name."""
+    return ip_address(ip).reverse_pointer if ":" in ip else ".".join(reversed(ip.split("."))) + ".in-addr.arpa"
 
 
-def _above(name: str, zone: str) -> Iterator[str]:
-    """The names between this one and the zone."""
-    if name.endswith(f".{zone}"):
-        rest = name.partition(".")[2]
-        while rest != zone:
-            yield rest
-            rest = rest.partition(".")[2]
+def unreversed(name: str) -> str:
+    """The address in a reverse name, or "" when there is none in it."""
+    digits, _, domain = name.removesuffix(".arpa").rpartition(".")
+    parts = digits.split(".")[::-1]
+    try:
+        if domain == "in-addr" and len(parts) == 4:
+            return str(ip_address(".".join(parts)))
+        if domain == "ip6" and len(parts) == 32 and all(len(part) == 1 for part in parts):
+            whole = "".join(parts)
+            return str(ip_address(":".join(whole[at : at + 4] for at in range(0, 32, 4))))
+    except ValueError:
+        pass  # no address
+    return ""
 
 
-def _is_address(text: str) -> bool:
-    parts = text.split(".")
-    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)
+def is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text

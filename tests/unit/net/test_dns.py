@@ -1,17 +1,22 @@
 """Questions over real sockets on loopback, to a server whose informers are caches the test fills."""
 
 import asyncio
+import re
+import socket
 import struct
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
-from dnslib import QTYPE, RCODE, RR, A, DNSRecord
+from dnslib import CLASS, EDNS0, QTYPE, RCODE, RR, SOA, A, DNSHeader, DNSRecord
 
 from knarr.client.cache import Cache
-from knarr.kinds.types.core_v1 import Service, ServicePort, ServiceSpec
+from knarr.kinds.types.core_v1 import Namespace, Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
+from knarr.meta import clock
 from knarr.net.dns import ClusterDns
+from knarr.net.dns_sockets import listener, listeners
 
 BASE = "kubia.default.svc.cluster.local"
 
@@ -20,20 +25,25 @@ class FilledInformer:
     """Stands for an informer: what is put in is told at once."""
 
     def __init__(self):
-        self.cache, self.listeners = Cache(), []
+        self.cache, self.listeners, self.synced = Cache(), [], True
 
     def on_change(self, listener):
         self.listeners.append(listener)
 
     def put(self, obj):
         old = self.cache.put(obj)
-        for listener in self.listeners:
-            listener(old, obj)
+        for told in self.listeners:
+            told(old, obj)
+
+    def drop(self, name, namespace="default"):
+        old = self.cache.drop((namespace, name))
+        for told in self.listeners:
+            told(old, None)
 
 
 class FilledInformers:
     def __init__(self):
-        self.by_type = {Service: FilledInformer(), EndpointSlice: FilledInformer()}
+        self.by_type = {Service: FilledInformer(), EndpointSlice: FilledInformer(), Namespace: FilledInformer()}
 
     def of(self, kind):
         return self.by_type[kind]
@@ -47,12 +57,12 @@ def a_service(name="kubia", **spec) -> Service:
     )
 
 
-def a_slice(*ips: str) -> EndpointSlice:
+def a_slice(*ips: str, name="kubia-x", prefix="kubia", **annotations: str) -> EndpointSlice:
     labels = {"kubernetes.io/service-name": "kubia"}
     return EndpointSlice(
-        metadata=ObjectMeta(name="kubia-x", namespace="default", uid="x", labels=labels),
+        metadata=ObjectMeta(name=name, namespace="default", uid=name, labels=labels, annotations=annotations),
         addressType="IPv4",
-        endpoints=[Endpoint(addresses=[ip], hostname=f"kubia-{n}") for n, ip in enumerate(ips)],
+        endpoints=[Endpoint(addresses=[ip], hostname=f"{prefix}-{n}") for n, ip in enumerate(ips)],
         ports=[EndpointPort(name="http", port=8080, protocol="TCP")],
     )
 
@@ -61,7 +71,7 @@ def a_slice(*ips: str) -> EndpointSlice:
 async def serving(*objects, upstream=()):
     informers = FilledInformers()
     dns = ClusterDns(informers, upstream=upstream)
-    for obj in objects:
+    for obj in (Namespace(metadata=ObjectMeta(name="default")), *objects):
         informers.of(type(obj)).put(obj)
     await dns.start([("127.0.0.1", 0)])
     try:
@@ -78,19 +88,22 @@ class _Client(asyncio.DatagramProtocol):
         self.answer.set_result(data)
 
 
-async def ask(dns, name, kind="A", edns=0) -> DNSRecord:
-    question = DNSRecord.question(name, kind)
-    if edns:
-        from dnslib import EDNS0
-
-        question.add_ar(EDNS0(udp_len=edns))
+async def exchange(dns, data: bytes) -> bytes:
+    """Send bytes by UDP and give those that come back."""
     loop = asyncio.get_running_loop()
     transport, client = await loop.create_datagram_endpoint(_Client, remote_addr=dns.addresses[0])
     try:
-        transport.sendto(question.pack())
-        return DNSRecord.parse(await asyncio.wait_for(client.answer, 5))
+        transport.sendto(data)
+        return await asyncio.wait_for(client.answer, 5)
     finally:
         transport.close()
+
+
+async def ask(dns, name, kind="A", edns=0) -> DNSRecord:
+    question = DNSRecord.question(name, kind)
+    if edns:
+        question.add_ar(EDNS0(udp_len=edns))
+    return DNSRecord.parse(await exchange(dns, question.pack()))
 
 
 async def ask_tcp(dns, name, kind="A") -> DNSRecord:
@@ -116,6 +129,13 @@ CASES = {
     "a short name with the search list's first end": ("kubia-1.kubia.svc.cluster.local", "A", ("NXDOMAIN", [])),
     "a name of the world outside, when nobody is asked": ("example.org", "A", ("REFUSED", [])),
     "a private address nobody has": ("9.9.9.10.in-addr.arpa", "PTR", ("NXDOMAIN", [])),
+    "a namespace": ("default.svc.cluster.local", "A", ("NOERROR", [])),
+    "a pod's address as a name": ("10-1-2-3.default.pod.cluster.local", "A", ("NOERROR", ["10.1.2.3"])),
+    "the version of the schema": ("dns-version.cluster.local", "TXT", ("NOERROR", ['"1.1.0"'])),
+    "everything of a name at once, which nobody needs": (BASE, "ANY", ("NOERROR", [])),
+    "the whole zone, which nobody gets": ("cluster.local", "AXFR", ("REFUSED", [])),
+    "what changed of it neither": ("cluster.local", "IXFR", ("REFUSED", [])),
+    "who is responsible for the zone": ("cluster.local", "NS", ("NOERROR", ["ns.dns.cluster.local."])),
     "a pod's address": ("3.0.244.10.in-addr.arpa", "PTR", ("NOERROR", [f"kubia-1.{BASE}."])),
 }
 
@@ -163,45 +183,163 @@ async def test_what_does_not_fit_into_a_datagram_comes_by_tcp():
         assert len((await ask_tcp(dns, BASE)).rr) == 100
 
 
-class _Outside(asyncio.DatagramProtocol):
-    """A resolver that knows one name."""
+class Outside(asyncio.DatagramProtocol):
+    """A resolver of the test's own: it knows example.org, a long name by TCP only, and counts what it is asked."""
+
+    def __init__(self):
+        self.asked, self.place, self.silent, self.change = [], "", False, None
 
     def connection_made(self, transport):
         self.transport = transport
+        self.place = "{}:{}".format(*transport.get_extra_info("sockname"))
 
     def datagram_received(self, data, addr):
         question = DNSRecord.parse(data)
+        self.asked.append(str(question.q.qname))
+        if self.silent:
+            return
+        reply = self.answer(question, tcp=False)
+        if self.change:
+            for wrong in self.change(reply):
+                self.transport.sendto(bytes(wrong.pack()), addr)
+        self.transport.sendto(bytes(reply.pack()), addr)
+
+    def answer(self, question, tcp):
         reply = question.reply()
-        reply.add_answer(RR(question.q.qname, QTYPE.A, rdata=A("192.0.2.80"), ttl=60))
-        self.transport.sendto(reply.pack(), addr)
+        name = str(question.q.qname)
+        if name == "long.example." and not tcp:
+            reply.header.tc = 1
+        elif name == "long.example.":
+            for number in range(200):
+                reply.add_answer(RR(question.q.qname, QTYPE.A, rdata=A(f"192.0.2.{number}"), ttl=60))
+        elif name.lower() == "example.org.":
+            reply.add_answer(RR(question.q.qname, QTYPE.A, rdata=A("192.0.2.80"), ttl=60))
+        else:
+            reply.header.rcode = RCODE.NXDOMAIN
+            reply.add_auth(RR("example", QTYPE.SOA, ttl=60, rdata=SOA("ns.example", "admin.example", (1, 1, 1, 1, 20))))
+        return reply
+
+    async def converse(self, reader, writer):
+        (size,) = struct.unpack("!H", await reader.readexactly(2))
+        data = bytes(self.answer(DNSRecord.parse(await reader.readexactly(size)), tcp=True).pack())
+        writer.write(struct.pack("!H", len(data)) + data)
+        writer.close()
 
 
 @asynccontextmanager
 async def outside():
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(_Outside, local_addr=("127.0.0.1", 0))
-    host, port = transport.get_extra_info("sockname")
-    yield f"{host}:{port}"
+    udp, tcp = listeners(("127.0.0.1", 0))
+    transport, resolver = await asyncio.get_running_loop().create_datagram_endpoint(Outside, sock=udp)
+    server = await asyncio.start_server(resolver.converse, sock=tcp)
+    yield resolver
     transport.close()
+    server.close()
 
 
-async def test_other_names_are_asked_elsewhere():
-    async with outside() as resolver, serving(upstream=[resolver]) as (dns, _):
+async def test_other_names_are_asked_elsewhere_once():
+    async with outside() as resolver, serving(upstream=[resolver.place]) as (dns, _):
+        assert shown(await ask(dns, "example.org")) == ("NOERROR", ["192.0.2.80"])
+        again = await ask(dns, "Example.ORG")
+        assert (str(again.q.qname), shown(again)) == ("Example.ORG.", ("NOERROR", ["192.0.2.80"]))
+        assert resolver.asked == ["example.org."]
+
+
+async def test_equal_questions_under_way_are_one():
+    async with outside() as resolver, serving(upstream=[resolver.place]) as (dns, _):
+        replies = await asyncio.gather(*(ask(dns, "example.org") for _ in range(20)))
+        assert {shown(reply)[0] for reply in replies} == {"NOERROR"}
+        assert len(resolver.asked) == 1
+
+
+async def test_that_there_is_nothing_is_kept_too():
+    async with outside() as resolver, serving(upstream=[resolver.place]) as (dns, _):
+        for _ in range(2):
+            assert shown(await ask(dns, "nobody.example")) == ("NXDOMAIN", [])
+        assert len(resolver.asked) == 1
+
+
+async def test_what_is_long_is_fetched_by_tcp_and_given_by_tcp():
+    async with outside() as resolver, serving(upstream=[resolver.place]) as (dns, _):
+        short = await ask(dns, "long.example")
+        assert short.header.tc and not short.rr
+        assert len((await ask_tcp(dns, "long.example")).rr) == 200
+
+
+async def test_a_resolver_that_is_silent_is_given_up_for_the_next_and_then_asked_last(monkeypatch):
+    monkeypatch.setattr("knarr.net.forward.SECONDS", 0.05)
+    async with outside() as dead, outside() as alive, serving(upstream=[dead.place, alive.place]) as (dns, _):
+        dead.silent = True
+        assert shown(await ask(dns, "example.org"))[0] == "NOERROR"
+        assert shown(await ask(dns, "nobody.example"))[0] == "NXDOMAIN"
+        assert (len(dead.asked), len(alive.asked)) == (1, 2)
+
+
+async def test_a_guessed_answer_is_not_believed():
+    def guesses(reply):
+        forged = DNSRecord.parse(reply.pack())
+        forged.rr = [RR(reply.q.qname, QTYPE.A, rdata=A("192.0.2.66"), ttl=60)]
+        forged.header.id = reply.header.id ^ 1
+        other = DNSRecord.parse(reply.pack())
+        other.questions = [DNSRecord.question("example.net").q]
+        return [forged, other]
+
+    async with outside() as resolver, serving(upstream=[resolver.place]) as (dns, _):
+        resolver.change = guesses
         assert shown(await ask(dns, "example.org")) == ("NOERROR", ["192.0.2.80"])
 
 
 async def test_an_external_name_is_followed_outside():
     external = a_service("away", clusterIP="", type="ExternalName", externalName="example.org", ports=[])
-    async with outside() as resolver, serving(external, upstream=[resolver]) as (dns, _):
-        reply = await ask(dns, "away.default.svc.cluster.local")
+    async with outside() as resolver, serving(external, upstream=[resolver.place]) as (dns, _):
+        reply = await ask(dns, "away.default.svc.cluster.local", edns=1232)
         assert shown(reply) == ("NOERROR", ["192.0.2.80", "example.org."])
+        assert shown(await ask(dns, "away.default.svc.cluster.local", "CNAME")) == ("NOERROR", ["example.org."])
+
+
+async def test_an_external_name_is_an_alias_when_nobody_is_asked():
+    external = a_service("away", clusterIP="", type="ExternalName", externalName="example.org", ports=[])
+    async with serving(external) as (dns, _):
+        assert shown(await ask(dns, "away.default.svc.cluster.local")) == ("NOERROR", ["example.org."])
+
+
+async def test_an_external_name_within_the_cluster_is_followed_at_once():
+    near = a_service("near", clusterIP="", type="ExternalName", externalName=BASE, ports=[])
+    async with serving(near, a_service(), a_slice("10.244.0.2", "10.244.0.3")) as (dns, _):
+        wanted = ("NOERROR", ["10.244.0.2", "10.244.0.3", f"{BASE}."])
+        assert shown(await ask(dns, "near.default.svc.cluster.local")) == wanted
+        reply = await ask(dns, "near.default.svc.cluster.local", "SRV")
+        assert [str(record.rname) for record in reply.rr] == ["near.default.svc.cluster.local.", f"{BASE}.", f"{BASE}."]
+
+
+async def test_external_names_that_lead_to_each_other_end():
+    names = [
+        a_service(a, clusterIP="", type="ExternalName", externalName=f"{b}.default.svc.cluster.local", ports=[])
+        for a, b in (("here", "there"), ("there", "here"))
+    ]
+    async with serving(*names) as (dns, _):
+        reply = await ask(dns, "here.default.svc.cluster.local")
+        assert len(reply.rr) == 8
 
 
 async def test_a_resolver_that_is_not_there_is_a_server_failure():
     async with outside() as resolver:
-        gone = resolver
+        gone = resolver.place
     async with serving(upstream=[gone]) as (dns, _):
         assert shown(await ask(dns, "example.org")) == ("SERVFAIL", [])
+
+
+async def test_the_server_does_not_ask_itself():
+    informers = FilledInformers()
+    udp, tcp = listeners(("127.0.0.1", 0))
+    place = udp.getsockname()
+    udp.close()
+    tcp.close()
+    dns = ClusterDns(informers, upstream=[f"{place[0]}:{place[1]}"])
+    await dns.start([place])
+    try:
+        assert shown(await ask(dns, "example.org")) == ("REFUSED", [])
+    finally:
+        await dns.stop()
 
 
 async def test_noise_is_ignored_and_the_next_question_answered():
@@ -212,3 +350,152 @@ async def test_noise_is_ignored_and_the_next_question_answered():
             transport.sendto(noise)
         transport.close()
         assert shown(await ask(dns, BASE)) == ("NOERROR", ["10.244.0.2"])
+
+
+async def test_a_second_slice_adds_and_a_slice_that_goes_takes_along_only_its_own():
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, informers):
+        slices = informers.of(EndpointSlice)
+        slices.put(a_slice("10.244.0.3", name="kubia-y"))
+        assert shown(await ask(dns, BASE)) == ("NOERROR", ["10.244.0.2", "10.244.0.3"])
+        slices.drop("kubia-x")
+        assert shown(await ask(dns, BASE)) == ("NOERROR", ["10.244.0.3"])
+
+
+async def test_a_service_that_goes_and_comes_again_has_its_endpoints_again():
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, informers):
+        informers.of(Service).drop("kubia")
+        assert shown(await ask(dns, BASE)) == ("NXDOMAIN", [])
+        informers.of(Service).put(a_service())
+        assert shown(await ask(dns, BASE)) == ("NOERROR", ["10.244.0.2"])
+
+
+async def test_a_namespace_that_goes_takes_its_pod_domain_along():
+    async with serving() as (dns, informers):
+        assert shown(await ask(dns, "10-1-2-3.default.pod.cluster.local")) == ("NOERROR", ["10.1.2.3"])
+        informers.of(Namespace).drop("default", namespace="")
+        assert shown(await ask(dns, "10-1-2-3.default.pod.cluster.local")) == ("NXDOMAIN", [])
+
+
+async def test_a_service_of_thousands_is_cut_by_udp_and_still_answered_by_tcp():
+    slices = [a_slice(*(f"10.244.{n}.{m}" for m in range(100)), name=f"s{n}", prefix=f"s{n}") for n in range(60)]
+    async with serving(a_service(), *slices) as (dns, _):
+        short = await ask(dns, BASE)
+        assert short.header.tc and len(short.rr) == (512 - 12 - len(BASE) - 6) // 16
+        whole = await ask_tcp(dns, BASE)
+        assert whole.header.tc and len(whole.rr) == (65535 - 12 - len(BASE) - 6) // 16
+        names = await ask_tcp(dns, f"_http._tcp.{BASE}", "SRV")
+        assert names.header.tc and len(names.rr) > 900
+
+
+async def test_every_endpoint_of_a_cut_answer_comes_first_in_turn():
+    async with serving(a_service(), a_slice(*(f"10.244.0.{n}" for n in range(100)))) as (dns, _):
+        replies = [await ask(dns, BASE) for _ in range(100)]
+        assert len({str(reply.rr[0].rdata) for reply in replies}) == 100
+
+
+async def test_an_answer_has_a_time_to_live_and_so_has_nothing():
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
+        assert (await ask(dns, BASE)).rr[0].ttl == 30
+        soa = (await ask(dns, f"x.{BASE}")).auth[0]
+        assert (soa.ttl, soa.rdata.times[4]) == (30, 30)
+
+
+def header(**bits) -> DNSRecord:
+    """A question for an address of ours, with other bits in its header."""
+    return DNSRecord(DNSHeader(rd=1, **bits), q=DNSRecord.question(BASE).q)
+
+
+def two_questions() -> DNSRecord:
+    question = header()
+    question.add_question(DNSRecord.question("example.org").q)
+    return question
+
+
+def of_another_class() -> DNSRecord:
+    question = header()
+    question.q.qclass = CLASS.CH
+    return question
+
+
+def with_options(*options) -> DNSRecord:
+    question = header()
+    for option in options:
+        question.add_ar(option)
+    return question
+
+
+WRONG = {
+    "two questions": (two_questions(), "FORMERR"),
+    "a status question": (header(opcode=2), "NOTIMP"),
+    "an update": (header(opcode=5), "NOTIMP"),
+    "another class": (of_another_class(), "REFUSED"),
+    "EDNS twice": (with_options(EDNS0(), EDNS0()), "FORMERR"),
+    "a later version of EDNS": (with_options(EDNS0(version=1)), "NOERROR"),  # and BADVERS in the option
+}
+
+
+@pytest.mark.parametrize(("question", "code"), WRONG.values(), ids=WRONG)
+async def test_a_wrong_question_is_told_so(question, code):
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
+        reply = DNSRecord.parse(await exchange(dns, bytes(question.pack())))
+        assert (RCODE[reply.header.rcode], reply.rr, reply.header.id) == (code, [], question.header.id)
+
+
+async def test_a_later_version_of_edns_is_refused_in_the_option():
+    async with serving() as (dns, _):
+        reply = DNSRecord.parse(await exchange(dns, with_options(EDNS0(version=1)).pack()))
+        assert [record.edns_ver for record in reply.ar] == [0]
+        assert [record.edns_rcode for record in reply.ar] == [1]
+
+
+async def test_who_speaks_edns_is_answered_in_it():
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
+        assert [record.edns_len for record in (await ask(dns, BASE, edns=4096)).ar] == [1232]
+        assert (await ask(dns, BASE)).ar == []
+
+
+async def test_an_answer_is_not_answered():
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
+        loop = asyncio.get_running_loop()
+        transport, client = await loop.create_datagram_endpoint(_Client, remote_addr=dns.addresses[0])
+        transport.sendto(bytes(header(qr=1).pack()))
+        assert shown(await ask(dns, BASE)) == ("NOERROR", ["10.244.0.2"])
+        assert not client.answer.done()
+        transport.close()
+
+
+async def test_what_is_asked_and_answered_is_counted():
+    told = {"endpoints.kubernetes.io/last-change-trigger-time": clock.timestamp()}
+    async with outside() as resolver, serving(a_service(), upstream=[resolver.place]) as (dns, informers):
+        service = a_service(selector={"app": "kubia"})
+        informers.of(Service).put(service)
+        informers.of(EndpointSlice).put(a_slice("10.244.0.2", **told))
+        for _ in range(3):
+            await ask(dns, BASE)
+        await ask_tcp(dns, f"x.{BASE}")
+        await ask(dns, "example.org")
+        await ask(dns, "example.org")
+        text = dns.metrics.text()
+    lines = {line.partition("{")[0] + line.rpartition("}")[2] for line in text.splitlines()}
+    assert re.search(r'coredns_dns_requests_total{.*proto="udp",family="1",type="A"} 5\n', text), text
+    assert re.search(r'coredns_dns_responses_total{.*rcode="NXDOMAIN",plugin="kubernetes"} 1\n', text)
+    assert {
+        "coredns_dns_request_duration_seconds_count 6",
+        "coredns_kubernetes_dns_programming_duration_seconds_count 1",
+        "coredns_cache_hits_total 1",
+        "coredns_cache_misses_total 1",
+        "coredns_proxy_request_duration_seconds_count 1",
+    } <= lines, text
+
+
+async def test_the_counts_can_be_read_over_http():
+    dns = ClusterDns(FilledInformers())
+    with listener(socket.SOCK_STREAM, ("127.0.0.1", 0)) as free:
+        place = free.getsockname()
+    await dns.start([("127.0.0.1", 0)], counts=place)
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{place[1]}/metrics") as answer:
+            assert answer.status == 200
+            assert "# TYPE coredns_dns_requests_total counter" in await answer.text()
+    finally:
+        await dns.stop()
