@@ -1,7 +1,13 @@
 """The least object of each kind that every API server takes and no controller makes much of: data for `every_kind`."""
 
+import base64
+import json
 from dataclasses import dataclass, field
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 Tree = dict[str, Any]
 LABELS = {"app": "knarr-benchmark-kinds"}
@@ -10,43 +16,54 @@ CONTAINERS = {"containers": [{"name": "main", "image": "none"}], "nodeSelector":
 TEMPLATE = {"metadata": {"labels": NOBODY}, "spec": CONTAINERS}
 WORKLOAD = {"selector": {"matchLabels": NOBODY}, "template": TEMPLATE}
 JOB_TEMPLATE = {"spec": CONTAINERS | {"restartPolicy": "Never"}}
+REFERENCE = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none"}
+
+
+NOTHING = {"apiGroups": ["example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["nothing"]}
 HOOK = {
     "name": "hook.example.com",
     "clientConfig": {"url": "https://127.0.0.1:1/"},
-    "rules": [
-        {"apiGroups": ["example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["nothing"]}
-    ],
+    "rules": [NOTHING],
     "sideEffects": "None",
     "admissionReviewVersions": ["v1"],
 }
-REFERENCE = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none"}
+SCHEMA = {"openAPIV3Schema": {"type": "object"}}
+
+
+def request() -> str:
+    """A certificate signing request as the API takes it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    return base64.b64encode(made.public_bytes(serialization.Encoding.PEM)).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One kind. `rest` is what an object has beside its metadata; `{name}` in names stands for the object's."""
+    """One kind. In `rest`, what an object has beside its metadata, `{name}` stands for the bare name; in `form`, what
+    kinds with a rule for names make of it, so does `{name}`, and `{hex}` for one with colons and hexadecimal digits."""
 
     version: str
     plural: str
     kind: str
     rest: Tree = field(default_factory=dict)
     namespaced: bool = True
-    suffix: str = ""  #: of the names, where a kind has a rule for them
+    form: str = "{name}"
 
     def path(self, namespace: str) -> str:
         root = f"/apis/{self.version}" if "/" in self.version else f"/api/{self.version}"
         return f"{root}/namespaces/{namespace}/{self.plural}" if self.namespaced else f"{root}/{self.plural}"
 
     def name(self, name: str) -> str:
-        return name + self.suffix
+        return self.form.replace("{name}", name).replace("{hex}", name.replace("filled-", "1:").replace("timed-", "2:"))
 
     def tree(self, name: str) -> Tree:
+        rest: Tree = json.loads(json.dumps(self.rest).replace("{name}", name))
         metadata = {"name": self.name(name), "labels": LABELS}
-        return {"apiVersion": self.version, "kind": self.kind, "metadata": metadata} | self.rest
+        return {"apiVersion": self.version, "kind": self.kind, "metadata": metadata} | rest
 
 
-def _all(namespaced: bool, version: str, *kinds: tuple[str, str, Tree]) -> tuple[Sample, ...]:
-    return tuple(Sample(version, plural, kind, rest, namespaced) for plural, kind, rest in kinds)
+def _all(namespaced: bool, version: str, *kinds: tuple[str, str, Tree], form: str = "{name}") -> tuple[Sample, ...]:
+    return tuple(Sample(version, plural, kind, rest, namespaced, form) for plural, kind, rest in kinds)
 
 
 KINDS: tuple[Sample, ...] = (
@@ -79,6 +96,7 @@ KINDS: tuple[Sample, ...] = (
             "ReplicationController",
             {"spec": {"replicas": 0, "selector": NOBODY, "template": TEMPLATE}},
         ),
+        ("resourcequotas", "ResourceQuota", {"spec": {"hard": {"count/nothing.example.com": "1"}}}),
         ("secrets", "Secret", {}),
         ("serviceaccounts", "ServiceAccount", {}),
         ("services", "Service", {"spec": {"ports": [{"port": 80}]}}),
@@ -151,6 +169,7 @@ KINDS: tuple[Sample, ...] = (
         False,
         "networking.k8s.io/v1",
         ("ingressclasses", "IngressClass", {"spec": {"controller": "example.com/none"}}),
+        ("servicecidrs", "ServiceCIDR", {"spec": {"cidrs": ["fd00:1::/112"]}}),
     ),
     *_all(
         True,
@@ -179,6 +198,11 @@ KINDS: tuple[Sample, ...] = (
         "storage.k8s.io/v1",
         ("csidrivers", "CSIDriver", {"spec": {}}),
         ("csinodes", "CSINode", {"spec": {"drivers": []}}),
+        (
+            "volumeattributesclasses",
+            "VolumeAttributesClass",
+            {"driverName": "example.com", "parameters": {"none": "none"}},
+        ),
         ("storageclasses", "StorageClass", {"provisioner": "example.com/none"}),
         (
             "volumeattachments",
@@ -190,6 +214,34 @@ KINDS: tuple[Sample, ...] = (
     *_all(
         False,
         "admissionregistration.k8s.io/v1",
+        (
+            "validatingadmissionpolicies",
+            "ValidatingAdmissionPolicy",
+            {"spec": {"matchConstraints": {"resourceRules": [NOTHING]}, "validations": [{"expression": "true"}]}},
+        ),
+        (
+            "validatingadmissionpolicybindings",
+            "ValidatingAdmissionPolicyBinding",
+            {"spec": {"policyName": "filled-0", "validationActions": ["Deny"]}},
+        ),
+        (
+            "mutatingadmissionpolicies",
+            "MutatingAdmissionPolicy",
+            {
+                "spec": {
+                    "matchConstraints": {"resourceRules": [NOTHING]},
+                    "mutations": [
+                        {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": "Object{}"}}
+                    ],
+                    "reinvocationPolicy": "Never",
+                }
+            },
+        ),
+        (
+            "mutatingadmissionpolicybindings",
+            "MutatingAdmissionPolicyBinding",
+            {"spec": {"policyName": "filled-0"}},
+        ),
         ("mutatingwebhookconfigurations", "MutatingWebhookConfiguration", {"webhooks": [HOOK]}),
         ("validatingwebhookconfigurations", "ValidatingWebhookConfiguration", {"webhooks": [HOOK]}),
     ),
@@ -210,6 +262,84 @@ KINDS: tuple[Sample, ...] = (
             "flowschemas",
             "FlowSchema",
             {"spec": {"priorityLevelConfiguration": {"name": "none"}, "matchingPrecedence": 9000}},
+        ),
+    ),
+    *_all(
+        False,
+        "networking.k8s.io/v1",
+        (
+            "ipaddresses",
+            "IPAddress",
+            {"spec": {"parentRef": {"resource": "services", "namespace": "none", "name": "none"}}},
+        ),
+        form="fd00::{hex}",
+    ),
+    *_all(
+        False,
+        "certificates.k8s.io/v1",
+        (
+            "certificatesigningrequests",
+            "CertificateSigningRequest",
+            {"spec": {"request": request(), "signerName": "example.com/none", "usages": ["client auth"]}},
+        ),
+    ),
+    *_all(
+        False,
+        "apiextensions.k8s.io/v1",
+        (
+            "customresourcedefinitions",
+            "CustomResourceDefinition",
+            {
+                "spec": {
+                    "group": "example.com",
+                    "names": {"plural": "{name}", "kind": "{name}"},
+                    "scope": "Namespaced",
+                    "versions": [{"name": "v1", "served": True, "storage": True, "schema": SCHEMA}],
+                }
+            },
+        ),
+        form="{name}.example.com",
+    ),
+    *_all(
+        False,
+        "apiregistration.k8s.io/v1",
+        (
+            "apiservices",
+            "APIService",
+            {
+                "spec": {
+                    "group": "{name}.example.org",
+                    "version": "v1",
+                    "groupPriorityMinimum": 1,
+                    "versionPriority": 1,
+                    "service": {"namespace": "none", "name": "none"},
+                    "insecureSkipTLSVerify": True,
+                }
+            },
+        ),
+        form="v1.{name}.example.org",
+    ),
+    *_all(
+        True,
+        "resource.k8s.io/v1",
+        ("resourceclaims", "ResourceClaim", {"spec": {"devices": {}}}),
+        ("resourceclaimtemplates", "ResourceClaimTemplate", {"spec": {"spec": {"devices": {}}}}),
+    ),
+    *_all(
+        False,
+        "resource.k8s.io/v1",
+        ("deviceclasses", "DeviceClass", {"spec": {}}),
+        (
+            "resourceslices",
+            "ResourceSlice",
+            {
+                "spec": {
+                    "driver": "example.com",
+                    "pool": {"name": "none", "generation": 1, "resourceSliceCount": 1},
+                    "nodeName": "none",
+                    "devices": [],
+                }
+            },
         ),
     ),
 )

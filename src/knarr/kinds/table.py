@@ -92,7 +92,7 @@ class KindTable:
     def _replace(self, kinds: Iterable[Kind]) -> None:
         self._kinds = tuple(kinds)
         self.version += 1
-        for name in ("_resources", "_names", "_types", "_versions"):
+        for name in ("_resources", "_names", "_types", "_versions", "_showing"):
             self.__dict__.pop(name, None)  # worked out anew when next asked for
 
     def all(self) -> Sequence[Kind]:
@@ -116,6 +116,10 @@ class KindTable:
         """The kind of a Struct type; KeyError when the table has none."""
         return self._types[type_]
 
+    def showing(self, kind: Kind) -> Sequence[Kind]:
+        """All kinds that show the objects of a stored kind, and that kind."""
+        return self._showing.get((kind.group, kind.version, kind.plural), ())
+
     @cached_property
     def _resources(self) -> Mapping[tuple[str, str, str], Kind]:
         return {(kind.group, kind.version, kind.plural): kind for kind in self._kinds}
@@ -123,6 +127,14 @@ class KindTable:
     @cached_property
     def _versions(self) -> frozenset[tuple[str, str]]:
         return frozenset((kind.group, kind.version) for kind in self._kinds)
+
+    @cached_property
+    def _showing(self) -> Mapping[tuple[str, str, str], Sequence[Kind]]:
+        found: dict[tuple[str, str, str], list[Kind]] = {}
+        for kind in self._kinds:
+            of = kind.view.kind if kind.view else kind
+            found.setdefault((of.group, of.version, of.plural), []).append(kind)
+        return found
 
     @cached_property
     def _names(self) -> Mapping[tuple[str, str, str], Kind]:

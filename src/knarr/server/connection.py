@@ -22,6 +22,7 @@ from knarr.server.messages import CONTINUE, LAST_CHUNK, Received, chunk, head, q
 
 LIMIT = 3 * 1024 * 1024  #: bytes of a request's body, upstream's
 HEAD_LIMIT = 64 * 1024
+READ = 64 * 1024  #: bytes that are taken from a connection at once
 PIPELINED = 16  #: requests that may wait on one connection before it is read no further
 SLICE = (
     256 * 1024
@@ -34,8 +35,10 @@ log = logging.getLogger("knarr.server")
 Handle = Callable[[Request], Awaitable[Response]]
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """The protocol of one connection; `connections` holds it while it is open."""
+
+    _buffer = memoryview(bytearray(READ))  # of all connections: nothing stays in it
 
     def __init__(self, handle: Handle, connections: set["Connection"]) -> None:
         self._handle, self._connections = handle, connections
@@ -75,6 +78,12 @@ class Connection(asyncio.Protocol):
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._writable = None
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         if self._early is not None:
