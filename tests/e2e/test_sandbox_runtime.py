@@ -36,7 +36,8 @@ from knarr.node.runtimes.runtime import (
 from knarr.node.runtimes.sandbox import cleaning
 from knarr.node.runtimes.sandbox.host import check_host, control_groups
 from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
-from knarr.node.volumes import empty_dir, memory
+from knarr.node.volumes import empty_dir
+from knarr.node.volumes import mounts as volume_mounts
 
 pytestmark = pytest.mark.e2e
 PLAN = NetworkPlan("podtest", 6)
@@ -347,7 +348,7 @@ def test_a_directory_in_memory_holds_no_more_than_its_limit(node: Node):
         script = "cd /m; stat -f -c %T .; head -c 2M /dev/zero 2>&1 > x | grep -c 'No space'; stat -c %s x"
         assert in_pod(node, script, mounts=(Mount(folder, "/m"),), user=1234) == ["tmpfs", "1", str(1 << 20)]
     finally:
-        memory.release(node.folder)
+        volume_mounts.release(node.folder)
     assert list(folder.iterdir()) == []
 
 

@@ -50,9 +50,9 @@ def _remove_node(cluster: Cluster, name: str) -> None:
 
 def _clean_node(cluster: Cluster, name: str) -> None:
     """End a node's pods, and what held them."""
-    from knarr.node.volumes import memory
+    from knarr.node.volumes import mounts
 
-    memory.release(cluster.node_folder(name))
+    mounts.release(cluster.node_folder(name) / "pods")
     if cluster.runtime == "containerd":
         from knarr.node.runtimes.containerd import cleaning as containerd
 

@@ -3,14 +3,16 @@
 import base64
 import json
 import os
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from knarr.client.api import Api
-from knarr.kinds.types.core_v1 import HostPathVolumeSource
+from knarr.kinds.types.core_v1 import ContainerStatus, HostPathVolumeSource, NFSVolumeSource
 from knarr.node.config import NodeConfig
 from knarr.node.runtimes.runtime import Mount
-from knarr.node.volumes import host_path
+from knarr.node.volumes import empty_dir, host_path, nfs, ownership, projected
 from knarr.node.volumes.folder import Folders
 from knarr.node.volumes.subpath import inside
 from knarr.node.volumes.volume import File, VolumeError, checked, contents, write
@@ -96,9 +98,19 @@ FAILURES = {
         {"persistentVolumeClaim": {"claimName": "none"}},
         'MountVolume.SetUp failed for volume "v" : persistentvolumeclaim "none" not found',
     ),
-    "a type this node has not": (
-        {"nfs": {"server": "x", "path": "/"}},
-        'MountVolume.SetUp failed for volume "v" : this type of volume is not available on this node',
+    "a type that nobody knows any more": (
+        {"flocker": {"datasetName": "x"}},
+        'MountVolume.SetUp failed for volume "v" : no volume plugin matched',
+    ),
+    "a disk of a cloud": (
+        {"gcePersistentDisk": {"pdName": "x"}},
+        'MountVolume.MountDevice failed for volume "v" : kubernetes.io/csi: attacher.MountDevice failed to create '
+        "newCsiDriverClient: driver name pd.csi.storage.gke.io not found in the list of registered CSI drivers",
+    ),
+    "an image that is not there": (
+        {"image": {"reference": "nowhere:1"}},
+        'MountVolume.SetUp failed for volume "v" : failed to resolve reference "nowhere:1": not found on this node, '
+        "and there is no registry to pull from",
     ),
 }
 
@@ -128,17 +140,175 @@ async def test_an_empty_directory_is_everybodys_and_goes_with_the_pod(world):
     assert not mount.source.exists()
 
 
+async def bind(server, *, claim=None, modes=("ReadWriteOnce",), meta=None, status=None, **spec):
+    """Put the claim `data` there, bound to the volume `pv` of this spec."""
+    there = {
+        "metadata": {"uid": "c", **(claim or {})},
+        "spec": {"volumeName": "pv", "accessModes": list(modes)},
+        "status": {"phase": "Bound", **(status or {})},
+    }
+    await server.put(f"{DEFAULT}/persistentvolumeclaims/data", there, "ADDED")
+    spec = {"claimRef": {"namespace": "default", "name": "data", "uid": "c"}} | spec
+    await server.put(
+        "/api/v1/persistentvolumes/pv", {"metadata": {"name": "pv", **(meta or {})}, "spec": spec}, "ADDED"
+    )
+
+
+def claiming(*, read_only=False, **mount):
+    return a_pod_with({"persistentVolumeClaim": {"claimName": "data", "readOnly": read_only}}, **mount)
+
+
 async def test_a_claim_is_its_volumes_directory(world, tmp_path):
     server, folders = world
-    claim = {"metadata": {}, "spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
-    await server.put(f"{DEFAULT}/persistentvolumeclaims/data", claim, "ADDED")
-    volume = {
-        "metadata": {"name": "pv"},
-        "spec": {"hostPath": {"path": str(tmp_path / "pv"), "type": "DirectoryOrCreate"}},
-    }
-    await server.put("/api/v1/persistentvolumes/pv", volume, "ADDED")
-    pod = a_pod_with({"persistentVolumeClaim": {"claimName": "data", "readOnly": True}}, subPath="sub")
+    await bind(server, hostPath={"path": str(tmp_path / "pv"), "type": "DirectoryOrCreate"})
+    pod = claiming(read_only=True, subPath="sub")
     assert await mounted(folders, pod) == Mount(tmp_path / "pv" / "sub", "/v", read_only=True, within=tmp_path / "pv")
+
+
+async def test_a_directory_made_for_a_claim_is_everybodys_to_write_to(world, tmp_path):
+    meta = {"annotations": {"pv.kubernetes.io/provisioned-by": "rancher.io/local-path"}}
+    await bind(world[0], meta=meta, hostPath={"path": str(tmp_path / "pv"), "type": "DirectoryOrCreate"})
+    mount = await mounted(world[1], claiming())
+    assert mount.source.stat().st_mode & 0o777 == 0o777
+
+
+UNMOUNTABLE = {
+    "a disk of a cloud": (
+        {"awsElasticBlockStore": {"volumeID": "x"}},
+        'MountVolume.MountDevice failed for volume "pv" : kubernetes.io/csi: attacher.MountDevice failed to create '
+        "newCsiDriverClient: driver name ebs.csi.aws.com not found in the list of registered CSI drivers",
+    ),
+    "a volume of a driver": (
+        {"csi": {"driver": "x.example.com", "volumeHandle": "1"}},
+        'MountVolume.MountDevice failed for volume "pv" : kubernetes.io/csi: attacher.MountDevice failed to create '
+        "newCsiDriverClient: driver name x.example.com not found in the list of registered CSI drivers",
+    ),
+    "a sort that nobody knows any more": (
+        {"glusterfs": {"endpoints": "e", "path": "p"}},
+        'MountVolume.SetUp failed for volume "pv" : no volume plugin matched',
+    ),
+    "a block device": (
+        {"volumeMode": "Block", "local": {"path": "/dev/null"}},
+        'MapVolume.SetUpDevice failed for volume "pv" : block volumes are not available on this node',
+    ),
+    "a directory that nobody made": (
+        {"local": {"path": "/nowhere"}},
+        'MountVolume.SetUp failed for volume "pv" : path "/nowhere" does not exist',
+    ),
+    "another claim's volume": (
+        {"claimRef": {"namespace": "default", "name": "data", "uid": "other"}, "local": {"path": "/"}},
+        'MountVolume.SetUp failed for volume "v" : persistentvolume "pv" is bound to another claim',
+    ),
+}
+
+
+@pytest.mark.parametrize("spec, message", UNMOUNTABLE.values(), ids=UNMOUNTABLE)
+async def test_a_claims_volume_that_cannot_be_had_says_why(world, spec, message):
+    await bind(world[0], **spec)
+    with pytest.raises(VolumeError) as caught:
+        await world[1].prepare(claiming())
+    assert str(caught.value) == message
+
+
+async def test_a_claim_that_is_going_is_for_pods_that_run_only(world, tmp_path):
+    going = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    await bind(world[0], claim=going, hostPath={"path": str(tmp_path)})
+    with pytest.raises(VolumeError, match='persistentvolumeclaim "data" is being deleted'):
+        await world[1].prepare(claiming())
+    running = replace(claiming().status, containerStatuses=[ContainerStatus(name="c", containerID="sandbox://1")])
+    await world[1].prepare(replace(claiming(), status=running))
+
+
+async def test_a_claim_of_one_pod_alone_is_given_to_no_second_until_the_first_is_gone(world, tmp_path):
+    await bind(world[0], modes=["ReadWriteOncePod"], hostPath={"path": str(tmp_path)})
+    first, second = claiming(), claiming()
+    second = replace(second, metadata=replace(second.metadata, name="b", uid="b"))
+    await world[1].prepare(first)
+    await world[1].prepare(first)
+    with pytest.raises(VolumeError, match="ReadWriteOncePod access mode and is already in use by another pod"):
+        await world[1].prepare(second)
+    await world[1].tear_down(first)
+    await world[1].prepare(second)
+
+
+async def test_a_directory_that_grew_beyond_its_limit_is_named(world):
+    pod = a_pod_with({"emptyDir": {"sizeLimit": "8Ki"}})
+    mount = await mounted(world[1], pod)
+    assert await world[1].excess(pod) == ""
+    (mount.source / "x").write_bytes(b"x" * 20_000)
+    assert await world[1].excess(pod) == 'Usage of EmptyDir volume "v" exceeds the limit "8Ki". '
+
+
+def test_a_file_with_two_names_counts_once(tmp_path):
+    (tmp_path / "a").write_bytes(b"x" * 8192)
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    assert empty_dir.used(tmp_path) == (tmp_path / "a").stat().st_blocks * 512
+
+
+def test_a_group_gets_a_volumes_files_but_not_what_links_point_at(tmp_path):
+    volume, outside = tmp_path / "volume", tmp_path / "outside"
+    (volume / "sub").mkdir(parents=True)
+    (volume / "sub" / "file").touch(0o600)
+    outside.touch(0o600)
+    (volume / "link").symlink_to(outside)
+    group = os.getgid() + (1 if os.geteuid() == 0 else 0)
+    ownership.give(volume, group, only_if_needed=False)
+    assert (volume / "sub" / "file").stat().st_mode & 0o777 == 0o660
+    assert (volume / "sub").stat().st_mode & 0o7770 == 0o2770
+    assert (volume / "sub" / "file").stat().st_gid == group
+    assert outside.stat().st_mode & 0o777 == 0o600
+    (volume / "sub" / "file").chmod(0o600)
+    ownership.give(volume, group, only_if_needed=True)
+    assert (volume / "sub" / "file").stat().st_mode & 0o777 == 0o600
+
+
+NFS = NFSVolumeSource(server="storage", path="/data/v1")
+ARGUMENTS = {
+    "as it is": (NFS, (), False, "-t nfs storage:/data/v1 /f"),
+    "for reading": (replace(NFS, readOnly=True), (), False, "-t nfs -o ro storage:/data/v1 /f"),
+    "with the volume's options": (NFS, ("vers=4.1", "hard"), True, "-t nfs -o vers=4.1,hard,ro storage:/data/v1 /f"),
+    "of an address with colons": (replace(NFS, server="fd00::1"), (), False, "-t nfs [fd00::1]:/data/v1 /f"),
+}
+
+
+@pytest.mark.parametrize("source, options, read_only, said", ARGUMENTS.values(), ids=ARGUMENTS)
+def test_the_hosts_mount_is_asked_for_nfs(source, options, read_only, said):
+    assert " ".join(nfs.mount_arguments(source, Path("/f"), options, read_only=read_only)) == said
+
+
+async def test_a_mount_that_fails_says_what_mount_said(world, tmp_path, monkeypatch):
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    (folder / "mount").write_text("#!/bin/sh\necho mount: no route to storage >&2\nexit 32\n")
+    (folder / "mount").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    await bind(world[0], nfs={"server": "storage", "path": "/data"}, mountOptions=["soft"])
+    with pytest.raises(VolumeError) as caught:
+        await world[1].prepare(claiming())
+    place = tmp_path / "node/pods/uid-of-a/volumes/v"
+    assert str(caught.value).startswith(
+        'MountVolume.SetUp failed for volume "pv" : mount failed: exit status 32\nMounting command: mount\n'
+        f"Mounting arguments: -t nfs -o soft storage:/data {place}\nOutput: mount: no route to storage\n"
+    )
+
+
+async def test_a_mount_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(nfs, "SECONDS", 0.05)
+    assert await nfs.run("sleep", ["60"]) == (124, "sleep: no answer within 0 s\n")
+    assert await nfs.run("no-such-command", []) == (127, "no-such-command: command not found\n")
+
+
+TOKENS = {
+    "everybody's where nobody is named": ({}, 0o644, None),
+    "the group's alone": ({"fsGroup": 7}, 0o600, None),
+    "the one user's alone": ({"runAsUser": 9}, 0o600, 9),
+}
+
+
+@pytest.mark.parametrize("context, mode, user", TOKENS.values(), ids=TOKENS)
+def test_a_token_is(context, mode, user):
+    pod = a_pod(securityContext=context)
+    assert projected.token_file(pod, "t", None) == File(b"t", mode, user)
 
 
 async def test_a_sub_path_may_come_from_the_environment(world):

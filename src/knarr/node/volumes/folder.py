@@ -11,27 +11,29 @@ from functools import partial
 from pathlib import Path
 
 from knarr.client.api import Api
-from knarr.kinds.types.core_v1 import ConfigMap, Container, Pod, ProjectedVolumeSource, Secret, Volume, VolumeMount
-from knarr.meta import clock
-from knarr.meta.errors import NotFound
+from knarr.kinds.pod_claims import claim_of
+from knarr.kinds.types.core_v1 import Container, Pod, Volume, VolumeMount
+from knarr.kinds.volume_drivers import driver_of
 from knarr.node.config import NodeConfig
 from knarr.node.env import expand
 from knarr.node.runtimes.runtime import Mount, Propagation
 from knarr.node.spec import log_directory
-from knarr.node.volumes import claim, downward_api, empty_dir, host_path, memory, objects, projected
+from knarr.node.volumes import claim, empty_dir, host_path, image, mounts, nfs
+from knarr.node.volumes.contents import Contents
 from knarr.node.volumes.subpath import inside
-from knarr.node.volumes.volume import File, VolumeError, checked, failed, write
+from knarr.node.volumes.volume import VolumeError, checked, failed, no_driver, write
 
-UNSUPPORTED = "this type of volume is not available on this node"
+TAKEN = "volume uses the ReadWriteOncePod access mode and is already in use by another pod"
 
 
 class Folders:
     """The volumes of one node."""
 
     def __init__(self, api: Api, config: NodeConfig, allocatable: Mapping[str, str]) -> None:
-        self._api, self._config, self._allocatable = api, config, allocatable
+        self._api, self._config = api, config
+        self._contents = Contents(api, allocatable)
         self._places: dict[str, dict[str, Path]] = {}  # pod uid, then volume name
-        self._renewals: dict[tuple[str, str], tuple[float, File]] = {}  # pod uid and token path: when, and the token
+        self._alone: dict[str, str] = {}  # uid of a claim that is for one pod, and the pod's
 
     async def prepare(self, pod: Pod) -> None:
         """Make what is not there yet. Volumes are made one after the other; the first that fails ends it."""
@@ -60,91 +62,74 @@ class Folders:
             out.append(Mount(source, each.mountPath, wanted, propagation(each), within))
         return tuple(out)
 
+    async def excess(self, pod: Pod) -> str:
+        """Which directory of the pod is larger than it may be, in the kubelet's words; "" when none is."""
+        for volume in limited(pod):
+            assert volume.emptyDir is not None, "only those have a limit"
+            folder = self._folder(pod, volume)
+            if await asyncio.to_thread(empty_dir.is_too_large, volume.emptyDir, folder):
+                limit = volume.emptyDir.sizeLimit
+                return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{limit}". '
+        return ""
+
     async def tear_down(self, pod: Pod) -> None:
         uid = pod.metadata.uid
-        self._places.pop(uid, None)
-        for key in [key for key in self._renewals if key[0] == uid]:
-            del self._renewals[key]
-        await asyncio.to_thread(memory.release, self._config.pods / uid)
+        self._contents.forget(uid)
+        await asyncio.to_thread(mounts.release, self._config.pods / uid)
         for folder in (self._config.pods / uid, log_directory(pod, self._config)):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        self._places.pop(uid, None)
+        self._alone = {claim_uid: user for claim_uid, user in self._alone.items() if user != uid}
+
+    def _folder(self, pod: Pod, volume: Volume) -> Path:
+        return self._config.pods / pod.metadata.uid / "volumes" / volume.name
 
     async def _make(self, pod: Pod, volume: Volume) -> Path:
         """One volume's place; VolumeError in the kubelet's words."""
-        folder = self._config.pods / pod.metadata.uid / "volumes" / volume.name
-        group = pod.spec.securityContext.fsGroup if pod.spec.securityContext else None
+        if claim_of(pod, volume):
+            return await self._claimed(pod, volume)
         try:
-            if volume.emptyDir is not None:
-                return await asyncio.to_thread(empty_dir.make, volume.emptyDir, folder, group)
-            if volume.hostPath is not None:
-                return await asyncio.to_thread(host_path.make, volume.hostPath)
-            if volume.persistentVolumeClaim is not None:
-                name = volume.persistentVolumeClaim.claimName
-                bound = await claim.bound_volume(self._api, pod, name)
-                return await asyncio.to_thread(claim.place, bound)
-            if volume.ephemeral is not None:
-                bound = await claim.bound_volume(self._api, pod, f"{pod.metadata.name}-{volume.name}")
-                return await asyncio.to_thread(claim.place, bound)
-            files = await self._files(pod, volume)
+            return await self._make_own(pod, volume)
         except VolumeError as error:
-            raise failed(volume.name, str(error)) from None
+            raise error if error.whole else failed(volume.name, str(error)) from None
         except OSError as error:
             raise failed(volume.name, f"{error.strerror}: {error.filename}") from None
+
+    async def _make_own(self, pod: Pod, volume: Volume) -> Path:
+        """The place of a volume that the pod itself describes."""
+        folder = self._folder(pod, volume)
+        group = pod.spec.securityContext.fsGroup if pod.spec.securityContext else None
+        if volume.emptyDir is not None:
+            return await asyncio.to_thread(empty_dir.make, volume.emptyDir, folder, group)
+        if volume.hostPath is not None:
+            return await asyncio.to_thread(host_path.make, volume.hostPath)
+        if volume.nfs is not None:
+            return await nfs.make(volume.nfs, folder, (), read_only=False)
+        if volume.image is not None:
+            return await asyncio.to_thread(image.make, volume.image, folder, self._config.images)
+        if driver := driver_of(volume):
+            raise no_driver(volume.name, driver)
+        files = await self._contents.files(pod, volume)
         await asyncio.to_thread(partial(write, folder, files, group))
         return folder
 
-    async def _files(self, pod: Pod, volume: Volume) -> dict[str, File]:
-        """The contents of a volume that is made from API objects."""
-        if (source := volume.configMap) is not None:
-            data = await self._config_map(pod, source.name, bool(source.optional))
-            return objects.files(data, source.items, source.defaultMode, optional=bool(source.optional), what="config")
-        if (secret := volume.secret) is not None:
-            data = await self._secret(pod, secret.secretName, bool(secret.optional))
-            return objects.files(data, secret.items, secret.defaultMode, optional=bool(secret.optional), what="secret")
-        if (own := volume.downwardAPI) is not None:
-            return downward_api.files(pod, own.items, own.defaultMode, self._allocatable)
-        if volume.projected is not None:
-            return await self._projected(pod, volume.projected)
-        raise VolumeError(UNSUPPORTED)
-
-    async def _projected(self, pod: Pod, volume: ProjectedVolumeSource) -> dict[str, File]:
-        out: dict[str, File] = {}
-        mode = volume.defaultMode
-        for source in volume.sources:
-            if (config := source.configMap) is not None:
-                data = await self._config_map(pod, config.name, bool(config.optional))
-                out |= objects.files(data, config.items, mode, optional=bool(config.optional), what="config")
-            elif (secret := source.secret) is not None:
-                data = await self._secret(pod, secret.name, bool(secret.optional))
-                out |= objects.files(data, secret.items, mode, optional=bool(secret.optional), what="secret")
-            elif source.downwardAPI is not None:
-                out |= downward_api.files(pod, source.downwardAPI.items, mode, self._allocatable)
-            elif (wanted := source.serviceAccountToken) is not None:
-                key = (pod.metadata.uid, f"{wanted.audience}/{wanted.path}")
-                due, file = self._renewals.get(key, (0.0, File(b"")))
-                if due <= clock.unix():
-                    file, life = await projected.token(self._api, pod, wanted)
-                    self._renewals[key] = (clock.unix() + life * projected.RENEW, file)
-                out[wanted.path] = file
-            else:
-                raise VolumeError(UNSUPPORTED)
-        return out
-
-    async def _config_map(self, pod: Pod, name: str, optional: bool) -> dict[str, bytes]:
+    async def _claimed(self, pod: Pod, volume: Volume) -> Path:
+        """The place of the volume that a claim is bound to; what goes wrong with it is told by its own name."""
+        source = volume.persistentVolumeClaim
         try:
-            return objects.config_map_data(await self._api.get(ConfigMap, name, pod.metadata.namespace))
-        except NotFound:
-            if optional:
-                return {}
-            raise VolumeError(f'configmap "{name}" not found') from None
-
-    async def _secret(self, pod: Pod, name: str, optional: bool) -> dict[str, bytes]:
+            found = await claim.bound(self._api, pod, claim_of(pod, volume), own=source is None)
+        except VolumeError as error:
+            raise failed(volume.name, str(error)) from None
+        user = self._alone.get(found.claim.metadata.uid, pod.metadata.uid)
+        if found.for_one_pod:
+            if user != pod.metadata.uid:
+                raise failed(found.name, TAKEN)
+            self._alone[found.claim.metadata.uid] = user
         try:
-            return objects.secret_data(await self._api.get(Secret, name, pod.metadata.namespace))
-        except NotFound:
-            if optional:
-                return {}
-            raise VolumeError(f'secret "{name}" not found') from None
+            read_only = bool(source and source.readOnly)
+            return await claim.place(found, self._folder(pod, volume), pod, read_only=read_only)
+        except OSError as error:
+            raise failed(found.name, f"{error.strerror}: {error.filename}") from None
 
 
 def from_objects(volume: Volume) -> bool:
@@ -154,8 +139,14 @@ def from_objects(volume: Volume) -> bool:
 
 def is_read_only(volume: Volume) -> bool:
     """Whether no container may write: nobody but the agent changes files that are made from API objects."""
-    claim = volume.persistentVolumeClaim
-    return from_objects(volume) or bool(claim and claim.readOnly)
+    named = volume.persistentVolumeClaim or volume.nfs
+    return from_objects(volume) or volume.image is not None or bool(named and named.readOnly)
+
+
+def limited(pod: Pod) -> list[Volume]:
+    """The directories on disk that may grow only so large; those in memory cannot grow larger."""
+    volumes = [volume for volume in pod.spec.volumes if volume.emptyDir is not None]
+    return [each for each in volumes if each.emptyDir and each.emptyDir.sizeLimit and not each.emptyDir.medium]
 
 
 def propagation(mount: VolumeMount) -> Propagation:
@@ -176,6 +167,10 @@ class NoFolders:
 
     async def mounts(self, pod: Pod, container: Container, env: dict[str, str]) -> tuple[Mount, ...]:
         return ()
+
+    async def excess(self, pod: Pod) -> str:
+        """Nothing is too large."""
+        return ""
 
     async def tear_down(self, pod: Pod) -> None:
         """Nothing to remove."""

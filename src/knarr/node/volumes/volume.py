@@ -12,7 +12,11 @@ DATA = "..data"  #: the link that points at the current contents
 
 
 class VolumeError(Exception):
-    """A volume that cannot be had; the message is the FailedMount event's."""
+    """A volume that cannot be had; the message is the FailedMount event's. `whole`: it names the volume already."""
+
+    def __init__(self, message: str, *, whole: bool = False) -> None:
+        super().__init__(message)
+        self.whole = whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class File:
 
     content: bytes
     mode: int = 0o644
+    user: int | None = None  #: whose it is; None: the agent's
 
 
 Files = Mapping[str, File]
@@ -28,7 +33,14 @@ Files = Mapping[str, File]
 
 def failed(volume: str, why: str) -> VolumeError:
     """In the kubelet's words."""
-    return VolumeError(f'MountVolume.SetUp failed for volume "{volume}" : {why}')
+    return VolumeError(f'MountVolume.SetUp failed for volume "{volume}" : {why}', whole=True)
+
+
+def no_driver(volume: str, driver: str) -> VolumeError:
+    """A volume of a CSI driver: none runs on this node."""
+    missing = f"driver name {driver} not found in the list of registered CSI drivers"
+    how = "kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient"
+    return VolumeError(f'MountVolume.MountDevice failed for volume "{volume}" : {how}: {missing}', whole=True)
 
 
 def checked(path: str) -> PurePosixPath:
@@ -73,8 +85,8 @@ def write(folder: Path, files: Files, group: int | None) -> bool:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.content)
         target.chmod(file.mode if group is None else file.mode | 0o040)
-        if group is not None:
-            os.chown(target, -1, group)
+        if group is not None or file.user is not None:
+            os.chown(target, -1 if file.user is None else file.user, -1 if group is None else group)
     switch = folder / "..data_tmp"
     switch.unlink(missing_ok=True)
     switch.symlink_to(fresh.name)
