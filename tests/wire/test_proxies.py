@@ -45,9 +45,14 @@ class Agent:
             if "port=81" in first:
                 body = b"dial tcp 10.244.0.7:81: connect: connection refused"
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            elif "port=82" in first:
+                await reader.read()  # as if it had died
             else:
                 writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
                 await self.answer(reader, writer)
+        elif "/containerLogs/" in first:
+            writer.write(b"HTTP/1.1 404 Not Found\r\n\r\n" + b"x" * 200_000)
+            await reader.read()  # and more to come
         else:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagent")
         writer.close()
@@ -65,6 +70,10 @@ class Agent:
             writer.write(
                 b"HTTP/1.1 302 Found\r\nLocation: http://10.244.0.7:8080/there?a=b\r\nContent-Length: 0\r\n\r\n"
             )
+        elif "/hints" in head:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+            await writer.drain()
+            writer.write(b"HTTP/1.1 404 Not Found\r\nX-Is: final\r\nContent-Length: 4\r\n\r\ngone")
         elif "/cut" in head:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         else:
@@ -135,6 +144,45 @@ async def test_a_redirect_leads_back_through_the_proxy(server, agent):
 async def test_a_proxy_without_a_path_leads_to_its_root(server, agent):
     async with client(server) as session, session.get(f"{PODS}/web-0/proxy", allow_redirects=False) as answer:
         assert (answer.status, answer.headers["location"]) == (301, f"{PODS}/web-0/proxy/")
+
+
+async def test_a_proxy_without_a_path_keeps_the_question_on_the_way(server, agent):
+    path = f"{PODS}/web-0/proxy?a=b&c=d"
+    async with client(server) as session, session.get(path, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["location"]) == (301, f"{PODS}/web-0/proxy/?a=b&c=d")
+
+
+async def test_what_is_sent_to_a_proxy_without_a_path_reaches_the_root(server, agent):
+    async with client(server) as session, session.post(f"{PODS}/web-0/proxy", data=b"this") as answer:
+        assert (answer.status, await answer.text()) == (200, "you said this")
+    assert agent.seen[0].startswith("POST / HTTP/1.1\r\n")
+
+
+async def test_what_only_announces_an_answer_is_not_the_answer(server, agent):
+    async with client(server) as session, session.get(f"{PODS}/web-0/proxy/hints") as answer:
+        assert (answer.status, await answer.text()) == (404, "gone")
+        assert (answer.headers["x-is"], "link" in answer.headers) == ("final", False)
+
+
+async def test_an_agent_that_does_not_reach_a_port_in_time_is_an_error(server, agent, monkeypatch):
+    monkeypatch.setattr("knarr.server.agents.DIAL_SECONDS", 0.05)
+    async with client(server) as session, session.get(f"{PODS}/web-0:82/proxy/") as answer:
+        message = (await answer.json())["message"]
+    assert (answer.status, message) == (503, "error trying to reach service: dial tcp 10.244.0.7:82: i/o timeout")
+
+
+async def test_no_more_of_an_agents_error_is_read_than_a_message_needs(server, agent):
+    async with client(server) as session, session.get(f"{PODS}/web-0/log") as answer:
+        assert answer.status == 400
+        assert len((await answer.json())["message"]) == 64 * 1024
+
+
+@pytest.mark.parametrize("rest", ["exec?command=sh", "proxy/", "attach", "portforward", "log"])
+async def test_permission_to_watch_opens_no_connection(server, agent, rest):
+    path = f"/api/v1/watch/namespaces/default/pods/web-0/{rest}"
+    async with client(server) as session, session.get(path) as answer:
+        assert (answer.status, await answer.text()) == (404, "404 page not found\n")
+    assert agent.dialed == []
 
 
 async def test_a_websocket_is_carried_byte_for_byte(server, agent):

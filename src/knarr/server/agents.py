@@ -5,7 +5,7 @@ The API server shows its own client certificate and checks the agent's against t
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -23,6 +23,8 @@ PORT = 10250
 UPGRADE_HEADERS = ("connection", "upgrade", "x-stream-protocol-version", "origin")
 HEAD_LIMIT = 64 * 1024
 CONNECT_SECONDS = 10.0
+DIAL_SECONDS = 30.0  #: until an agent has reached a port of a pod, or has not
+SAID_MOST = 64 * 1024  #: bytes of an agent's error that are read
 TUNNEL = "tcp"  #: the protocol of a connection to a pod's port, carried by its agent
 
 
@@ -66,7 +68,7 @@ class Agents:
             raise InternalError(f"the node's agent hung up: {error.message}") from None
         answer.headers = {key: answer.headers[key] for key in ("content-type",) if key in answer.headers}
         if answer.status != 200 and answer.stream is not None:
-            answer.body, answer.stream = b"".join([piece async for piece in answer.stream]), None
+            answer.body, answer.stream = await beginning(answer, answer.stream), None
         return answer
 
     async def dial_pod(self, pod: Pod, port: int, *, secure: bool) -> Ends:
@@ -77,11 +79,15 @@ class Agents:
         reader, writer = await self.dial(place)
         try:
             writer.write(head(request, place.text, f"/dial/{quote(meta.namespace)}/{quote(meta.name)}"))
-            answer = await reader.readuntil(b"\r\n\r\n")
-            if not answer.startswith(b"HTTP/1.1 101 "):
-                raise InternalError((await reader.read(CHUNK)).decode(errors="replace").strip())
-            if secure:
-                await writer.start_tls(unchecked(), server_hostname=meta.name)
+            async with asyncio.timeout(DIAL_SECONDS):
+                answer = await reader.readuntil(b"\r\n\r\n")
+                if not answer.startswith(b"HTTP/1.1 101 "):
+                    raise InternalError((await reader.read(CHUNK)).decode(errors="replace").strip())
+                if secure:
+                    await writer.start_tls(unchecked(), server_hostname=meta.name)
+        except TimeoutError:
+            writer.close()
+            raise InternalError(f"dial tcp {pod.status.podIP}:{port}: i/o timeout") from None
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError) as error:
             writer.close()
             raise InternalError(f"the node's agent hung up: {error}") from None
@@ -122,6 +128,19 @@ class Agents:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise InternalError(f"error dialing backend: dial tcp {place.text}: connect: {reason}") from None
+
+
+async def beginning(answer: Response, stream: AsyncIterator[bytes]) -> bytes:
+    """What an answer's body begins with, at most SAID_MOST bytes; the rest is not waited for."""
+    said = b""
+    try:
+        async for piece in stream:
+            said += piece
+            if len(said) >= SAID_MOST:
+                break
+    finally:
+        await answer.close()
+    return said[:SAID_MOST]
 
 
 def _upgrade_head(request: Request, place: Place, path: str, query: list[tuple[str, str]]) -> bytes:

@@ -18,18 +18,20 @@ HOP_BY_HOP = frozenset(
 OURS = frozenset(("host", "authorization", "accept-encoding", "expect"))  #: not for what is behind the server
 IMPERSONATE = "impersonate-"  #: how the names of headers begin that the server has heeded
 HEAD_MOST = 64 * 1024
+INFORMATIONAL = frozenset((100, *range(102, 200)))  #: codes of what only announces the answer; 101 is one
 LINES = ("warning", "set-cookie")  #: headers that may come several times, a line each
 
 Dial = Callable[[], Awaitable[Ends]]
 
 
 class Answer:
-    """What the parser makes of the answer's bytes."""
+    """What the parser makes of the answer's bytes. What comes before the answer (1xx) is read and forgotten."""
 
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}
         self.pieces: list[bytes] = []
         self.complete = self.ended = False
+        self.parser = HttpResponseParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
@@ -38,13 +40,15 @@ class Answer:
         self.headers[key] = text
 
     def on_headers_complete(self) -> None:
-        self.complete = True
+        self.complete = self.parser.get_status_code() not in INFORMATIONAL
+        if not self.complete:
+            self.headers.clear()
 
     def on_body(self, body: bytes) -> None:
         self.pieces.append(body)
 
     def on_message_complete(self) -> None:
-        self.ended = True
+        self.ended = self.complete
 
     def take(self) -> list[bytes]:
         pieces, self.pieces = self.pieces, []
@@ -69,7 +73,7 @@ async def exchange(
 async def _exchange(request: Request, ends: Ends, start: bytes) -> Response:
     reader, writer = ends
     answer = Answer()
-    parser = HttpResponseParser(answer)
+    parser = answer.parser
     writer.write(start + request.body)
     size = 0
     try:

@@ -6,7 +6,7 @@ leads the client back through the proxy.
 """
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from knarr.client.transport import Request, Response
 from knarr.kinds.rules import plain_address
@@ -33,13 +33,14 @@ class Proxies:
     async def answer(self, request: Request, target: Target) -> Response:
         scheme, name, port = split(target.name)
         rest = rest_of(request.path, PROXIED[target.resource])
-        if not rest and "upgrade" not in request.headers:
-            return Response(301, {"location": f"{request.path}/"})
+        if not rest and request.method in ("GET", "HEAD") and "upgrade" not in request.headers:
+            query = f"?{urlencode(request.query)}" if request.query else ""
+            return Response(301, {"location": f"{request.path}/{query}"})
         if target.resource == "nodes":
             return await self._node(request, name, rest or "/")
         reach = self._pod if target.resource == "pods" else self._service
         host, dial = await reach(target.namespace, name, port, scheme)
-        prefix = request.path.removesuffix(rest)
+        prefix = request.path.removesuffix(rest) if rest else request.path
         forwarded = (("X-Forwarded-Uri", prefix + rest), ("X-Forwarded-Host", request.headers.get("host", "")))
         answer = await exchange(request, dial, host, rest or "/", forwarded)
         if location := answer.headers.get("location"):
@@ -86,9 +87,9 @@ class Proxies:
         if not choices:
             raise ServiceUnavailable(f'no endpoints available for service "{name}"')
         address, number = clock.rng().choice(choices)
-        return host_of(address.ip, number), await self._endpoint(address, number, scheme)
+        return host_of(address.ip, number), await self.endpoint(address, number, scheme)
 
-    async def _endpoint(self, address: EndpointAddress, port: int, scheme: str) -> Callable[[], Awaitable[Ends]]:
+    async def endpoint(self, address: EndpointAddress, port: int, scheme: str) -> Callable[[], Awaitable[Ends]]:
         """How an address of a service is reached: as the pod it stands for, or by itself."""
         about = address.targetRef
         pod = await self._state.get(Pod, about.namespace, about.name) if about and about.kind == "Pod" else None

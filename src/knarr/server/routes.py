@@ -67,6 +67,8 @@ class Routes:
 
     async def answer(self, call: Call) -> Response:
         target = call.target
+        if target.subresource and target.verb == "watch":
+            return status.no_such_path()  # what opens a connection must not be had for permission to watch
         if target.group == METRICS:
             return await self.metrics.answer(call)
         virtual = REVIEWS.get((target.group, target.version, target.resource))
