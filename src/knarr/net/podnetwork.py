@@ -119,7 +119,8 @@ def _route_services(node: NodePlan, new: Collection[str], old: Collection[str]) 
 
 def is_created(plan: NetworkPlan) -> bool:
     """Whether the host's side is there: the bridge comes after the blackholes and goes before them."""
-    return Path(f"/sys/class/net/{plan.bridge}").exists()
+    with Netlink() as kernel:  # not /sys, which may show another network namespace than this process is in
+        return bool(kernel.index(plan.bridge))
 
 
 def node_numbers(plan: NetworkPlan) -> list[int]:

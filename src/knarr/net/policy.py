@@ -1,0 +1,170 @@
+"""NetworkPolicy: keeps the rules of every node at what policies, namespaces and pods say.
+
+It runs beside the API server, which is on the same machine as all nodes, and has one table in each node's network
+namespace. A change of pods is a change of sets; only policies change chains. Each load is one transaction. A node's
+table outlives this process, so nothing opens while the server is away; it goes with the last policy, or the node.
+Which rules: `policy_rules`. Who is in the sets: `policy_members`.
+"""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from knarr.client.informer import Informers
+from knarr.kinds.types.core_v1 import Namespace, Node, Pod
+from knarr.kinds.types.networking_v1 import NetworkPolicy
+from knarr.net import namespace, podnetwork
+from knarr.net.nft import apply
+from knarr.net.plan import NetworkPlan
+from knarr.net.policy_ledgers import Ledgers
+from knarr.net.policy_members import EVERYWHERE, Facts, Members, facts
+from knarr.net.policy_rules import Alias, Frame, frame
+from knarr.net.policy_table import Table, difference, whole
+
+AGAIN = 5.0  #: seconds until a failed load is tried again, and until new nodes are looked for
+TOGETHER = 8  #: nodes that are loaded at the same time
+DNS_LABELS = {"k8s-app": "kube-dns"}
+DNS_PORTS = frozenset({("udp", "dns", 53), ("tcp", "dns-tcp", 53)})
+
+log = logging.getLogger("knarr.net")
+
+
+class NetworkPolicies:
+    """`run` until cancelled. `ledger`: where a node, given by its number, writes down which pod has which address."""
+
+    def __init__(self, informers: Informers, plan: NetworkPlan, port: int, ledger: Callable[[int], Path]) -> None:
+        self._plan = plan
+        self._alias = Alias(plan.api, 443, plan.host, port)
+        self._policies, self._spaces = informers.of(NetworkPolicy), informers.of(Namespace)
+        self._pods, self._nodes = informers.of(Pod), informers.of(Node)
+        self._ledgers = Ledgers(plan, ledger, self._ledger_changed)
+        self._changed = asyncio.Event()
+        self._reframe = True  # policies or namespaces are others than the members know
+        self._recount = True  # addresses are
+        self._addresses: dict[str, str] = {}
+        self._members = Members(Frame(), {})
+        self._loaded: dict[int, tuple[int, Table]] = {}  # by node: which network namespace, and what is in it
+
+        self._policies.on_change(self._policy_changed)
+        self._spaces.on_change(self._space_changed)
+        self._pods.on_change(self._pod_changed)
+        self._nodes.on_change(self._node_changed)
+
+    @property
+    def table(self) -> str:
+        """The name of the table in every node."""
+        return f"{self._plan.bridge}-policy"
+
+    async def run(self) -> None:
+        if shutil.which("nft") is None:
+            log.warning("nft is not installed: network policies are not enforced")
+            return
+        for informer in (self._policies, self._spaces, self._pods, self._nodes):
+            await informer.wait_synced()
+        with self._ledgers:
+            while True:
+                self._changed.clear()
+                await self.load()
+                try:
+                    async with asyncio.timeout(AGAIN):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue  # nodes may have come
+
+    def _policy_changed(self, old: NetworkPolicy | None, new: NetworkPolicy | None) -> None:
+        if old is None or new is None or old.spec != new.spec:
+            self._reframe = True
+            self._changed.set()
+
+    def _space_changed(self, old: Namespace | None, new: Namespace | None) -> None:
+        if old is None or new is None or old.metadata.labels != new.metadata.labels:
+            self._reframe = True
+            self._changed.set()
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        pod = new or old
+        if pod is not None and self._members.used and self._take(pod, gone=new is None):
+            self._changed.set()
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        if old is None or new is None:
+            self._ledger_changed()  # there is another ledger to follow
+
+    def _ledger_changed(self) -> None:
+        self._recount = True
+        self._changed.set()
+
+    # ------------------------------------------------------------------- loading
+
+    async def load(self) -> None:
+        """Bring every node that differs up to date."""
+        places = await asyncio.to_thread(self._places)
+        for number in [number for number in self._loaded if number not in places]:
+            del self._loaded[number]
+        if self._recount or any(number not in self._loaded for number in places):
+            self._recount = False
+            self._count(await self._ledgers.read(places))
+        if self._reframe:
+            self._reframe = False
+            self._begin()
+        gate = asyncio.Semaphore(TOGETHER)
+
+        async def one(number: int, identity: int) -> None:
+            async with gate:
+                await self._load_node(number, identity)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number, identity in places.items():
+                tasks.create_task(one(number, identity))
+
+    def _places(self) -> dict[int, int]:
+        """Which nodes have a network namespace, and which one that is."""
+        found: dict[int, int] = {}
+        for number in podnetwork.node_numbers(self._plan):
+            try:
+                found[number] = namespace.path(self._plan.node(number).namespace).stat().st_ino
+            except FileNotFoundError:
+                continue  # it went meanwhile
+        return found
+
+    def _count(self, addresses: Mapping[str, str]) -> None:
+        """Take the addresses of the ledgers; who has another than before is looked at."""
+        if addresses != self._addresses:
+            before, self._addresses = self._addresses, dict(addresses)
+            changed = {uid for uid, _ in before.items() ^ self._addresses.items()}
+            if self._members.used:
+                self._take_all(pod for pod in self._pods.cache.list() if pod.metadata.uid in changed)
+
+    def _begin(self) -> None:
+        """Begin with the sets anew: other policies, or namespaces with other labels."""
+        spaces = {each.metadata.name: each.metadata.labels for each in self._spaces.cache.list()}
+        self._members = Members(frame(self._policies.cache.list(), self._alias), spaces)
+        self._members.put("dns", Facts("kube-system", DNS_LABELS, self._plan.dns, EVERYWHERE, DNS_PORTS))
+        if self._members.used:
+            self._take_all(self._pods.cache.list())
+
+    def _take_all(self, pods: Iterable[Pod]) -> None:
+        for pod in pods:
+            self._take(pod)
+
+    def _take(self, pod: Pod, *, gone: bool = False) -> bool:
+        """Take a pod into the sets as it is now; whether that changes any."""
+        address = self._addresses.get(pod.metadata.uid, pod.status.podIP)
+        known = None if gone else facts(pod, address, self._plan)
+        return self._members.put(f"{pod.metadata.namespace}/{pod.metadata.name}", known)
+
+    async def _load_node(self, number: int, identity: int) -> None:
+        """Load what differs; everything when it is not known what is there, or the difference is refused."""
+        place = self._plan.node(number)
+        wanted = self._members.table(self.table, number, place.pods)
+        known, loaded = self._loaded.get(number, (0, None))
+        if known == identity and loaded is not None:
+            text = difference(loaded, wanted)
+            if not text or await apply(text, place.namespace):
+                self._loaded[number] = identity, wanted
+                return
+        self._loaded.pop(number, None)
+        if await apply(whole(wanted), place.namespace):
+            self._loaded[number] = identity, wanted

@@ -1,0 +1,254 @@
+"""NetworkPolicies between pods of two sandbox nodes: who reaches whom, by what, and how soon."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from knarr.app.config import Cluster
+from knarr.meta import clock
+from knarr.net.plan import NetworkPlan
+from tests.e2e.conftest import Kubectl, build
+
+pytestmark = pytest.mark.e2e
+SHOP, BANK = "np-shop", "np-bank"
+PODS = {"web": (SHOP, 0, "web"), "near": (SHOP, 0, "client"), "far": (SHOP, 1, "other"), "teller": (BANK, 1, "client")}
+#: answers on TCP 8080 and 9090 and UDP 5353, and tells how it was asked
+SERVER = """
+import socket, threading
+def tcp(port):
+    server = socket.create_server(("", port))
+    def answer(link):
+        while data := link.recv(100): link.sendall(data)
+    while True: threading.Thread(target=answer, args=(server.accept()[0],)).start()
+def udp(port):
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); server.bind(("", port))
+    while True: server.sendto(*server.recvfrom(100))
+for what, port in ((tcp, 8080), (tcp, 9090), (udp, 5353)): threading.Thread(target=what, args=(port,)).start()
+"""
+#: for each "name=protocol:host:port" whether it answers
+CLIENT = """
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+def ask(target):
+    protocol, host, port = target.split("=")[1].split(":")
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM) as link:
+            link.settimeout(0.4)
+            link.connect((host, int(port)))
+            if protocol == "dns":
+                return True
+            link.send(b"hello")
+            return link.recv(100) == b"hello"
+    except OSError:
+        return False
+with ThreadPoolExecutor(16) as pool:
+    print(json.dumps({t.split("=")[0]: a for t, a in zip(sys.argv[1:], pool.map(ask, sys.argv[1:]))}))
+"""
+
+
+def manifest(name: str) -> str:
+    namespace, node, role = PODS[name]
+    script = json.dumps(SERVER)
+    return f"""\
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: {namespace}, labels: {{role: {role}}}}}
+spec:
+  nodeName: e2e-{node}
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: main
+    image: policies:1
+    command: [python3, -c, {script}]
+    ports: [{{name: http, containerPort: 8080}}, {{name: echo, containerPort: 5353, protocol: UDP}}]
+    readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
+---
+"""
+
+
+SERVICE = f"""\
+apiVersion: v1
+kind: Service
+metadata: {{name: web, namespace: {SHOP}}}
+spec: {{selector: {{role: web}}, ports: [{{port: 80, targetPort: http}}]}}
+---
+"""
+Reach = Callable[..., dict[str, bool]]
+
+
+@pytest.fixture(scope="module")
+def places(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Pods on both nodes in two namespaces; their addresses, and the service's."""
+    folder = tmp_path_factory.mktemp("policies")
+    (folder / "Dockerfile").write_text("FROM host\n")
+    build(folder, "policies:1")
+    kubectl = Kubectl()
+    for name in (SHOP, BANK):
+        kubectl("create", "namespace", name)
+    try:
+        kubectl("label", "namespace", BANK, "money=yes")
+        kubectl("apply", "-f", "-", stdin=SERVICE + "".join(map(manifest, PODS)))
+        for name, (namespace, *_) in PODS.items():
+            kubectl("wait", "-n", namespace, "--for=condition=Ready", f"pod/{name}")
+        form = "-o=jsonpath={.status.podIP}"
+        found = {name: kubectl("get", "pod", name, "-n", where, form) for name, (where, *_) in PODS.items()}
+        yield found | {"service": kubectl("get", "service", "web", "-n", SHOP, "-o=jsonpath={.spec.clusterIP}")}
+    finally:
+        kubectl("delete", "namespace", SHOP, BANK, "--wait=true")
+
+
+@pytest.fixture
+def reach(places: dict[str, str]) -> Iterator[Reach]:
+    """Ask from a pod: reach("near", "tcp:web:8080"). Policies go with the test."""
+
+    def ask(source: str, *targets: str) -> dict[str, bool]:
+        asked = []
+        for target in targets:
+            protocol, name, port = target.split(":")
+            asked.append(f"{target}={protocol}:{places.get(name, name)}:{port}")
+        command = ("exec", "-n", PODS[source][0], source, "--", "python3", "-c", CLIENT, *asked)
+        return {key: bool(value) for key, value in json.loads(Kubectl()(*command)).items()}
+
+    yield ask
+    Kubectl()("delete", "networkpolicy", "--all", "-n", SHOP)
+
+
+def apply(spec: str, name: str = "p") -> None:
+    head = f"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: {SHOP}}}\n"
+    Kubectl()("apply", "-f", "-", stdin=f"{head}spec: {spec}\n")
+
+
+WEB = ("tcp:web:8080", "tcp:web:9090", "udp:web:5353", "tcp:service:80")
+ALL, NONE = dict.fromkeys(WEB, True), dict.fromkeys(WEB, False)
+HTTP = NONE | {"tcp:web:8080": True, "tcp:service:80": True}
+ONLY_WEB = "podSelector: {matchLabels: {role: web}}"
+#: a policy, and what then reaches the pod `web` from the others
+INGRESS = {
+    "without rules nobody gets in": ("{podSelector: {}}", {"near": NONE, "far": NONE, "teller": NONE}),
+    "pods of the namespace by label": (
+        f"{{{ONLY_WEB}, ingress: [{{from: [{{podSelector: {{matchLabels: {{role: client}}}}}}]}}]}}",
+        {"near": ALL, "far": NONE, "teller": NONE},
+    ),
+    "pods of another namespace by the name of a port, through the service as well": (
+        f"{{{ONLY_WEB}, ingress: [{{ports: [{{port: http}}], from: [{{namespaceSelector: "
+        "{matchLabels: {money: 'yes'}}, podSelector: {matchLabels: {role: client}}}]}]}",
+        {"near": NONE, "teller": HTTP},
+    ),
+    "ports by range and protocol": (
+        f"{{{ONLY_WEB}, ingress: [{{ports: [{{port: 9000, endPort: 9100}}, {{port: 5353, protocol: UDP}}]}}]}}",
+        {"near": NONE | {"tcp:web:9090": True, "udp:web:5353": True}},
+    ),
+    "another pod's policy is not about this one": (
+        "{podSelector: {matchLabels: {role: client}}}",
+        {"far": ALL, "teller": ALL},
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "expected"), INGRESS.values(), ids=INGRESS)
+def test_ingress(reach: Reach, spec: str, expected: dict[str, dict[str, bool]]):
+    apply(spec)
+    assert {source: reach(source, *WEB) for source in expected} == expected
+
+
+def test_a_block_with_a_hole_and_a_second_policy_that_adds_to_it(reach: Reach, places: dict[str, str]):
+    block = f"{{cidr: 10.0.0.0/8, except: [{places['far']}/32]}}"
+    apply(f"{{{ONLY_WEB}, ingress: [{{from: [{{ipBlock: {block}}}]}}]}}")
+    assert (reach("near", *WEB), reach("far", *WEB)) == (ALL, NONE)
+    apply(f"{{{ONLY_WEB}, ingress: [{{ports: [{{port: 8080}}]}}]}}", "second")
+    assert reach("far", *WEB) == HTTP
+
+
+def test_what_a_pod_may_ask_for_dns_included(reach: Reach, cluster: Cluster):
+    dns, api = cluster.network.dns, cluster.network.api
+    everything = ("tcp:far:8080", "tcp:teller:8080", f"dns:{dns}:53", f"dns:{api}:443")
+    near = "podSelector: {matchLabels: {role: client}}"
+    apply(f"{{{near}, policyTypes: [Egress]}}")
+    assert reach("near", *everything) == dict.fromkeys(everything, False)
+    assert reach("far", "tcp:near:8080") == {"tcp:near:8080": True}  # answers are no questions
+    names = "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, "
+    names += "podSelector: {matchLabels: {k8s-app: kube-dns}}}"
+    rules = f"{{to: [{names}], ports: [{{port: 53}}]}}, {{to: [{{podSelector: {{}}}}], ports: [{{port: http}}]}}"
+    rules += f", {{to: [{{ipBlock: {{cidr: {cluster.network.host}/32}}}}], ports: [{{port: {cluster.port}}}]}}"
+    apply(f"{{{near}, policyTypes: [Egress], egress: [{rules}]}}")
+    assert reach("near", *everything) == dict.fromkeys(everything, True) | {"tcp:teller:8080": False}
+
+
+def test_the_node_still_probes_and_the_pod_reaches_itself(reach: Reach):
+    apply("{podSelector: {}, policyTypes: [Ingress, Egress]}")
+    assert reach("web", "tcp:web:8080", "tcp:service:80", "tcp:near:8080") == {
+        "tcp:web:8080": True,
+        "tcp:service:80": True,
+        "tcp:near:8080": False,
+    }
+    Kubectl()("wait", "-n", SHOP, "--for=condition=Ready", "pod/web", "--timeout=3s")
+
+
+def test_a_pod_that_comes_is_isolated_from_its_first_packet_and_changes_no_chain(reach: Reach, cluster: Cluster):
+    apply("{podSelector: {}, policyTypes: [Egress]}")
+    reach("near", "tcp:web:8080")
+    before = handles(cluster)
+    script = json.dumps(CLIENT)
+    targets = ", ".join(json.dumps(f"{number}=tcp:{cluster.network.api}:443") for number in range(8))
+    Kubectl()(
+        *("apply", "-n", SHOP, "-f", "-"),
+        stdin=f"""\
+apiVersion: v1
+kind: Pod
+metadata: {{name: hasty}}
+spec:
+  nodeName: e2e-0
+  restartPolicy: Never
+  containers: [{{name: main, image: policies:1, command: [python3, -c, {script}, {targets}]}}]
+""",
+    )
+    Kubectl()("wait", "-n", SHOP, "--for=jsonpath={.status.phase}=Succeeded", "pod/hasty")
+    assert set(json.loads(Kubectl()("logs", "-n", SHOP, "hasty")).values()) == {False}
+    assert handles(cluster) == before
+
+
+def handles(cluster: Cluster) -> list[str]:
+    """The rules of a node's table as the kernel numbers them: a new rule has a new number."""
+    node = cluster.node("e2e-0").namespace
+    listing = ["ip", "netns", "exec", node, "nft", "-a", "list", "table", "ip", f"{cluster.network.bridge}-policy"]
+    lines = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line for line in lines if "accept" in line or "jump" in line or "drop" in line if " : " not in line]
+
+
+def test_running_connections_end_with_what_allowed_them(reach: Reach, places: dict[str, str]):
+    talk = "import socket, sys\nlink = socket.create_connection((sys.argv[1], 8080), 3)\nlink.settimeout(1)\n"
+    talk += (
+        "while line := sys.stdin.readline():\n  link.send(line.encode()); print(link.recv(100).decode(), flush=True)\n"
+    )
+    command = ["kubectl", "exec", "-i", "-n", SHOP, "near", "--", "python3", "-c", talk, places["web"]]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as it:
+        assert it.stdin
+        assert it.stdout
+        it.stdin.write("one\n")
+        it.stdin.flush()
+        assert it.stdout.readline() == "one\n"
+        apply(f"{{{ONLY_WEB}}}")
+        wait_until(lambda: not reach("near", "tcp:web:8080")["tcp:web:8080"])
+        it.stdin.write("two\n")
+        it.stdin.close()
+        assert "two" not in it.stdout.read()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = clock.unix() + seconds
+    while not condition():
+        assert clock.unix() < deadline
+
+
+def test_the_last_policy_takes_the_table_away(reach: Reach, cluster: Cluster):
+    plan: NetworkPlan = cluster.network
+    apply("{podSelector: {}}")
+    assert not reach("far", "tcp:web:8080")["tcp:web:8080"]
+    Kubectl()("delete", "networkpolicy", "--all", "-n", SHOP)
+    assert reach("far", "tcp:web:8080")["tcp:web:8080"]
+    listing = ["ip", "netns", "exec", plan.node(0).namespace, "nft", "list", "tables"]
+    assert "policy" not in subprocess.run(listing, capture_output=True, text=True, check=True).stdout
