@@ -15,13 +15,24 @@ from knarr.meta.errors import AlreadyExists
 
 TYPES = (flowcontrol_v1.PriorityLevelConfiguration, flowcontrol_v1.FlowSchema, networking_v1.ServiceCIDR)
 SYSTEM = "kube-system"
+#: how servers of further APIs read who asks, when it is the front proxy that says so: lists in JSON
+FRONT_PROXY = {
+    "requestheader-allowed-names": '["front-proxy-client"]',
+    "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+    "requestheader-group-headers": '["X-Remote-Group"]',
+    "requestheader-uid-headers": '["X-Remote-Uid"]',
+    "requestheader-username-headers": '["X-Remote-User"]',
+}
 AUTHENTICATION = "extension-apiserver-authentication"
 
 
-async def ensure(api: Api, authority: str, services: str) -> None:
-    """Create what is missing. `authority` is the PEM of who signs the clients' certificates, `services` a range."""
+async def ensure(api: Api, authority: str, front_proxy: str, services: str) -> None:
+    """Create what is missing. `authority` is the PEM of who signs the clients' certificates, `front_proxy` of who signs
+    what the API server shows to servers of further APIs; `services` is a range.
+    """
     present = {(type_, metadata(found).name) for type_ in TYPES for found in (await api.list(type_)).items}
-    missing = [found for found in objects(authority, services) if (type(found), metadata(found).name) not in present]
+    wanted = objects(authority, front_proxy, services)
+    missing = [found for found in wanted if (type(found), metadata(found).name) not in present]
     async with asyncio.TaskGroup() as tasks:
         for found in missing:
             tasks.create_task(_create(api, found))
@@ -31,19 +42,22 @@ async def _create(api: Api, wanted: Type) -> None:
     try:
         await api.create(wanted)
     except AlreadyExists:
+        if isinstance(wanted, core_v1.ConfigMap):  # whom to trust is this server's to say, at each start
+            await api.patch(core_v1.ConfigMap, wanted.metadata.name, SYSTEM, {"data": wanted.data})
         return
     if (condition := state_of(wanted)) is not None:
         status = {"status": {"conditions": [condition]}}
         await api.patch(type(wanted), metadata(wanted).name, "", status, subresource="status")
 
 
-def objects(authority: str, services: str) -> Iterator[Type]:
+def objects(authority: str, front_proxy: str, services: str) -> Iterator[Type]:
     yield from bootstrap_flows.objects()
     yield networking_v1.ServiceCIDR(
         metadata=meta_v1.ObjectMeta(name="kubernetes"), spec=networking_v1.ServiceCIDRSpec(cidrs=[services])
     )
     yield core_v1.ConfigMap(
-        metadata=meta_v1.ObjectMeta(name=AUTHENTICATION, namespace=SYSTEM), data={"client-ca-file": authority}
+        metadata=meta_v1.ObjectMeta(name=AUTHENTICATION, namespace=SYSTEM),
+        data={"client-ca-file": authority, "requestheader-client-ca-file": front_proxy} | FRONT_PROXY,
     )
 
 

@@ -75,6 +75,7 @@ def open_handler(cluster: Cluster, pki: Pki, registry: Registry) -> Handler:
         signing_key=pki.service_accounts.key,
         verifying_key=pki.service_accounts.certificate,
         agents=server.agents_context(pki.ca, client.certificate, client.key),
+        front_proxy=pki.front_proxy,
     )
     return server.build(registry, settings)
 

@@ -16,6 +16,7 @@ from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, run_all
 from knarr.scheduler import scheduler
+from knarr.server import aggregation_availability
 from knarr.server.handler import Handler
 from knarr.server.pki import Pki
 from knarr.store.store import Store
@@ -28,7 +29,8 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
     async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
         context = Context(api, informers, Recorder(api, "knarr"))
         controllers = roster.controllers(pki.ca.read_text()) if cluster.controllers else ()
-        tasks.create_task(run_all((*roster.of_server(), *controllers), context), name="controllers")
+        availability = aggregation_availability.controllers(handler.aggregation)
+        tasks.create_task(run_all((*roster.of_server(), *availability, *controllers), context), name="controllers")
         tasks.create_task(scheduler.run(context), name="scheduler")
         nodes = Simulation(cluster, pki, informers, handler)
         tasks.create_task(nodes.run(), name="simulated nodes")
@@ -49,9 +51,10 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
             tasks.create_task(again_when_failed("dns", lambda: answer_names(cluster, informers)), name="dns")
             tasks.create_task(again_when_failed("service proxy", proxy.run), name="proxy")
         tasks.create_task(again_when_failed("roles", lambda: bootstrap_roles.ensure(api)), name="roles")
-        authority, services = pki.ca.read_text(), cluster.network.services
+        authorities, services = (pki.ca.read_text(), pki.front_proxy_ca.read_text()), cluster.network.services
         tasks.create_task(
-            again_when_failed("first objects", lambda: bootstrap_later.ensure(api, authority, services)), name="objects"
+            again_when_failed("first objects", lambda: bootstrap_later.ensure(api, *authorities, services)),
+            name="objects",
         )
 
 

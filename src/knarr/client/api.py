@@ -188,7 +188,7 @@ class Api:
             timeoutSeconds=str(timeout or ""),
         )
         headers = {"accept": METADATA_ONLY} if where.type is Partial else None
-        answer = await self.raw("GET", where.path(namespace), query=query, headers=headers)
+        answer = await self.raw("GET", where.path(namespace), query=query, headers=headers, whole=False)
         try:
             async for change in changes(answer, where.type):
                 yield change
@@ -203,15 +203,16 @@ class Api:
         query: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         headers: dict[str, str] | None = None,
+        whole: bool = True,
     ) -> Response:
-        """Send a request; raise the error that a code of 400 or more stands for."""
+        """Send a request; raise the error that a code of 400 or more stands for. Not `whole`, it may be a stream."""
         sent = {"accept": JSON, "user-agent": self._agent, **(headers or {})}
         if body:
             sent.setdefault("content-type", JSON)
         for tries_left in reversed(range(PATIENCE + 1)):
             answer = await self._transport.send(Request(method, path, list(query), dict(sent), body))
             if answer.status < 400:
-                return answer
+                return await _whole(answer) if whole else answer
             answer = await _whole(answer)
             wait = answer.headers.get("retry-after", "")
             if not (tries_left and wait.isdigit() and (answer.status == 429 or answer.status >= 500)):

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from knarr.client.transport import Request, Response, User
 from knarr.meta.errors import ApiError, InternalError, MethodNotAllowed
 from knarr.registry.authorship import AUTHOR, Author
-from knarr.server import authorization, health, negotiation, paths, queries, status
+from knarr.server import aggregation_discovery, authorization, health, negotiation, paths, queries, status
+from knarr.server.aggregation import Aggregation
 from knarr.server.authentication import Authenticator
 from knarr.server.authentication.impersonation import acting
 from knarr.server.authorization import Authorizer
@@ -42,12 +43,13 @@ class Handler:
         discovery: Discovery,
         openapi: OpenApi,
         histories: Histories,
+        aggregation: Aggregation,
         checks: Sequence[Check],
         address: str,
     ) -> None:
         self._authenticator, self._authorizer, self._routes = authenticator, authorizer, routes
         self._discovery, self._openapi, self._checks = discovery, openapi, tuple(checks)
-        self._address, self._histories = address, histories
+        self._address, self._histories, self.aggregation = address, histories, aggregation
         self._metrics = Metrics()
 
     @property
@@ -86,6 +88,8 @@ class Handler:
         user = await self._authenticator.authenticate(request)
         user = await acting(user, request.headers, self._authorizer)
         await self._allow(user, target)
+        if (other := await self.aggregation.behind(request.path)) is not None:
+            return await self.aggregation.answer(request, user, other)
         if not target.resource:
             return await self._path(request)
         form = self._form(request, target)
@@ -129,8 +133,8 @@ class Handler:
         if path == "/metrics":
             return self._metrics.answer()
         if path in ("/api", "/apis") and (form := wants_aggregated(request.headers.get("accept", ""))):
-            return self._aggregated(request, path == "/api", form)
-        tree = self._discovered(path)
+            return await self._aggregated(request, path == "/api", form)
+        tree = await self._with_others(path, self._discovered(path))
         return self._plain(request, tree) if tree is not None else status.no_such_path()
 
     def _discovered(self, path: str) -> dict[str, object] | None:
@@ -150,8 +154,21 @@ class Handler:
                 return self._discovery.group_version(group, version_)
         return None
 
-    def _aggregated(self, request: Request, core: bool, form: str) -> Response:
+    async def _with_others(self, path: str, tree: dict[str, object] | None) -> dict[str, object] | None:
+        """Discovery of groups with those of other servers."""
+        if not path.startswith("/apis") or not (services := await self.aggregation.services()):
+            return tree
+        match path.strip("/").split("/"):
+            case ["apis"] if tree is not None:
+                return aggregation_discovery.with_groups(tree, services)
+            case ["apis", group]:
+                return aggregation_discovery.with_group(tree, group, services)
+        return tree
+
+    async def _aggregated(self, request: Request, core: bool, form: str) -> Response:
         tree = self._discovery.aggregated(core) | {"apiVersion": f"apidiscovery.k8s.io/{form}"}
+        if not core and (services := await self.aggregation.services()):
+            tree = aggregation_discovery.with_aggregated(tree, services, self.aggregation.documents)
         found = answer(request, Form(pretty=queries.pretty(request.query)), 200, tree)
         found.headers["content-type"] = f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
         found.headers["vary"] = "Accept"

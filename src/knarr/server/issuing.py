@@ -20,6 +20,7 @@ from knarr.meta import clock
 from knarr.server.pki import Pair, Pki
 
 LIFETIME = timedelta(days=3650)
+FRONT_PROXY = "front-proxy-client"  #: under which servers of further APIs know the API server
 BACKDATE = timedelta(minutes=5)  # tolerates a client whose clock is a little behind
 
 
@@ -35,6 +36,8 @@ def ensure(
     _ensure_signed(authority, pki.server, "kube-apiserver", hosts=hosts, server=True)
     _ensure_signed(authority, pki.admin, "kubernetes-admin", groups=["system:masters"])
     _ensure_signed(authority, pki.kubelet_client, "kube-apiserver-kubelet-client")  # no power but over agents
+    front_proxy = _ensure_authority(pki.pair("front-proxy-ca"), "knarr-front-proxy-ca")
+    _ensure_signed(front_proxy, pki.front_proxy, FRONT_PROXY)
     for name, address in nodes:
         hosts_of_node = [name, address] if address else [name, "127.0.0.1"]
         _ensure_signed(
@@ -52,14 +55,14 @@ class _Authority:
     key: ec.EllipticCurvePrivateKey
 
 
-def _ensure_authority(pair: Pair) -> _Authority:
+def _ensure_authority(pair: Pair, common_name: str = "knarr-ca") -> _Authority:
     if pair.certificate.exists() and pair.key.exists():
         key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError(f"{pair.key} holds no elliptic curve key")
         return _Authority(x509.load_pem_x509_certificate(pair.certificate.read_bytes()), key)
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("knarr-ca")
+    name = _name(common_name)
     certificate = (
         _builder(name, name, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

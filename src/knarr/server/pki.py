@@ -39,6 +39,16 @@ class Pki:
         return self.pair("kubelet-client")
 
     @property
+    def front_proxy_ca(self) -> Path:
+        """Who signed `front_proxy`: another than signs the certificates of clients."""
+        return self.folder / "front-proxy-ca.crt"
+
+    @property
+    def front_proxy(self) -> Pair:
+        """What the API server shows to servers of further APIs."""
+        return self.pair("front-proxy-client")
+
+    @property
     def service_accounts(self) -> Pair:
         """The key that signs service account tokens; its public half is `service-accounts.crt`."""
         return self.pair("service-accounts")

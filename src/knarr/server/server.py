@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from knarr.kinds.kind import Kind
 from knarr.registry.registry import Registry
-from knarr.registry.views import stored
 from knarr.server.admission.certificates import CertificateSigners
 from knarr.server.admission.chain import default_plugins
 from knarr.server.admission.charging import charging
 from knarr.server.agents import Agents
+from knarr.server.aggregation import Aggregation
 from knarr.server.authentication import Authenticator, Tokens
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
 from knarr.server.authentication.static_tokens import read as read_tokens
@@ -27,6 +26,7 @@ from knarr.server.health import Check
 from knarr.server.history import Histories
 from knarr.server.metrics_api import MetricsApi
 from knarr.server.openapi.documents import OpenApi
+from knarr.server.pki import Pair
 from knarr.server.pod_streams import PodStreams
 from knarr.server.proxies import Proxies
 from knarr.server.resources import Resources
@@ -45,6 +45,7 @@ class Settings:
     signing_key: Path | None = None  #: the private key of service account tokens, PEM
     verifying_key: Path | None = None  #: its public half
     agents: ssl.SSLContext | None = None  #: how to speak to the nodes' agents
+    front_proxy: Pair | None = None  #: what servers of further APIs know this one by
     checks: Sequence[Check] = ()
 
 
@@ -67,21 +68,25 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     reviews = Reviews(authenticator, authorizer, rbac, service_accounts)
     agents = Agents(state, settings.agents) if settings.agents is not None else None
     streams, proxies = PodStreams(agents), Proxies(state, agents)
-    plugins = default_plugins(charging(registry), lambda kind: versions(registry, kind), authorizer)
+    plugins = default_plugins(charging(registry), registry.kinds.showing, authorizer)
     plugins = replace(
         plugins, validating=(NoEscalation(authorizer, rbac), CertificateSigners(authorizer), *plugins.validating)
     )
     resources = Resources(registry, plugins, state, authorizer)
     metrics = MetricsApi(registry, resources, agents)
     routes = Routes(registry, resources, reviews, state, streams, proxies, metrics, service_accounts)
-    discovery, openapi = Discovery(registry.kinds), OpenApi(registry.kinds)
-    histories = Histories(registry)
-    return Handler(authenticator, authorizer, routes, discovery, openapi, histories, settings.checks, settings.address)
-
-
-def versions(registry: Registry, kind: Kind) -> list[Kind]:
-    """All kinds that show the objects of a stored kind, and that kind."""
-    return [found for found in registry.kinds.all() if stored(found) is kind]
+    aggregation = Aggregation(state, proxies, settings.front_proxy)
+    return Handler(
+        authenticator,
+        authorizer,
+        routes,
+        Discovery(registry.kinds),
+        OpenApi(registry.kinds, aggregation.documents),
+        Histories(registry),
+        aggregation,
+        settings.checks,
+        settings.address,
+    )
 
 
 def agents_context(authority: Path, certificate: Path, key: Path) -> ssl.SSLContext:

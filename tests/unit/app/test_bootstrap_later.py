@@ -1,5 +1,7 @@
 """What every cluster has a moment after its start."""
 
+import json
+
 import pytest
 
 from knarr.app import bootstrap_flows, bootstrap_later
@@ -25,16 +27,17 @@ def test_every_flow_is_valid_and_has_its_level():
 
 async def test_what_is_missing_is_made_and_what_is_there_is_left_alone():
     async with Cluster([]) as cluster:
-        await bootstrap_later.ensure(cluster.api, "PEM", RANGE)
+        await bootstrap_later.ensure(cluster.api, "PEM", "FRONT", RANGE)
         await cluster.api.delete(FlowSchema, "probes")
         before = await cluster.api.get(FlowSchema, "exempt")
-        await bootstrap_later.ensure(cluster.api, "PEM", RANGE)
+        await bootstrap_later.ensure(cluster.api, "NEW", "FRONT", RANGE)
         assert await cluster.api.get(FlowSchema, "exempt") == before
         assert (await cluster.api.get(FlowSchema, "probes")).status.conditions[0].type == "Dangling"
         range_ = await cluster.api.get(ServiceCIDR, "kubernetes")
         assert (range_.spec.cidrs, range_.status.conditions[0].status) == ([RANGE], "True")
         config = await cluster.api.get(ConfigMap, "extension-apiserver-authentication", "kube-system")
-        assert config.data == {"client-ca-file": "PEM"}
+        assert (config.data["client-ca-file"], config.data["requestheader-client-ca-file"]) == ("NEW", "FRONT")
+        assert json.loads(config.data["requestheader-username-headers"]) == ["X-Remote-User"]
 
 
 @pytest.mark.parametrize("group_version", sorted(VERSIONS), ids=apiservice.name_of)

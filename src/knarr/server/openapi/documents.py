@@ -14,6 +14,7 @@ from knarr.kinds.kind import Kind
 from knarr.kinds.table import KindTable
 from knarr.meta.errors import NotAcceptable
 from knarr.server import negotiation, status
+from knarr.server.aggregation_documents import Documents, joined
 from knarr.server.openapi import protobuf, v2, v3
 
 V2_PROTOBUF = (
@@ -45,10 +46,10 @@ def packed(body: bytes) -> Document:
 
 
 class OpenApi:
-    """The documents of the kinds that are served."""
+    """The documents of the kinds that are served, and what other servers tell of theirs."""
 
-    def __init__(self, table: KindTable) -> None:
-        self._table = table
+    def __init__(self, table: KindTable, others: Documents | None = None) -> None:
+        self._table, self._others = table, others or Documents()
         self._documents: dict[tuple[str, str], tuple[str, Document]] = {}  # with the hash of the kinds they describe
         self._lock = asyncio.Lock()
 
@@ -57,7 +58,9 @@ class OpenApi:
         if rest == "v2":
             return await self._v2(request)
         if rest == "v3":
-            return packed(msgspec.json.encode(v3.index(self._groups()))).answer(request)
+            index = v3.index(self._groups())
+            index["paths"] |= self._others.v3()
+            return packed(msgspec.json.encode(index)).answer(request)
         return await self._v3(rest.removeprefix("v3/"), request)
 
     def _groups(self) -> dict[tuple[str, str], list[Kind]]:
@@ -68,9 +71,10 @@ class OpenApi:
 
     async def _v2(self, request: Request) -> Response:
         kinds = list(self._table.all())
-        mark = v3.hash_of(kinds)
+        mark = f"{v3.hash_of(kinds)} {self._others.version}"
         wanted = _v2_form(request.headers.get("accept", ""))
-        answer = (await self._built(("v2", wanted), mark, _v2_bytes, kinds, wanted)).answer(request)
+        built = await self._built(("v2", wanted), mark, _v2_bytes, kinds, wanted, self._others.v2())
+        answer = built.answer(request)
         if wanted == "protobuf":
             answer.headers["content-type"] = V2_PROTOBUF[1]
         return answer
@@ -100,8 +104,8 @@ class OpenApi:
         return known[1]
 
 
-def _v2_bytes(kinds: list[Kind], form: str) -> bytes:
-    document = v2.document(kinds)
+def _v2_bytes(kinds: list[Kind], form: str, others: list[dict[str, Any]]) -> bytes:
+    document = joined(v2.document(kinds), others)
     return protobuf.encode(document) if form == "protobuf" else msgspec.json.encode(document)
 
 
