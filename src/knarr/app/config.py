@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -181,13 +182,13 @@ def free_index(name: str) -> int:
 
 def bridges() -> dict[int, str]:
     """The address ranges whose bridge is there, with the bridge's alias: whose it is."""
-    found = {}
-    for index in range(CLUSTERS):
-        link = Path(f"/sys/class/net/knarr{index}")
-        if link.is_dir():
-            alias = link / "ifalias"
-            found[index] = alias.read_text().strip() if alias.is_file() else ""
-    return found
+    if not sys.platform.startswith("linux"):
+        return {}
+    from knarr.net.netlink import Netlink
+
+    with Netlink() as kernel:
+        links = kernel.links()
+    return {index: links[name] for index in range(CLUSTERS) if (name := f"knarr{index}") in links}
 
 
 def _from_json(raw: dict[str, Any]) -> dict[str, Any]:
