@@ -52,6 +52,7 @@ class Writer:
         self._correlator = Correlator()
         self._dropped = 0  # since the queue was last empty
         self._stamp = 0  # makes the names unique: nanoseconds, and always more than the last
+        self._gone: dict[str, datetime] = {}  # namespaces, and when they were found to be no more
 
     def put(self, occurrence: Occurrence) -> None:
         try:
@@ -64,10 +65,15 @@ class Writer:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            if self._dropped and self._queue.empty():
-                log.warning("events were dropped: %d", self._dropped)
+            if self._queue.empty():
+                if self._dropped:
+                    log.warning("events were dropped: %d", self._dropped)
                 self._dropped = 0
+                self._gone.clear()
             occurrence, rest = await self._queue.get(), 0.0
+            if self._is_late(occurrence):
+                self._queue.task_done()
+                continue
             self._stamp = max(self._stamp + 1, int(occurrence.when.timestamp() * 1e9))
             counted = self._correlator.count(event_of(occurrence, self._stamp), occurrence.when.timestamp())
             if counted is not None:
@@ -77,6 +83,16 @@ class Writer:
             self._queue.task_done()
             if rest:  # not so on virtual time, where a write takes none
                 await asyncio.sleep(rest)
+
+    def _is_late(self, occurrence: Occurrence) -> bool:
+        """Whether it happened in a namespace that is no more: thousands may wait of one that went."""
+        if not self._gone:
+            return False
+        gone = self._gone.get(occurrence.about.namespace)
+        if gone is not None and occurrence.when > gone:
+            del self._gone[occurrence.about.namespace]  # it is there again
+            return False
+        return gone is not None
 
     async def flush(self) -> None:
         """Return when everything recorded so far was written or given up."""
@@ -89,6 +105,8 @@ class Writer:
                 return
             except ApiError as error:
                 log.debug("event refused: %s (%s)", error, counted.event.message)
+                if isinstance(error, NotFound) and error.kind == "namespaces":
+                    self._gone[counted.event.metadata.namespace] = clock.now()
                 return
             except TransportError as error:
                 if not tries_left:

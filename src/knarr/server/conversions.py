@@ -68,7 +68,7 @@ class Conversions:
                 "request": request,
             }
             try:
-                place = await webhook_client.place_of(config, self._state)
+                place = await webhook_client.place_of(config, self._state, SECONDS)
                 body = await webhook_client.post(place, config.caBundle, sent, SECONDS)
                 given = read(sent, body)
             except CallFailed as error:

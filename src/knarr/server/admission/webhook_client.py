@@ -44,26 +44,26 @@ class Place:
         return f"https://{self.host}{self.path}"
 
 
-async def place_of(config: WebhookClientConfig, state: State) -> Place:
-    """Where a webhook is; raises CallFailed when its service has nobody to answer."""
+async def place_of(config: WebhookClientConfig, state: State, seconds: float = 0.0) -> Place:
+    """Where a webhook is; raises CallFailed when its service has nobody to answer. The message has its `seconds`."""
     if config.service is not None:
-        return await _service(config.service, state)
+        return await _service(config.service, state, f"?timeout={seconds:g}s" if seconds else "")
     parts = urlsplit(config.url)
     return Place(parts.netloc, parts.netloc, parts.path or "/")
 
 
-async def _service(wanted: ServiceReference, state: State) -> Place:
+async def _service(wanted: ServiceReference, state: State, query: str) -> Place:
     name, namespace, number = wanted.name, wanted.namespace, wanted.port or 443
     path = "/" + wanted.path.lstrip("/")
     host = f"{name}.{namespace}.svc:{number}"
     service = await state.get(Service, namespace, name)
     if service is None:
-        raise CallFailed(f'Post "https://{host}{path}": service "{name}" not found')
+        raise CallFailed(f'Post "https://{host}{path}{query}": service "{name}" not found')
     if service.spec.type == "ExternalName":
         return Place(f"{service.spec.externalName}:{number}", host, path)
     port = next((p for p in service.spec.ports if p.port == number), None)
     if port is None:
-        raise CallFailed(f'Post "https://{host}{path}": no service port {number} found for service "{name}"')
+        raise CallFailed(f'Post "https://{host}{path}{query}": no service port {number} found for service "{name}"')
     slices = await state.list(EndpointSlice, namespace)
     choices = [
         (address, found.port)
@@ -76,7 +76,7 @@ async def _service(wanted: ServiceReference, state: State) -> Place:
         for address in endpoint.addresses
     ]
     if not choices:
-        raise CallFailed(f'Post "https://{host}{path}": no endpoints available for service "{name}"')
+        raise CallFailed(f'Post "https://{host}{path}{query}": no endpoints available for service "{name}"')
     address, number = clock.rng().choice(choices)
     return Place(f"[{address}]:{number}" if ":" in address else f"{address}:{number}", host, path)
 

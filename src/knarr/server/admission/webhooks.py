@@ -155,7 +155,7 @@ async def _answer(hook: Webhook, kind: Kind, admission: Admission, state: State,
     sent = about(version, admission, kind, new, old)
     seconds = float(hook.timeoutSeconds or SECONDS)
     try:
-        place = await webhook_client.place_of(hook.clientConfig, state)
+        place = await webhook_client.place_of(hook.clientConfig, state, seconds)
         body = await webhook_client.post(place, hook.clientConfig.caBundle, sent, seconds)
     except CallFailed as error:
         raise CallFailed(f"failed to call webhook: {error}") from None
