@@ -2,8 +2,8 @@
 
 Keeps true: a node whose lease and status have not moved for the grace period is Ready Unknown, and so are its pods not
 ready; a node's conditions show in its taints, so that the scheduler and `taint_eviction` need look at taints only. What
-counts is when this controller saw the node move, never the node's own clock. When every node has fallen silent it is
-this end that is cut off, and nobody is evicted.
+counts is when this controller saw the node move, never the node's own clock. How fast the nodes that are not ready lose
+their pods is `node_zones`'.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from knarr.controllers.node_zones import Zones
 from knarr.kinds.types.coordination_v1 import Lease
 from knarr.kinds.types.core_v1 import Node, NodeCondition, ObjectReference, Pod, PodCondition, Taint
 from knarr.loop.executor import carry_out
@@ -19,12 +20,10 @@ from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Event, Patch, Step, Wait
 from knarr.meta import clock
 
-GRACE = timedelta(seconds=50)  #: upstream's --node-monitor-grace-period
-STARTUP_GRACE = timedelta(seconds=60)  #: for a node that has never said anything
-EVICTION_INTERVAL = timedelta(seconds=10)  #: between two nodes whose pods are to go (0.1 a second)
-PARTIAL = 0.55  #: the share of silent nodes, from three on, at which a zone's pods are left where they are
+HEARTBEAT = 10.0  #: seconds between two of a node
+GRACE = 5  #: heartbeats: upstream's --node-monitor-grace-period, 50 seconds
+STARTUP_GRACE = 6  #: heartbeats, for a node that has never said anything
 LEASES = "kube-node-lease"
-ZONE = "topology.kubernetes.io/zone"
 
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 #: condition -> status -> the taint it brings
@@ -35,6 +34,7 @@ CONDITION_TAINTS: Mapping[str, Mapping[str, str]] = {
     "PIDPressure": {"True": "node.kubernetes.io/pid-pressure"},
     "NetworkUnavailable": {"True": "node.kubernetes.io/network-unavailable"},
 }
+READY_KEYS = (NOT_READY, UNREACHABLE)
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 MANAGED = {UNSCHEDULABLE} | {key for keys in CONDITION_TAINTS.values() for key in keys.values()}
 WATCHED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")  #: the conditions a silent node loses
@@ -60,6 +60,12 @@ def sign(before: Sign | None, node: Node, lease: Lease | None, now: datetime) ->
     return Sign(mark, now)
 
 
+def renewed(before: Sign, lease: Lease, now: datetime) -> Sign:
+    """The last sign of life when a lease is seen, from what was seen before."""
+    time, heartbeat = before.mark
+    return before if lease.spec.renewTime in ("", time) else Sign((lease.spec.renewTime, heartbeat), now)
+
+
 def condition(node: Node, type_: str) -> NodeCondition | None:
     return next((found for found in node.status.conditions if found.type == type_), None)
 
@@ -71,10 +77,18 @@ def readiness(node: Node) -> str:
 
 
 def plan(
-    node: Node, pods: Sequence[Pod], last: Sign, may_evict: Callable[[], datetime | None], now: datetime
+    node: Node,
+    pods: Sequence[Pod],
+    last: Sign,
+    turn: Callable[[], datetime | None],
+    now: datetime,
+    heartbeat: float = HEARTBEAT,
+    *,
+    spared: bool = False,
 ) -> Iterator[Step]:
-    """What a node's silence or conditions ask for. `may_evict` gives from when its pods may go, None for not at all."""
-    deadline = last.seen + (GRACE if condition(node, "Ready") else STARTUP_GRACE)
+    """What a node's silence or conditions ask for. `turn` gives from when its pods may go, None for not at all;
+    `spared`: they may stay even if they were told to go. `heartbeat` is how many seconds lie between two of a node."""
+    deadline = last.seen + timedelta(seconds=heartbeat * (GRACE if condition(node, "Ready") else STARTUP_GRACE))
     if deadline <= now:
         yield from declare_silent(node, now)
     else:
@@ -82,7 +96,7 @@ def plan(
     if deadline <= now or readiness(node) == "Unknown":
         yield from mark_unready(pods, now)
     said = replace(node, status=replace(node.status, conditions=silent(node, now))) if deadline <= now else node
-    yield from taint(node, said, may_evict, now)
+    yield from taint(node, said, turn, now, spared=spared)
 
 
 def silent(node: Node, now: datetime) -> list[NodeCondition]:
@@ -136,14 +150,18 @@ def mark_unready(pods: Sequence[Pod], now: datetime) -> Iterator[Step]:
         yield Event(pod, "Warning", "NodeNotReady", "Node is not ready")
 
 
-def taint(node: Node, said: Node, may_evict: Callable[[], datetime | None], now: datetime) -> Iterator[Step]:
-    """Bring the node's taints in line with what is said of it."""
-    evict: datetime | None = None
-    if readiness(said) != "True":
-        evict = may_evict()
-        if evict is not None and evict > now:
-            yield Wait(node, "its pods may stay until other nodes' have gone", evict)
-    taints = wanted_taints(said, evict is not None and evict <= now, now)
+def taint(
+    node: Node, said: Node, turn: Callable[[], datetime | None], now: datetime, *, spared: bool
+) -> Iterator[Step]:
+    """Bring the node's taints in line with what is said of it. Its pods go when all can see that it is not ready: then
+    it counts among those of its zone."""
+    told = any(found.key in READY_KEYS and found.effect == "NoExecute" for found in node.spec.taints)
+    evict = told and not spared
+    if not told and not spared and readiness(node) != "True" and (due := turn()) is not None:
+        evict = due <= now
+        if not evict:
+            yield Wait(node, "its pods may stay until other nodes' have gone", due)
+    taints = wanted_taints(said, evict, now)
     if taints != said.spec.taints:
         metadata = {"uid": node.metadata.uid}
         patch = {"metadata": metadata, "spec": {"taints": taints or None}}
@@ -156,7 +174,7 @@ def wanted_taints(node: Node, evict: bool, now: datetime) -> list[Taint]:
     wanted = [(key, "NoSchedule") for key in condition_keys(node)]
     ready_key = CONDITION_TAINTS["Ready"].get(readiness(node), "")
     standing = {(t.key, t.effect) for t in node.spec.taints}
-    if ready_key and (evict or (ready_key, "NoExecute") in standing):
+    if ready_key and evict:
         wanted.append((ready_key, "NoExecute"))
     kept = [t for t in node.spec.taints if t.key not in MANAGED or (t.key, t.effect) in wanted]
     new = [
@@ -178,24 +196,34 @@ def condition_keys(node: Node) -> Iterator[str]:
         yield UNSCHEDULABLE
 
 
-def evicts(node: Node, nodes: Sequence[Node]) -> bool:
-    """Whether a node that is not ready may lose its pods: not when all, or most of its zone, are in the same state."""
-    if all(readiness(other) != "True" for other in nodes):
-        return False
-    zone = [other for other in nodes if other.metadata.labels.get(ZONE) == node.metadata.labels.get(ZONE)]
-    silent_ones = sum(readiness(other) != "True" for other in zone)
-    return silent_ones <= 2 or silent_ones == len(zone) or silent_ones / len(zone) < PARTIAL
-
-
 # Running it
 
 
 class Lifecycle:
-    """The controller's memory: the nodes' last signs of life, and the last node that was told to let its pods go."""
+    """The controller's memory: the nodes' last signs of life, and how their zones are."""
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat: float = HEARTBEAT) -> None:
+        self._heartbeat = heartbeat
         self._signs: dict[str, Sign] = {}
-        self._evicted: tuple[str, datetime] | None = None
+        self._zones = Zones()
+        self._stirred: set[str] = set()
+
+    def observe(self, old: object, new: object) -> None:
+        """Note that a lease was renewed: that wakes nobody, the node is looked at when its grace might be over; and how
+        a node's change leaves its zone."""
+        if isinstance(new, Lease) and (before := self._signs.get(new.metadata.name)) is not None:
+            self._signs[new.metadata.name] = renewed(before, new, clock.now())
+        if isinstance(old, Node) or isinstance(new, Node):
+            was_down = self._zones.down
+            self._stirred = self._zones.observe(as_node(old), as_node(new))
+            if was_down and not self._zones.down:  # this end was cut off: who is silent has its grace anew
+                now = clock.now()
+                self._signs = {name: Sign(last.mark, now) for name, last in self._signs.items()}
+
+    def stirred(self, node: Node, context: Context) -> list[Key]:
+        """The nodes whose zone's state the last change of a node made another one."""
+        names, self._stirred = self._stirred, set()
+        return [("", name) for name in sorted(names)]
 
     async def sync(self, key: Key, context: Context) -> datetime | None:
         """Look at one node."""
@@ -213,34 +241,26 @@ class Lifecycle:
         last = self._signs[name] = sign(self._signs.get(name), node, lease, now)
         pods = context.cache(Pod).by_index("node", name)
 
-        def may_evict() -> datetime | None:
-            return self._may_evict(node, context.cache(Node).list(), now)
+        def turn() -> datetime | None:
+            return self._zones.turn(node, now)
 
-        return await carry_out(context.api, plan(node, pods, last, may_evict, now), context.recorder)
-
-    def _may_evict(self, node: Node, nodes: Sequence[Node], now: datetime) -> datetime | None:
-        """From when a node may lose its pods: one node at a time, and none when all have fallen silent."""
-        if not evicts(node, nodes):
-            return None
-        if self._evicted is None or self._evicted[0] == node.metadata.name:
-            self._evicted = (node.metadata.name, now)
-            return now
-        turn = self._evicted[1] + EVICTION_INTERVAL
-        if turn <= now:
-            self._evicted = (node.metadata.name, now)
-        return turn
+        steps = plan(node, pods, last, turn, now, self._heartbeat, spared=self._zones.down)
+        return await carry_out(context.api, steps, context.recorder)
 
 
-def controller() -> Controller:
+def controller(heartbeat: float = HEARTBEAT) -> Controller:
+    """The controller of nodes that renew their leases every so many seconds."""
+    lifecycle = Lifecycle(heartbeat)
     return Controller(
         name="node-lifecycle",
         component="node-controller",
         sources=[
-            Source(Node, itself),
-            Source(Lease, node_of_lease, namespace=LEASES),
+            Source(Node, itself, related=lifecycle.stirred),
+            Source(Lease, node_of_lease, namespace=LEASES, matters=never),
             Source(Pod, node_of_pod, matters=changes_node),
         ],
-        sync=Lifecycle().sync,
+        sync=lifecycle.sync,
+        observe=lifecycle.observe,
         indexes=[(Pod, "node", lambda pod: [pod.spec.nodeName] if pod.spec.nodeName else [])],
     )
 
@@ -248,6 +268,15 @@ def controller() -> Controller:
 def reference_to(name: str) -> ObjectReference:
     """A node that is no more, as events name it."""
     return ObjectReference(apiVersion="v1", kind="Node", name=name, uid=name)
+
+
+def as_node(obj: object) -> Node | None:
+    return obj if isinstance(obj, Node) else None
+
+
+def never(old: Lease, new: Lease) -> bool:
+    """A renewal changes nothing but how long the node may be silent from now on."""
+    return False
 
 
 def node_of_lease(lease: Lease) -> list[Key]:

@@ -1,8 +1,8 @@
 """Pod garbage collection: pods that nobody else will see to their end.
 
 Keeps true: no pod stays bound to a node that is no more; no pod that is being deleted waits for a node it never got;
-at most `THRESHOLD` finished pods are kept, the oldest go first. A pod of a vanished node is first said to have failed,
-then deleted at once: nobody is left to confirm its end.
+at most `THRESHOLD` finished pods are kept: those that were evicted go first, then the oldest. A pod that never ended is
+first said to have failed, then deleted at once: nobody is left to confirm its end.
 """
 
 import asyncio
@@ -43,28 +43,39 @@ def plan(
             until = missing[node] + QUARANTINE
             yield from orphan(pod, now) if until <= now else [Wait(pod, f"node {node} is missing", until)]
         elif pod.metadata.deletionTimestamp and (not node or node in dead):
-            yield Delete(pod, f"node {node} is out of service" if node else "never had a node", grace=0)
+            yield from end(pod, f"node {node} is out of service" if node else "never had a node")
         elif pod.status.phase in ("Failed", "Succeeded") and not pod.metadata.deletionTimestamp:
             ended.append(pod)
-    ended.sort(key=lambda pod: (pod.metadata.creationTimestamp, pod.metadata.name))
+    ended.sort(key=lambda pod: (not was_evicted(pod), pod.metadata.creationTimestamp, pod.metadata.name))
     for pod in ended[: max(0, len(ended) - THRESHOLD)]:
         yield Delete(pod, "finished long ago", grace=0)
 
 
 def orphan(pod: Pod, now: datetime) -> Iterator[Step]:
     """End a pod whose node is gone."""
+    condition = PodCondition(
+        type="DisruptionTarget",
+        status="True",
+        reason="DeletionByPodGC",
+        message="PodGC: node no longer exists",
+        lastTransitionTime=clock.timestamp(now),
+        observedGeneration=pod.metadata.generation,
+    )
+    yield from end(pod, "its node is gone", condition)
+
+
+def end(pod: Pod, why: str, *conditions: PodCondition) -> Iterator[Step]:
+    """Say that a pod failed, as nobody else will, and delete it at once."""
     if pod.status.phase not in ("Failed", "Succeeded"):
-        condition = PodCondition(
-            type="DisruptionTarget",
-            status="True",
-            reason="DeletionByPodGC",
-            message="PodGC: node no longer exists",
-            lastTransitionTime=clock.timestamp(now),
-            observedGeneration=pod.metadata.generation,
-        )
-        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"phase": "Failed", "conditions": [condition]}}
-        yield Patch(pod, patch, kind="strategic", subresource="status", reason="its node is gone")
-    yield Delete(pod, "its node is gone", grace=0)
+        status: dict[str, object] = {"phase": "Failed"} | ({"conditions": conditions} if conditions else {})
+        patch = {"metadata": {"uid": pod.metadata.uid}, "status": status}
+        yield Patch(pod, patch, kind="strategic", subresource="status", reason=why)
+    yield Delete(pod, why, grace=0)
+
+
+def was_evicted(pod: Pod) -> bool:
+    """Whether a node has thrown the pod out: such pods are the first to go."""
+    return pod.status.phase == "Failed" and pod.status.reason == "Evicted"
 
 
 def is_out_of_service(node: Node) -> bool:
@@ -74,8 +85,10 @@ def is_out_of_service(node: Node) -> bool:
 
 
 def controller() -> Controller:
-    """The controller, with its memory of missing nodes; one look at everything every `PERIOD`, and when one is due."""
+    """The controller, with its memory of missing nodes; one look at everything when something changed, but none within
+    `PERIOD` of the last, and when one is due."""
     missing: dict[str, datetime] = {}
+    changed = asyncio.Event()
 
     async def sync(key: Key, context: Context) -> datetime | None:
         nonlocal missing
@@ -84,16 +97,22 @@ def controller() -> Controller:
         missing = missing_since(missing, pods, nodes, now)
         return await carry_out(context.api, plan(pods, nodes, missing, now), context.recorder)
 
+    def observe(old: Pod | Node | None, new: Pod | Node | None) -> None:
+        changed.set()
+
     async def look_regularly(context: Context, wake: Enqueue) -> None:
         while True:
+            changed.clear()
             wake(EVERYTHING)
             await asyncio.sleep(PERIOD)
+            await changed.wait()
 
     return Controller(
         name="pod-garbage-collector",
         sources=[Source(Pod, stranded), Source(Node)],
         sync=sync,
         background=look_regularly,
+        observe=observe,
     )
 
 

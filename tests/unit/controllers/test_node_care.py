@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from knarr.controllers import node_lifecycle, pod_gc, taint_eviction
 from knarr.controllers.node_lifecycle import Sign, sign
@@ -52,28 +53,34 @@ def a_pod(name="p", *, node="a", ready="True", phase="Running", deleted="", tole
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 SILENT = "patch status of node a: silent"
 TOLD = "event on node a: NodeNotReady: Node a status is now: NodeNotReady"
+KEPT_OUT = f"patch node a: {UNREACHABLE}:NoSchedule"
 BOTH = f"patch node a: {UNREACHABLE}:NoSchedule, {UNREACHABLE}:NoExecute"
 ALIVE = "wait for a: alive"
 GONE_QUIET = dict.fromkeys(("MemoryPressure", "DiskPressure", "PIDPressure"), "Unknown")
 
-#: sentence -> node, pods, seconds since the last sign of life, when pods may be evicted, steps
+#: sentence -> node, pods, seconds since the last sign of life, from when its pods may go, steps
 LIFE = {
     "a node that is alive needs nothing": (a_node(), [a_pod()], 10, NOW, [ALIVE]),
-    "a node is silent after the grace period": (a_node(), [], 50, NOW, [SILENT, TOLD, BOTH]),
+    "a node is silent after the grace period, and keeps its pods until that shows": (
+        a_node(), [], 50, NOW, [SILENT, TOLD, KEPT_OUT]),
     "a node is not silent before the grace period is over": (a_node(), [], 49, NOW, [ALIVE]),
     "pods of a silent node are not ready": (
         a_node(), [a_pod(), a_pod("q", ready="False")], 50, NOW,
         [SILENT, TOLD, "patch status of pod p: its node is silent", "event on pod p: NodeNotReady: Node is not ready",
-         BOTH]),
+         KEPT_OUT]),
+    "a node that shows to be silent loses its pods": (
+        a_node(ready="Unknown", taints=[(UNREACHABLE, "NoSchedule")], **GONE_QUIET), [], 50, NOW, [BOTH]),
     "a silent node is called so once": (
         a_node(ready="Unknown", taints=[(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")], **GONE_QUIET),
         [a_pod(ready="False")], 500, NOW, []),
-    "a silent node keeps its pods while all are silent": (
-        a_node(), [], 50, None, [SILENT, TOLD, f"patch node a: {UNREACHABLE}:NoSchedule"]),
+    "a silent node keeps its pods while its zone says so": (
+        a_node(ready="Unknown", taints=[(UNREACHABLE, "NoSchedule")], **GONE_QUIET), [], 50, None, []),
     "a silent node keeps its pods until it is its turn": (
-        a_node(), [], 50, NOW + timedelta(seconds=5),
-        [SILENT, TOLD, "wait for a: its pods may stay until other nodes' have gone",
-         f"patch node a: {UNREACHABLE}:NoSchedule"]),
+        a_node(ready="Unknown", taints=[(UNREACHABLE, "NoSchedule")], **GONE_QUIET), [], 50,
+        NOW + timedelta(seconds=5), ["wait for a: its pods may stay until other nodes' have gone"]),
+    "a silent node that speaks and is not ready needs no new turn": (
+        a_node(ready="False", taints=[(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")]), [], 1, None,
+        [ALIVE, f"patch node a: {NOT_READY}:NoSchedule, {NOT_READY}:NoExecute"]),
     "a node that has never said anything has a minute": (
         a_node(ready="", taints=[(NOT_READY, "NoSchedule")]), [], 55, None, [ALIVE]),
     "a node that has never said anything is silent after a minute": (
@@ -125,23 +132,10 @@ def test_sign_of_life(before, node, lease, new):
     assert (sign(before, node, lease, NOW).seen == NOW) is new
 
 
-UP, DOWN = (lambda n: a_node(n)), (lambda n: a_node(n, ready="Unknown"))
-
-#: sentence -> the other nodes, whether a silent node's pods may go
-EVICTIONS = {
-    "one of two": ([UP("b")], True),
-    "the only node": ([], False),
-    "all of them": ([DOWN("b"), DOWN("c")], False),
-    "most of a zone": ([DOWN("b"), DOWN("c"), UP("d"), UP("e")], False),
-    "two of three": ([DOWN("b"), UP("c")], True),
-    "some of a zone": ([DOWN("b"), DOWN("c"), UP("d"), UP("e"), UP("f")], True),
-}
-
-
-@pytest.mark.parametrize(("others", "may"), EVICTIONS.values(), ids=EVICTIONS)
-def test_evicts(others, may):
-    node = a_node(ready="Unknown")
-    assert node_lifecycle.evicts(node, [node, *others]) is may
+def test_pods_that_were_told_to_go_stay_when_all_nodes_are_silent():
+    node = a_node(ready="Unknown", taints=[(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")], **GONE_QUIET)
+    steps = node_lifecycle.plan(node, [], Sign(("", ""), ago(500)), lambda: None, NOW, spared=True)
+    assert [str(step) for step in steps] == [KEPT_OUT]
 
 
 def tainted(seconds_ago, key=UNREACHABLE, effect="NoExecute"):
@@ -188,11 +182,12 @@ STRANDED = {
     "a finished pod of a node that is gone is deleted": (
         [a_pod(phase="Succeeded")], [], 40, ["delete pod p: its node is gone"]),
     "a pod that never had a node and is going is deleted": (
-        [a_pod(node="", deleted=DELETED)], [], None, ["delete pod p: never had a node"]),
+        [a_pod(node="", deleted=DELETED)], [], None,
+        ["patch status of pod p: never had a node", "delete pod p: never had a node"]),
     "a pod that waits for a node stays": ([a_pod(node="")], [], None, []),
     "a pod that is going on a node that is out of service is deleted": (
         [a_pod(deleted=DELETED)], [a_node(ready="Unknown", taints=[OUT])], None,
-        ["delete pod p: node a is out of service"]),
+        ["patch status of pod p: node a is out of service", "delete pod p: node a is out of service"]),
     "a pod that is going on a node that may come back stays": (
         [a_pod(deleted=DELETED)], [a_node(ready="Unknown")], None, []),
     "a finished pod is kept": ([a_pod(phase="Failed")], [a_node()], None, []),
@@ -210,6 +205,10 @@ def test_the_oldest_finished_pods_go_when_there_are_too_many(monkeypatch):
     pods = [a_pod(f"p{day}", phase="Succeeded", created=f"2026-01-0{day}T00:00:00Z") for day in (3, 1, 2)]
     steps = [str(step) for step in pod_gc.plan(pods, [a_node()], {}, NOW)]
     assert steps == ["delete pod p1: finished long ago", "delete pod p2: finished long ago"]
+    evicted = a_pod("p4", phase="Failed", created="2026-01-04T00:00:00Z")
+    evicted = replace(evicted, status=replace(evicted.status, reason="Evicted"))
+    steps = [str(step) for step in pod_gc.plan([*pods, evicted], [a_node()], {}, NOW)]
+    assert steps == [f"delete pod p{number}: finished long ago" for number in (4, 1, 2)]
 
 
 def test_missing_nodes_keep_their_time_until_they_are_back():
