@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("api", "collection", "fixture", "footprint", "rollout", "scale")
+NAMES = ("api", "collection", "fixture", "footprint", "net", "rollout", "scale")
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ spec:
     app: nginx
 ---
 """
+BALANCERS = "172.30.0.200-172.30.0.220"
 OUTSIDE = {"baidu.com": ("110.242.68.66", "39.156.66.10")}  #: what the resolver of "the host" knows
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -145,7 +146,8 @@ def resolver(host: Path) -> Iterator[str]:
 def cluster(host: Path, resolver: str) -> Iterator[Cluster]:
     """Two sandbox nodes named e2e-0 and e2e-1."""
     try:
-        knarr("up", "--name", "e2e", "--nodes", "2", "--runtime", "sandbox", "--upstream-dns", resolver)
+        balancers = ["--load-balancer-addresses", BALANCERS]
+        knarr("up", "--name", "e2e", "--nodes", "2", "--runtime", "sandbox", "--upstream-dns", resolver, *balancers)
         found = config.find("e2e")
         assert found is not None
         yield found

@@ -60,7 +60,7 @@ def _create(plan: NetworkPlan) -> None:
     with Netlink() as kernel:
         if other := owner(kernel.links().get(plan.bridge, ""), plan):
             raise OSError(errno.EEXIST, f"the bridge {plan.bridge} belongs to {other}")
-        for network in (plan.pods, plan.services, plan.simulated_pods):
+        for network in _kept(plan):
             kernel.set_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
         kernel.set_link("lo", up=True)
         kernel.add_link(plan.bridge, "bridge")
@@ -70,6 +70,11 @@ def _create(plan: NetworkPlan) -> None:
         for address in (plan.api, plan.dns):  # services this machine answers itself
             kernel.add_address(plan.bridge, f"{address}/32")
         _swallow_services(kernel, plan.service_link, plan, plan.host)
+
+
+def _kept(plan: NetworkPlan) -> tuple[str, ...]:
+    """What the host never sends on."""
+    return (plan.pods, plan.services, plan.simulated_pods, *plan.balancer_networks)
 
 
 def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str) -> None:
@@ -100,7 +105,7 @@ def _delete(plan: NetworkPlan) -> None:
         for link in kernel.links():
             if link.startswith(f"{plan.bridge}n") or link in (plan.service_link, plan.bridge):
                 kernel.delete_link(link)
-        for network in (plan.pods, plan.services, plan.simulated_pods):
+        for network in _kept(plan):
             kernel.delete_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
 
 

@@ -1,0 +1,283 @@
+"""Services of every type on two real nodes: who answers, and whom he sees, from pods, nodes and the host."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from knarr.app.config import Cluster
+from knarr.meta import clock
+from tests.e2e.conftest import Kubectl, build
+
+pytestmark = pytest.mark.e2e
+HERE = Path(__file__).parent
+SPACE = "services"
+Ask = Callable[..., list[str]]
+
+
+class Stage:
+    """The servers and services of `services.yaml`, and ways to ask from anywhere."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster, self.kubectl = cluster, Kubectl()
+        self.first, self.second = cluster.node_names
+        self.address: dict[str, str] = {}
+
+    def __call__(self, *arguments: str, **options: object) -> str:
+        return self.kubectl("-n", SPACE, *arguments, **options)  # type: ignore[arg-type]
+
+    def get(self, kind: str, name: str, path: str) -> str:
+        return self("get", kind, name, "-o", f"jsonpath={{{path}}}")
+
+    def asks(self, where: str, *questions: tuple[str, str, int, int]) -> list[list[str]]:
+        """Ask from a pod, a node ("node NAME") or "host": (protocol, address, port, times) each."""
+        asked = ["ask", json.dumps(questions)]
+        if where in ("near", "far"):
+            return json.loads(self("exec", where, "--", "python3", "/probing.py", *asked, timeout=60))
+        node = where.removeprefix("node ")
+        prefix = [] if where == "host" else ["ip", "netns", "exec", self.cluster.node(node).namespace]
+        command = [*prefix, sys.executable, str(HERE / "probing.py"), *asked]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        return json.loads(done.stdout)
+
+    def who(self, where: str, host: str, port: int = 80, times: int = 1, protocol: str = "tcp") -> set[str]:
+        """The names of those that answered."""
+        ((*answers,),) = self.asks(where, (protocol, host, port, times))
+        return {answer.split()[0] for answer in answers}
+
+    def until(self, where: str, expected: set[str], *question: object, **options: object) -> None:
+        """Return when these answer; rules follow the API by some milliseconds."""
+        deadline = clock.unix() + 10
+        while (found := self.who(where, *question, **options)) != expected:  # type: ignore[arg-type]
+            assert clock.unix() < deadline, (where, question, found)
+
+    def node(self, name: str) -> str:
+        return self.cluster.node(name).address
+
+
+@pytest.fixture(scope="module")
+def stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("probing")
+    shutil.copy(HERE / "probing.py", folder)
+    (folder / "Dockerfile").write_text('FROM host\nADD probing.py /\nENTRYPOINT ["python3", "/probing.py"]\n')
+    build(folder, "probing")
+    made = Stage(cluster)
+    made.kubectl("create", "namespace", SPACE)
+    try:
+        pods, services = (HERE / "services.yaml").read_text().split("---\napiVersion: v1\nkind: Service\n", 1)
+        pods = pods.replace("%first%", made.first).replace("%second%", made.second)
+        made("apply", "-f", "-", stdin=pods)
+        made("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s", timeout=90)
+        made.address = {name: made.get("pod", name, ".status.podIP") for name in ("near", "far", "farther")}
+        text = f"apiVersion: v1\nkind: Service\n{services}"
+        for name, address in made.address.items():
+            text = text.replace(f"%{name}%", address)
+        made("apply", "-f", "-", stdin=text)
+        made("wait", "--for=jsonpath={.status.loadBalancer.ingress[0].ip}=172.30.0.205", "service/balanced")
+        listed = json.loads(made("get", "services", "-o", "json"))["items"]
+        made.address |= {f"svc {each['metadata']['name']}": each["spec"]["clusterIP"] for each in listed}
+        made.until("host", {"near"}, made.address["svc mirrored"])
+        made.until("near", {"near", "far", "farther"}, made.address["svc plain"], times=30)
+        yield made
+    finally:
+        made.kubectl("delete", "namespace", SPACE, "--wait=true", timeout=90)
+
+
+ALL, NEAR = {"near", "far", "farther"}, {"near"}
+#: from where, which service, the port, how often: who answers
+REACHED = {
+    "a pod reaches all endpoints": ("near", "svc plain", 80, 30, ALL),
+    "over UDP too": ("near", "svc plain", 53, 30, ALL),
+    "so does a pod of the other node": ("far", "svc plain", 80, 30, ALL),
+    "so does a node": ("node e2e-1", "svc plain", 80, 30, ALL),
+    "so does the host": ("host", "svc plain", 80, 30, ALL),
+    "a pod reaches itself": ("near", "svc self", 80, 3, NEAR),
+    "without endpoints it is refused": ("near", "svc none", 80, 1, {"refused"}),
+    "to a node and the host as well": ("node e2e-0", "svc none", 80, 1, {"refused"}),
+    "another port of a service is refused": ("far", "svc plain", 81, 1, {"refused"}),
+    "inside traffic reaches the node's own endpoint": ("near", "svc inside", 80, 3, NEAR),
+    "and none of another node": ("far", "svc inside", 80, 1, {"nothing"}),
+    "endpoints written as a slice are led to": ("near", "svc written", 80, 3, {"far"}),
+    "those written as Endpoints too": ("far", "svc mirrored", 80, 3, NEAR),
+}
+
+
+@pytest.mark.parametrize("where, name, port, times, expected", REACHED.values(), ids=REACHED)
+def test_who_answers(stage: Stage, where, name, port, times, expected):
+    protocol = "udp" if port == 53 else "tcp"
+    stage.until(where, expected, stage.address[name], port, times, protocol=protocol)
+
+
+def test_node_ports_lead_in_through_every_node(stage: Stage):
+    for node in (stage.first, stage.second):
+        for where in ("host", "near", "far", f"node {stage.second}"):
+            stage.until(where, NEAR, stage.node(node), 30071)
+        stage.until("host", {"refused"}, stage.node(node), 30070)
+    stage.until(f"node {stage.first}", {"refused"}, "127.0.0.1", 30071)
+
+
+def test_under_local_a_node_without_endpoints_answers_nobody_and_the_client_is_seen(stage: Stage):
+    stage.until("host", NEAR, stage.node(stage.first), 30072)
+    ((seen,),) = stage.asks("host", ("tcp", stage.node(stage.first), 30072, 1))
+    assert seen == f"near {stage.cluster.network.host}"
+    assert stage.who("host", stage.node(stage.second), 30072) == {"nothing"}
+    assert stage.who("far", stage.node(stage.second), 30072) == NEAR, "a node's own pods may go anywhere"
+    ((seen,),) = stage.asks("host", ("tcp", stage.node(stage.second), 30071, 1))
+    assert seen == f"near {stage.node(stage.second)}", "under Cluster the answer comes back through the node"
+
+
+def test_a_balancer_has_its_address_and_tells_where_its_endpoints_are(stage: Stage):
+    for where in ("host", "near", "far", f"node {stage.second}"):
+        stage.until(where, NEAR, "172.30.0.205")
+    first, second = (stage.node(name) for name in (stage.first, stage.second))
+    status, body = answer(f"http://{first}:30073/")
+    service = {"namespace": SPACE, "name": "balanced"}
+    assert (status, json.loads(body)) == (
+        200,
+        {"service": service, "localEndpoints": 1, "serviceProxyHealthy": True},
+    )
+    assert answer(f"http://{second}:30073/")[0] == 503
+    events = stage("get", "events", "-o", 'jsonpath={range .items[*]}{.reason} {.involvedObject.name}{"\\n"}{end}')
+    assert "EnsuredLoadBalancer balanced" in events
+
+
+def answer(url: str) -> tuple[int, str]:
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=5) as found:
+            return found.status, found.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_source_ranges_shut_the_balancer_to_others(stage: Stage):
+    stage.until("near", ALL, "172.30.0.206", times=30)
+    assert stage.who("far", "172.30.0.206") == {"nothing"}
+    assert stage.who("host", "172.30.0.206") == {"nothing"}
+
+
+def test_an_external_address_works_in_the_cluster_and_is_not_the_hosts(stage: Stage):
+    for where in ("near", "far", f"node {stage.first}"):
+        stage.until(where, NEAR, "192.0.2.7")
+    assert stage.who("host", "192.0.2.7") == {"nothing"}
+
+
+WITH_TOKEN = """
+import ssl, urllib.request
+place = "/var/run/secrets/kubernetes.io/serviceaccount/"
+headers = {"Authorization": "Bearer " + open(place + "token").read()}
+request = urllib.request.Request("https://kubernetes.default.svc/api", headers=headers)
+trust = ssl.create_default_context(cafile=place + "ca.crt")
+print(urllib.request.urlopen(request, context=trust).read().decode())
+"""
+
+
+def test_nobody_takes_the_servers_address_for_his_service(stage: Stage):
+    assert stage.who("near", "172.30.0.1", 6443) == {"nothing"}, "the server speaks TLS, and waits for it"
+    assert stage.who("near", "10.96.0.1", 6443) == {"refused"}
+    assert "APIVersions" in stage("exec", "far", "--", "python3", "-c", WITH_TOKEN)
+
+
+def test_a_client_keeps_its_endpoint_for_the_time_it_was_promised(stage: Stage):
+    address = stage.address["svc sticky"]
+    ((*answers,),) = stage.asks("near", ("tcp", address, 80, 20))
+    assert len(set(answers)) == 1
+    script = f"""
+import sys, time; sys.path.insert(0, "/")
+import probing
+seen = set()
+for _ in range(30):
+    seen.add(probing.ask("tcp", {address!r}, 80).split()[0])
+    if len(seen) > 1: break
+    time.sleep(1.3)
+print(len(seen))
+"""
+    assert stage("exec", "near", "--", "python3", "-c", script, timeout=90).strip() == "2", "then it may change"
+
+
+def test_a_udp_flow_moves_on_when_its_endpoint_goes(stage: Stage):
+    """The same client port goes on sending: without the kernel's memory of it the next endpoint answers."""
+    stage("run", "gone", "--image=probing", "--labels=flow=yes", "--", "serve")
+    stage("wait", "--for=condition=Ready", "pod/gone", "--timeout=30s")
+    stage("expose", "pod", "gone", "--name=flow", "--port=53", "--target-port=8080", "--protocol=UDP")
+    address = stage.get("service", "flow", ".spec.clusterIP")
+    stage.until("near", {"gone"}, address, 53, protocol="udp")
+    script = f"""
+import socket, time
+link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); link.settimeout(0.05); link.connect(({address!r}, 53))
+end, names = time.monotonic() + 25, []
+while time.monotonic() < end and names[-1:] != ["next"]:
+    try:
+        link.send(b"?"); name = link.recv(99).decode().split()[0]
+    except OSError:
+        time.sleep(0.01); continue
+    if names[-1:] != [name]: names.append(name); print(name, flush=True)
+"""
+    process = subprocess.Popen(
+        ["kubectl", "-n", SPACE, "exec", "near", "--", "python3", "-c", script], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "gone"
+    stage("run", "next", "--image=probing", "--labels=flow=yes", "--", "serve")
+    stage("wait", "--for=condition=Ready", "pod/next", "--timeout=30s")
+    stage("delete", "pod", "gone", "--grace-period=1")
+    said, _ = process.communicate(timeout=40)
+    assert said.split() == ["next"]
+
+
+ENDING = """
+apiVersion: v1
+kind: Pod
+metadata: {name: ending, labels: {app: ending}}
+spec:
+  terminationGracePeriodSeconds: 30
+  containers:
+  - name: server
+    image: probing
+    args: [serve]
+    lifecycle: {preStop: {exec: {command: [sh, -c, "while [ ! -e /tmp/go ]; do sleep 0.1; done"]}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ending}
+spec: {selector: {app: ending}, ports: [{port: 80, targetPort: 8080}]}
+"""
+
+
+def test_the_last_endpoint_serves_while_it_ends(stage: Stage):
+    stage("apply", "-f", "-", stdin=ENDING)
+    stage("wait", "--for=condition=Ready", "pod/ending", "--timeout=30s")
+    address = stage.get("service", "ending", ".spec.clusterIP")
+    stage.until("near", {"ending"}, address)
+    stage("delete", "pod", "ending", "--wait=false")
+    conditions = "{.items[0].endpoints[0].conditions.terminating}"
+    name = "kubernetes.io/service-name=ending"
+    deadline = clock.unix() + 10
+    while stage("get", "endpointslices", "-l", name, "-o", f"jsonpath={conditions}") != "true":
+        assert clock.unix() < deadline
+    assert stage.who("near", address, times=10) == {"ending"}
+    assert stage.who("far", address, times=10) == {"ending"}
+    stage("exec", "ending", "--", "touch", "/tmp/go")
+    stage.until("near", {"refused"}, address)
+
+
+def test_an_address_for_two_is_refused_and_says_why(stage: Stage):
+    address = stage.address["svc plain"]
+    twin = f'{{"spec": {{"clusterIP": "{address}"}}}}'
+    done = stage.kubectl.run(
+        "-n", SPACE, "create", "service", "clusterip", "twin", "--tcp=80", f"--clusterip={address}"
+    )
+    assert f"failed to allocate IP {address}: provided IP is already allocated" in done.stderr, twin
+    done = stage.kubectl.run("-n", SPACE, "create", "service", "nodeport", "twin", "--tcp=80", "--node-port=30071")
+    assert "30071: provided port is already allocated" in done.stderr
+    stage("expose", "pod", "near", "--name=late", "--port=80", "--type=LoadBalancer", "--load-balancer-ip=172.30.0.205")
+    reason = "jsonpath={.items[?(@.involvedObject.name=='late')].message}"
+    deadline = clock.unix() + 10
+    while "requested address 172.30.0.205 is in use by another service" not in stage("get", "events", "-o", reason):
+        assert clock.unix() < deadline
+    assert stage.who("near", "172.30.0.205") == NEAR
