@@ -31,6 +31,18 @@ class Line(msgspec.Struct, frozen=True):
     object: msgspec.Raw
 
 
+class Marked(msgspec.Struct, frozen=True):
+    """What is read of a bookmark's metadata."""
+
+    resourceVersion: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A bookmark of any kind."""
+
+    metadata: Marked
+
+
 @cache
 def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_, strict=False)

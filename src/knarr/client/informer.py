@@ -52,12 +52,15 @@ class Backoff:
 class Informer(Generic[T]):
     """Follows one collection."""
 
-    def __init__(self, api: Api, resource: Resource[T], namespace: str, labels: str, fields: str) -> None:
+    def __init__(
+        self, api: Api, resource: Resource[T], namespace: str, labels: str, fields: str, seconds: float = WATCH_SECONDS
+    ) -> None:
         self.resource = resource
         self.cache: Cache[T] = Cache()
         self.resource_version = ""  #: what the cache is a snapshot of; "" asks for a new list
         self._api = api
         self._namespace, self._labels, self._fields = namespace, labels, fields
+        self._seconds = seconds
         self._listeners: list[Listener[T]] = []
         self._synced = asyncio.Event()
 
@@ -112,7 +115,7 @@ class Informer(Generic[T]):
 
     async def _watch(self) -> bool:
         """Follow until the server ends the watch; give whether anything came."""
-        seconds = int(WATCH_SECONDS * (1 + clock.rng().random()))
+        seconds = int(self._seconds * (1 + clock.rng().random()))
         count = 0
         watch = self._api.watch(
             self.resource,
@@ -152,10 +155,14 @@ class Informer(Generic[T]):
 
 
 class Informers:
-    """The informers of one process. Inside `async with` they run, those asked for later too; leaving ends them."""
+    """The informers of one process. Inside `async with` they run, those asked for later too; leaving ends them.
 
-    def __init__(self, api: Api) -> None:
+    Their watches are asked to last `seconds`, up to twice that.
+    """
+
+    def __init__(self, api: Api, seconds: float = WATCH_SECONDS) -> None:
         self.api = api
+        self._seconds = seconds
         self._informers: dict[tuple[Resource[Any], str, str, str], Informer[Any]] = {}
         self._tasks: dict[tuple[Resource[Any], str, str, str], asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -164,7 +171,7 @@ class Informers:
         """The informer of a collection, made when nobody has asked for it yet."""
         key = (self.api.resource(target), namespace, labels, fields)
         if (informer := self._informers.get(key)) is None:
-            informer = self._informers[key] = Informer(self.api, *key)
+            informer = self._informers[key] = Informer(self.api, *key, self._seconds)
             self._start(key)
         return informer
 

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import msgspec
 
 from knarr.client import codec, errors
 from knarr.client.transport import Response, TransportError
 from knarr.kinds.types.base import Type
-from knarr.kinds.types.meta_v1 import Status
+from knarr.kinds.types.meta_v1 import ObjectMeta, Status
 
 T = TypeVar("T", bound=Type)
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
@@ -28,6 +28,9 @@ async def changes(answer: Response, type_: type[T]) -> AsyncIterator[Change[T]]:
     async for line in _lines(answer):
         try:
             found = codec.decode(codec.Line, line)
+            if found.type == "BOOKMARK" and isinstance(type_, type) and issubclass(type_, Type):
+                yield Change("BOOKMARK", bookmark(type_, codec.decode(codec.Mark, found.object)))
+                continue
             if found.type != "ERROR":
                 yield Change(cast(ChangeType, found.type), codec.decode(type_, found.object))
                 continue
@@ -35,6 +38,12 @@ async def changes(answer: Response, type_: type[T]) -> AsyncIterator[Change[T]]:
         except msgspec.DecodeError as error:
             raise TransportError(f"unreadable watch event: {error}") from error
         raise errors.from_status(status)
+
+
+def bookmark(type_: type[T], mark: codec.Mark) -> T:
+    """An object of which only the resourceVersion is set."""
+    made: T = cast(Any, type_)(metadata=ObjectMeta(resourceVersion=mark.metadata.resourceVersion))
+    return made
 
 
 async def _lines(answer: Response) -> AsyncIterator[bytes]:

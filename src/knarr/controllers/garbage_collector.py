@@ -35,10 +35,11 @@ from knarr.meta.errors import ApiError, NotFound, UnsupportedMediaType
 
 WORKERS = 20  #: objects looked at together (upstream's --concurrent-gc-syncs)
 DISCOVER_SECONDS = 30.0
+CALM_SECONDS = 600.0  #: until the next look for kinds when the last found nothing new: definitions tell of theirs
 FIRST_SYNC_SECONDS = 30.0
 VIRTUAL_SECONDS = 0.5  #: until an owner that exists but was not seen yet is looked at again
 SETTLE_SECONDS = 1.0  #: from a changed definition of custom resources until they are looked for
-DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
+DEFINITIONS = {("apiextensions.k8s.io", "customresourcedefinitions"), ("apiregistration.k8s.io", "apiservices")}
 IGNORED = {("", "events"), ("events.k8s.io", "events")}
 
 log = logging.getLogger("knarr.controllers")
@@ -72,17 +73,20 @@ class Collector:
     async def follow(self, context: Context, enqueue: Enqueue) -> None:
         """Keep the graph up with all kinds."""
         while True:
+            self._defined.clear()
+            pause = DISCOVER_SECONDS
             try:
-                await self._follow_kinds(context, enqueue)
+                if await self._follow_kinds(context, enqueue):
+                    pause = CALM_SECONDS
             except (ApiError, TransportError) as error:
                 log.warning("garbage collector: no discovery: %s", error)
-            self._defined.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(DISCOVER_SECONDS):
+                async with asyncio.timeout(pause):
                     await self._defined.wait()
                     await asyncio.sleep(SETTLE_SECONDS)
 
-    async def _follow_kinds(self, context: Context, enqueue: Enqueue) -> None:
+    async def _follow_kinds(self, context: Context, enqueue: Enqueue) -> bool:
+        """Watch what the server has; give whether that is all as it was."""
         discovered = await discover(context.api)
         self._resources = {(found.api_version, found.kind): found for found in discovered.resources}
         wanted = {
@@ -90,11 +94,10 @@ class Collector:
             for found in discovered.able("delete", "list", "watch")
             if (key := (found.group, found.plural)) not in IGNORED
         }
-        for key in sorted(self._watched.keys() - wanted.keys()):
-            gone = self._watched[key]
-            if gone.api_version not in discovered.failed:
-                del self._watched[key]
-                context.informers.drop(gone)
+        gone = sorted(self._watched.keys() - wanted.keys())
+        for key in gone:
+            if self._watched[key].api_version not in discovered.failed:
+                context.informers.drop(self._watched.pop(key))
         new = {key: found for key, found in wanted.items() if key not in self._watched}
         for key, resource in new.items():
             self._watched[key] = resource
@@ -106,9 +109,10 @@ class Collector:
         except TimeoutError:
             log.warning("garbage collector: not all kinds could be read, going on")
         self._synced.set()
+        return not (new or gone or discovered.failed)
 
     def _listener(self, resource: Resource[Partial], context: Context, enqueue: Enqueue) -> Callable[[Any, Any], None]:
-        defines = (resource.group, resource.plural) == DEFINITIONS
+        defines = (resource.group, resource.plural) in DEFINITIONS
 
         def listen(old: Partial | None, new: Partial | None) -> None:
             if defines:

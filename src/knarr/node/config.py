@@ -30,6 +30,17 @@ class NodeConfig:
     serving_cert: Path | None = None
     serving_key: Path | None = None
     max_pods: int = 110
+    heartbeat: float = 10.0  #: seconds between renewals of the lease, which lasts four times as long
+
+    @property
+    def lease_seconds(self) -> int:
+        """Upstream's nodeLeaseDurationSeconds."""
+        return max(1, round(4 * self.heartbeat))
+
+    @property
+    def report(self) -> float:
+        """Seconds between reports of an unchanged status: upstream's nodeStatusReportFrequency."""
+        return 30 * self.heartbeat
 
     @property
     def volumes(self) -> Path:

@@ -33,10 +33,6 @@ from knarr.node.config import KUBELET_VERSION, NodeConfig
 from knarr.node.runtimes.runtime import Image, Runtime
 
 LEASES = "kube-node-lease"
-LEASE_SECONDS = 40
-RENEW = 10.0  #: seconds between renewals of the lease
-REPORT = 300.0  #: seconds between reports of an unchanged status
-CHECK = 10.0  #: seconds between looks at the status
 RETRY = 0.2
 VOLUMES = "knarr.dev/volume-folder"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
@@ -201,8 +197,8 @@ class Registration:
     async def run(self) -> None:
         """Keep lease and status fresh until cancelled. An API server that is away is asked again."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat(self.renew, RENEW), name="lease")
-            group.create_task(self._repeat(self.check, CHECK), name="node status")
+            group.create_task(self._repeat(self.renew, self._config.heartbeat), name="lease")
+            group.create_task(self._repeat(self.check, self._config.heartbeat), name="node status")
 
     async def _repeat(self, act: Callable[[], Awaitable[None]], period: float) -> None:
         while True:
@@ -214,8 +210,8 @@ class Registration:
 
     async def renew(self) -> None:
         """Renew the lease; create it when there is none."""
-        name = self._config.name
-        spec = LeaseSpec(holderIdentity=name, leaseDurationSeconds=LEASE_SECONDS, renewTime=clock.micro_timestamp())
+        name, lasts = self._config.name, self._config.lease_seconds
+        spec = LeaseSpec(holderIdentity=name, leaseDurationSeconds=lasts, renewTime=clock.micro_timestamp())
         if not self._leased:
             owner = OwnerReference(apiVersion="v1", kind="Node", name=name, uid=self.node.metadata.uid)
             meta = ObjectMeta(name=name, namespace=LEASES, ownerReferences=[owner])
@@ -224,7 +220,7 @@ class Registration:
                 await self._api.create(Lease(metadata=meta, spec=spec))
                 self.renewed = clock.unix()
                 return
-        patch = {"spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": spec.renewTime}}
+        patch = {"spec": {"holderIdentity": name, "leaseDurationSeconds": lasts, "renewTime": spec.renewTime}}
         try:
             await self._api.patch(Lease, name, LEASES, patch)
         except NotFound:
@@ -246,7 +242,7 @@ class Registration:
     @property
     def due(self) -> bool:
         """Whether the status has not been reported for long."""
-        return clock.unix() - self._reported >= REPORT
+        return clock.unix() - self._reported >= self._config.report
 
     async def outdated(self) -> bool:
         """Whether the node's object says otherwise than it should, heartbeats aside."""

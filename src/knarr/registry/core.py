@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from knarr.kinds.table import KindTable  # the table imports every kind
 
 ROOT = "/registry/"
+BOOKMARK_EVERY = 60.0  #: seconds
 PAGE = 5000  #: records read at once at the start
 REPLAYED = 20_000  #: writes before the start that a watch may still begin at
 
@@ -54,8 +55,16 @@ class Closable(Protocol):
 class Core:
     """The state that the verbs share; `Registry` adds the verbs."""
 
-    def __init__(self, store: Store, kinds: "KindTable", *, service_range: str = "10.96.0.0/16") -> None:
+    def __init__(
+        self,
+        store: Store,
+        kinds: "KindTable",
+        *,
+        service_range: str = "10.96.0.0/16",
+        bookmarks: float = BOOKMARK_EVERY,
+    ) -> None:
         self.store = store
+        self.bookmarks = bookmarks  #: seconds between those of a watch
         self.kinds = kinds.own()  #: custom resources come and go in it
         self.revision = 0  #: up to which the cache has applied the store's writes
         self.services = Allocator(service_range)

@@ -23,7 +23,6 @@ from knarr.registry.selection import Bucket, Selection, select
 Type = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 QUEUED = 20_000  #: changes a watch may lag behind before it is ended
-BOOKMARK_EVERY = 60.0  #: seconds
 INITIAL_END = "k8s.io/initial-events-end"
 
 
@@ -61,7 +60,7 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
         self._deadline = now + timeout if timeout else math.inf
-        self._bookmark_at = now + BOOKMARK_EVERY if bookmarks else math.inf
+        self._bookmark_at = now + core.bookmarks if bookmarks else math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._set_timer()
         core.watches[self] = None
@@ -126,7 +125,7 @@ class Watch:
         now = max(self._loop.time(), self._timer.when())  # the loop may be early by its clock's resolution
         if self._bookmark_at < math.inf:  # the end too is told by one
             self._queue.append(self._bookmark({}))
-            self._bookmark_at = now + BOOKMARK_EVERY
+            self._bookmark_at = now + self._core.bookmarks
         if now >= self._deadline:
             self.close()
         else:

@@ -14,11 +14,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from knarr.client.api import Api
-from knarr.client.informer import Informers
+from knarr.client.informer import WATCH_SECONDS, Informers
 from knarr.client.transport import InProcess, Request, Response, User
 from knarr.controllers import roster
 from knarr.kinds.first_objects import NAMESPACES, cluster_wide
@@ -30,6 +31,7 @@ from knarr.loop.runner import Context, Controller, run
 from knarr.meta import clock
 from knarr.meta.errors import AlreadyExists
 from knarr.node.simulation.nodes import SimulatedNodes
+from knarr.registry.core import BOOKMARK_EVERY
 from knarr.registry.registry import Registry
 from knarr.scheduler import scheduler
 from knarr.server.handler import Handler
@@ -44,6 +46,7 @@ from knarr.testing.virtual_time import VirtualClock, VirtualLoop, virtual_loop
 if TYPE_CHECKING:
     from knarr.testing.sync import SyncCluster
 
+HEARTBEAT = 10.0  #: seconds between two of a node, as in any cluster
 QUIET = 3.0  #: seconds without a write after which the cluster has settled
 #: what is written for ever: heartbeats, and events, which are told later than what they tell of
 RESTLESS = ("/registry/coordination.k8s.io/leases/", "/registry/core/nodes/", "/registry/core/events/")
@@ -54,9 +57,9 @@ Controllers = Callable[[], Iterable[Controller]]  #: makes them, with empty memo
 Service = Callable[[Context], Coroutine[Any, Any, None]]  #: the scheduler, and what else runs on a context
 
 
-def whole() -> Iterable[Controller]:
+def whole(heartbeat: float = HEARTBEAT) -> Iterable[Controller]:
     """All controllers of the product."""
-    return (*roster.controllers(AUTHORITY), *roster.of_server())
+    return (*roster.controllers(AUTHORITY, heartbeat), *roster.of_server())
 
 
 class Cluster:
@@ -67,7 +70,9 @@ class Cluster:
     controllers say. `nodes`: how many simulated ones, None: one in a whole cluster, else none. `store`: the caller's
     own, who closes it.
     `virtual_time`: refuse to run on anything but a virtual loop, which `knarr.testing.virtual_time.run` and, without
-    `async`, this class's own `with` make. `seed`: of every random choice, on virtual time only.
+    `async`, this class's own `with` make. `seed`: of every random choice, on virtual time only. `heartbeat`: seconds
+    between a node's; what a cluster does for ever (leases, statuses, bookmarks, watches that begin anew) and how long
+    a node may be silent are so many times as long as usual. 3600 lets an idle year cost little.
     """
 
     def __init__(
@@ -81,12 +86,16 @@ class Cluster:
         store: Store | None = None,
         workers: int = 5,
         start: Checkpoint | None = None,
+        heartbeat: float = HEARTBEAT,
     ) -> None:
+        if heartbeat < 1:
+            raise ValueError(f"heartbeat {heartbeat}: must be 1 second or more")
         if seed is not None and not virtual_time:
             raise ValueError(f"seed {seed}: chance follows a seed on virtual time only; say virtual_time=True")
         self.whole = controllers is None
         self.virtual_time, self.seed = virtual_time, seed
-        self._controllers = whole if controllers is None else controllers
+        self.heartbeat = heartbeat
+        self._controllers = partial(whole, heartbeat) if controllers is None else controllers
         self._services = services if services is not None else (scheduler.run,) if self.whole else ()
         self._workers, self._store = workers, store
         self.start = start
@@ -94,7 +103,7 @@ class Cluster:
         self._in_thread: SyncCluster | None = None
         count = nodes if nodes is not None else int(self.whole)
         #: what lasts when an agent is stopped: `machines[name].runtime` has the pods
-        self.machines: dict[str, Machine] = {f"node-{n}": machine(n) for n in range(count)}
+        self.machines: dict[str, Machine] = {f"node-{n}": machine(n, heartbeat) for n in range(count)}
         self._owner: asyncio.Task[Any] | None = None  # whom the failure of a part is told
         self._parts: asyncio.Task[None] | None = None
 
@@ -152,6 +161,7 @@ class Cluster:
             services=self._services,
             workers=self._workers,
             start=checkpoint,
+            heartbeat=self.heartbeat,
         )
 
     async def checkpoint(self) -> Checkpoint:
@@ -247,13 +257,19 @@ class Cluster:
             self._owner.cancel()
 
     async def _be(self, started: asyncio.Future[None]) -> None:
-        self.registry = Registry(self.store, BUILTIN)
+        slower = self.heartbeat / HEARTBEAT
+        self.registry = Registry(self.store, BUILTIN, bookmarks=BOOKMARK_EVERY * slower)
         await self.registry.start()
         self.handler: Handler = build(self.registry, self.settings)
         flaky = Api(self.faults, BUILTIN, user_agent="knarr")
         kubelets = self.client("system:admin", agent="kubelet")
         try:
-            async with Informers(flaky) as informers, Informers(kubelets) as seen, asyncio.TaskGroup() as group:
+            last = WATCH_SECONDS * slower
+            async with (
+                Informers(flaky, last) as informers,
+                Informers(kubelets, last) as seen,
+                asyncio.TaskGroup() as group,
+            ):
                 self.context = Context(flaky, informers, Recorder(flaky, "knarr"))
                 self._nodes = SimulatedNodes([each.config for each in self.machines.values()], self._wire, seen)
                 self.handler.metrics_api.local = self._nodes.summary

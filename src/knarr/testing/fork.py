@@ -31,8 +31,8 @@ class Machine:
     cut: bool = False  #: its agent cannot reach the API server
 
 
-def machine(number: int) -> Machine:
-    """A new one."""
+def machine(number: int, heartbeat: float) -> Machine:
+    """A new one, whose agent renews its lease every so many seconds."""
     place = PLAN.simulated(number, alone=True)
     config = NodeConfig(
         name=place.name,
@@ -40,6 +40,7 @@ def machine(number: int) -> Machine:
         folder=Path("/nonexistent"),
         pod_cidr=place.pods,
         runtime="simulated",
+        heartbeat=heartbeat,
     )
     return Machine(config, SimulatedRuntime(place.pods))
 

@@ -105,7 +105,7 @@ CASES = {
         ["its ordinal is not among 0 to 2"],
     ),
     "an update may take any pod where nothing holds it back": (
-        broken(world(SET, ONE), "statefulset", ONE, going(ONE)),
+        broken(world(SET, ONE, TWO, a_member(2)), "statefulset", ONE, going(ONE)),
         [],
     ),
     "a ReplicaSet makes what is missing": (
@@ -210,9 +210,10 @@ def test_rules(said, expected):
 
 def test_a_partition_and_on_delete_hold_updates_back():
     held = replace(SET, spec=replace(SET.spec, updateStrategy=_strategy("RollingUpdate", 1)))
-    assert broken(world(held, ONE), "statefulset", ONE, going(ONE)) == ["the partition is 1"]
+    others = [TWO, a_member(2)]
+    assert broken(world(held, ONE, *others), "statefulset", ONE, going(ONE)) == ["the partition is 1"]
     by_hand = replace(SET, spec=replace(SET.spec, updateStrategy=_strategy("OnDelete", None)))
-    assert broken(world(by_hand, ONE), "statefulset", ONE, going(ONE)) == ["the strategy is OnDelete"]
+    assert broken(world(by_hand, ONE, *others), "statefulset", ONE, going(ONE)) == ["the strategy is OnDelete"]
 
 
 def _strategy(type_, partition):

@@ -65,7 +65,7 @@ def test_every_operation_has_somebody_who_does_it():
 
 
 def test_shrinking_keeps_what_breaks_and_leaves_out_what_does_not():
-    acts = draw(3)
+    acts = draw(4)
     guilty = {str(acts[2]), str(acts[-1])}
     left = shrunk(acts, lambda some: guilty <= set(map(str, some)), tries=1000)
     assert guilty <= set(map(str, left))

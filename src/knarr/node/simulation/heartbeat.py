@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from knarr.client.transport import TransportError
 from knarr.meta import clock
 from knarr.meta.errors import ApiError
-from knarr.node.registration import LEASE_SECONDS, RENEW, REPORT
 from knarr.node.simulation.machine import Machine, SimulatedNode
 
 SLOTS = 20
@@ -28,13 +27,14 @@ def slots(machines: Iterable[Machine]) -> list[list[Machine]]:
 
 
 class Heartbeat:
-    """Keeps leases and statuses fresh, of whatever machines there are at each turn.
+    """Keeps leases and statuses fresh, of whatever machines there are at each turn, which lasts `period` seconds.
 
     Until all have `begun`, a lease is renewed when half of it is over: those that are there let the others in.
     """
 
-    def __init__(self, machines: Callable[[], Iterable[Machine]], begun: asyncio.Event) -> None:
+    def __init__(self, machines: Callable[[], Iterable[Machine]], begun: asyncio.Event, period: float) -> None:
         self._machines, self._begun = machines, begun
+        self.period = period
         self._beating: set[SimulatedNode] = set()  # whose beat has not ended: no other begins, and none waits for it
 
     async def run(self) -> None:
@@ -43,14 +43,17 @@ class Heartbeat:
         turn = loop.time()
         async with asyncio.TaskGroup() as group:
             while True:
+                period = self.period
                 for number, slot in enumerate(slots(self._machines())):
-                    begins = turn + number * RENEW / SLOTS
-                    await asyncio.sleep(max(0.0, begins - loop.time()))
+                    if not slot:  # nobody has to wake for it
+                        break
+                    await asyncio.sleep(max(0.0, turn + number * period / SLOTS - loop.time()))
                     for agent in alive(slot):
                         if agent not in self._beating:
                             self._beating.add(agent)
                             group.create_task(self._beat(agent), name="heartbeat")
-                turn = max(turn + RENEW, loop.time())
+                turn = max(turn + period, loop.time())
+                await asyncio.sleep(turn - loop.time())
 
     async def _beat(self, agent: SimulatedNode) -> None:
         try:
@@ -60,7 +63,8 @@ class Heartbeat:
 
     async def _refresh(self, agent: SimulatedNode) -> None:
         try:
-            if clock.unix() - agent.registration.renewed >= (RENEW / 2 if self._begun.is_set() else LEASE_SECONDS / 2):
+            fresh = (agent.config.heartbeat if self._begun.is_set() else agent.config.lease_seconds) / 2
+            if clock.unix() - agent.registration.renewed >= fresh:
                 await agent.registration.renew()
             if agent.stale or agent.registration.due:
                 agent.stale = False
@@ -79,4 +83,4 @@ def alive(machines: Iterable[Machine]) -> Iterator[SimulatedNode]:
 
 def scatter(agent: SimulatedNode) -> None:
     """Have a node that registers along with many others report its status at a moment of its own."""
-    agent.registration.postpone(REPORT * clock.rng().random())
+    agent.registration.postpone(agent.config.report * clock.rng().random())

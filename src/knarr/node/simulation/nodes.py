@@ -30,6 +30,7 @@ TOGETHER = 256  #: nodes that register at the same time
 ANNOUNCED = 100  #: nodes, the first ones, whose start is told by events: more would only push others out
 EVENTS = 100_000  #: that may wait to be written
 INDEX = "node"
+HEARTBEAT = 10.0  #: seconds, where the first nodes' configurations do not say otherwise
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +50,13 @@ class SimulatedNodes:
         self._kubelet: SharedKubeletApi | None = None
         self.machines: dict[str, Machine] = {}
         self.begun = asyncio.Event()  #: the first nodes are registered
+        self.heartbeat = Heartbeat(self.machines.values, self.begun, HEARTBEAT)
         self._addresses: dict[str, Machine] = {}
         self._port = 0
         self._group: asyncio.TaskGroup | None = None
         self.started = asyncio.Event()  #: the nodes that there were at first have registered
         for config in configs:
-            self._add(config)
+            self.heartbeat.period = self._add(config).config.heartbeat
 
     def _add(self, config: NodeConfig) -> Machine:
         machine = self.machines[config.name] = Machine(config, self._connect(config.name), self._stages)
@@ -75,7 +77,7 @@ class SimulatedNodes:
                 self._group.create_task(self._start_first(), name="registration")
                 await pods.wait_synced()
                 pods.on_change(self._pod_changed)
-                await Heartbeat(self.machines.values, self.begun).run()
+                await self.heartbeat.run()
         finally:
             for machine in self.machines.values():
                 if machine.timer is not None:

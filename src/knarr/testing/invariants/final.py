@@ -5,8 +5,10 @@ from typing import Any
 
 from knarr.kinds.pod import is_active, is_finished, is_ready
 from knarr.kinds.types.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from knarr.kinds.types.autoscaling_v2 import HorizontalPodAutoscaler
 from knarr.kinds.types.batch_v1 import CronJob, Job
-from knarr.kinds.types.core_v1 import Node, Pod, ReplicationController
+from knarr.kinds.types.core_v1 import Node, Pod, ReplicationController, Service
+from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.testing.invariants.machines import Running
 from knarr.testing.invariants.replicas import replicas
 from knarr.testing.invariants.world import World
@@ -22,6 +24,8 @@ def unsettled(world: World, running: Iterable[Running]) -> Iterator[str]:
     yield from daemonsets(world)
     yield from statefulsets(world)
     yield from jobs(world)
+    yield from autoscalers(world)
+    yield from services(world)
 
 
 def orphans(world: World) -> Iterator[str]:
@@ -121,3 +125,28 @@ def jobs(world: World) -> Iterator[str]:
         alive = {job.metadata.uid for job in world.all(Job)}
         if dead := [ref.name for ref in cronjob.status.active if ref.uid not in alive]:
             yield f"cronjob {cronjob.metadata.name} counts {dead} as active"
+
+
+def autoscalers(world: World) -> Iterator[str]:
+    """An autoscaler that sees its workload has it as large as it wants it."""
+    for scaler in world.all(HorizontalPodAutoscaler):
+        status, target = scaler.status, scaler.spec.scaleTargetRef
+        able = any(c.type == "AbleToScale" and c.status == "True" for c in status.conditions)
+        if able and (status.currentReplicas or 0) != (status.desiredReplicas or 0):
+            yield f"autoscaler of {target.name} wants {status.desiredReplicas} pods, not {status.currentReplicas}"
+
+
+def services(world: World) -> Iterator[str]:
+    """The endpoints of a service are the pods that are ready."""
+    for service in world.all(Service):
+        wanted = service.spec.selector.items()
+        ready = {pod.metadata.uid for pod in world.all(Pod) if wanted <= pod.metadata.labels.items() and is_ready(pod)}
+        slices = world.owned_by(EndpointSlice, service.metadata.uid)
+        told = {
+            endpoint.targetRef.uid
+            for slice_ in slices
+            for endpoint in slice_.endpoints
+            if endpoint.targetRef is not None and endpoint.conditions is not None and endpoint.conditions.ready
+        }
+        if told != ready:
+            yield f"service {service.metadata.name} leads to {len(told)} pods, and {len(ready)} are ready"

@@ -7,13 +7,24 @@ it could know when it decided: `Write.since` is the earliest moment by which the
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from knarr.client.codec import decode
 from knarr.kinds.types.apps_v1 import ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet
+from knarr.kinds.types.autoscaling_v2 import HorizontalPodAutoscaler
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.batch_v1 import CronJob, Job
-from knarr.kinds.types.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController
+from knarr.kinds.types.core_v1 import (
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    ReplicationController,
+    ResourceQuota,
+    Service,
+)
+from knarr.kinds.types.discovery_v1 import EndpointSlice
+from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 
 T = TypeVar("T", bound=Type)
 
@@ -30,9 +41,25 @@ KINDS: dict[str, type[Type]] = {  #: by the folder of their keys
     "apps/controllerrevisions": ControllerRevision,
     "batch/jobs": Job,
     "batch/cronjobs": CronJob,
+    "core/resourcequotas": ResourceQuota,
+    "core/services": Service,
+    "policy/poddisruptionbudgets": PodDisruptionBudget,
+    "autoscaling/horizontalpodautoscalers": HorizontalPodAutoscaler,
+    "discovery.k8s.io/endpointslices": EndpointSlice,
 }
+COUNTING: dict[type[Any], str] = {
+    PodDisruptionBudget: "disruption",
+    ResourceQuota: "quota",
+}  #: who counts what such an object allows
 TRACKING = "batch.kubernetes.io/job-tracking"  #: a Job's pod is counted while it has this finalizer
 MEMORY = 900.0  #: seconds that former versions are kept
+
+
+class Count(NamedTuple):
+    """When a controller last wrote what it counted, and the earliest moment that it went by."""
+
+    time: float
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +118,9 @@ class World:
     children: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))  #: keys by controller uid
     running: Mapping[str, Iterable[tuple[str, str, str]]] = field(default_factory=dict)
     forced: set[str] = field(default_factory=set)  #: uids of pods that a user took for dead
+    evicting: set[str] = field(default_factory=set)  #: uids of pods that a user asks to evict at this moment
+    evicted: set[str] = field(default_factory=set)  #: uids of those that were
+    counts: dict[str, Count] = field(default_factory=dict)  #: the last one of a budget or quota, by its key
     succeeded: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  #: counted pods' uids by Job's
 
     def get(self, type_: type[T], namespace: str, name: str) -> T | None:
@@ -121,6 +151,10 @@ class World:
 
     def apply(self, write: Write) -> None:
         """Take a write in."""
+        if write.asked_to_go and write.obj.metadata.uid in self.evicting:
+            self.evicted.add(write.obj.metadata.uid)
+        if write.writer and COUNTING.get(write.type) == write.writer:
+            self.counts[write.key] = Count(write.time, write.since)
         former = self.versions[write.key]
         former.append((write.time, write.old))
         while former[0][0] < write.time - MEMORY:

@@ -96,7 +96,7 @@ class Arena:
         self.failed = asyncio.Event()
         self.writes: list[str] = []  #: the last ones, for the report
         self.last_write = 0.0
-        self.server = Server(ToldStore(self._written))
+        self.server = Server(ToldStore(self._written), self._summary)
         self.api = Api(Direct(self.server), BUILTIN, user_agent="kubectl")
         self.machines = {f"node-{n}": Machine(n, self._machine_changed) for n in range(nodes)}
         self.components: dict[str, Component] = {}
@@ -108,10 +108,8 @@ class Arena:
             self._add(name, Component(name, controllers(PARTS[name]), self.server, self._rng(name), self._broken))
         self._add(SCHEDULER, Component(SCHEDULER, schedule, self.server, self._rng(SCHEDULER), self._broken))
         for name, machine in self.machines.items():
-            user, groups = f"system:node:{name}", ("system:nodes", "system:authenticated")
-            node = Component(
-                name, machine.be_node, self.server, self._rng(name), self._broken, user=user, groups=groups
-            )
+            work = machine.be_node
+            node = Component(name, work, self.server, self._rng(name), self._broken, agent="kubelet")
             self._add(name, node)
 
     async def __aenter__(self) -> "Arena":
@@ -165,6 +163,11 @@ class Arena:
             timeout=LONGEST_DOWN,
             every=1,
         )
+
+    def beat_every(self, seconds: float) -> None:
+        """Have the nodes send their heartbeats that often from now on."""
+        for machine in self.machines.values():
+            machine.beat_every(seconds)
 
     async def quiet(self, seconds: float, within: float) -> bool:
         """Wait until nothing was written for so long, heartbeats and events aside; False when it never is."""
@@ -268,6 +271,12 @@ class Arena:
             for pod in machine.runtime.sandboxes.values():
                 if any(container.state == "running" for container in pod.containers):
                     yield Running(machine.name, pod.namespace, pod.name, pod.uid)
+
+    async def _summary(self, node: str) -> bytes | None:
+        """What a node's pods use, unless its agent cannot be reached."""
+        component = self.components.get(node)
+        cut = component is None or not component.running or component.weather.now("partition") is not None
+        return None if cut else await self.machines[node].summary()
 
     def _broken(self, said: str) -> None:
         self.fail("no part fails unexpectedly", said)

@@ -17,7 +17,12 @@ from knarr.controllers import (
     cronjob,
     daemonset,
     deployment,
+    disruption,
+    disruption_target,
+    endpoint_slice,
+    endpoints,
     garbage_collector,
+    horizontalpodautoscaler,
     job,
     job_orphans,
     local_path,
@@ -26,6 +31,7 @@ from knarr.controllers import (
     pod_gc,
     replicaset,
     replicationcontroller,
+    resourcequota,
     statefulset,
     taint_eviction,
     ttl_after_finished,
@@ -34,18 +40,18 @@ from knarr.controllers import (
 from knarr.kinds.table import BUILTIN
 from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, Controller, run
-from knarr.node.agent import Agent
 from knarr.node.config import NodeConfig
+from knarr.node.runtimes.runtime import PodSandbox
 from knarr.node.runtimes.simulated import SimulatedRuntime
+from knarr.node.simulation.nodes import SimulatedNodes
 from knarr.scheduler import scheduler
 from knarr.testing.sim.link import Link, Weather
 from knarr.testing.sim.server import Server
 from knarr.testing.virtual_time import SKEW, Skew
 
 WORKERS = 2  #: keys that a controller reconciles beside each other
-MASTERS: tuple[str, ...] = ()  #: the groups of who may do everything: the transport's own
 
-Work = Callable[[Api, Informers], Coroutine[Any, Any, None]]
+Work = Callable[[Link, Informers], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,10 @@ PARTS: dict[str, Part] = {
     "daemonset": Part(lambda: [daemonset.controller()]),
     "job": Part(lambda: [job.controller(), job_orphans.CONTROLLER, ttl_after_finished.CONTROLLER]),
     "cronjob": Part(lambda: [cronjob.controller()]),
+    "autoscaler": Part(lambda: [horizontalpodautoscaler.controller()]),
+    "disruption": Part(lambda: [disruption.controller(), disruption_target.CONTROLLER]),
+    "quota": Part(lambda: [resourcequota.controller()]),
+    "endpoints": Part(lambda: [endpoints.CONTROLLER, endpoint_slice.controller()]),
     "collector": Part(lambda: [garbage_collector.controller()]),
     "nodes": Part(lambda: [node_lifecycle.controller(), taint_eviction.controller(), pod_gc.controller()]),
     "volumes": Part(lambda: [persistentvolume.controller(), local_path.controller(), volume_protection.controller()]),
@@ -71,8 +81,8 @@ SCHEDULER = "scheduler"
 
 
 def controllers(part: Part) -> Work:
-    async def work(api: Api, informers: Informers) -> None:
-        context = Context(api, informers, Recorder(api, "knarr"))
+    async def work(link: Link, informers: Informers) -> None:
+        context = Context(informers.api, informers, Recorder(informers.api, "knarr"))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(context.recorder.run(), name="events")
             for controller in part.controllers():
@@ -81,8 +91,8 @@ def controllers(part: Part) -> Work:
     return work
 
 
-async def schedule(api: Api, informers: Informers) -> None:
-    context = Context(api, informers, Recorder(api, "knarr"))
+async def schedule(link: Link, informers: Informers) -> None:
+    context = Context(informers.api, informers, Recorder(informers.api, "knarr"))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(context.recorder.run(), name="events")
         tasks.create_task(scheduler.run(context), name=SCHEDULER)
@@ -101,6 +111,7 @@ class Machine:
             runtime="simulated",
         )
         self._changed = changed
+        self._nodes: SimulatedNodes | None = None
         self.runtime = self._boot()
 
     def power_off(self) -> None:
@@ -109,13 +120,41 @@ class Machine:
         self.runtime = self._boot()
         self._changed()
 
-    async def be_node(self, api: Api, informers: Informers) -> None:
-        await Agent(self.config, api, informers, self.runtime).run()
+    async def be_node(self, link: Link, informers: Informers) -> None:
+        """Run the agent; what it shares with no others goes to the server in the node's own name."""
+        groups = ("system:nodes", "system:authenticated")
+        nodes = SimulatedNodes([self.config], lambda name: link.named(f"system:node:{name}", groups), informers)
+        nodes.machines[self.name].runtime = runtime = self.runtime
+        self._nodes = nodes
+        try:
+            await nodes.run()
+        finally:
+            self._nodes = None
+            runtime.follower = None
 
-    def _boot(self) -> SimulatedRuntime:
-        runtime = SimulatedRuntime(self.config.pod_cidr)
-        runtime.follower = lambda uid, pod: self._changed()
-        return runtime
+    def beat_every(self, seconds: float) -> None:
+        """Have the agent that runs send heartbeats that often from now on."""
+        if self._nodes is not None:
+            self._nodes.heartbeat.period = seconds
+
+    async def summary(self) -> bytes | None:
+        """What its pods use, as its agent tells; None when none runs."""
+        return await self._nodes.summary(self.name) if self._nodes is not None else None
+
+    def _boot(self) -> "WatchedRuntime":
+        return WatchedRuntime(self.config.pod_cidr, self._changed)
+
+
+class WatchedRuntime(SimulatedRuntime):
+    """A runtime that tells of each change whoever runs its machine."""
+
+    def __init__(self, pod_cidr: str, told: Callable[[], None]) -> None:
+        super().__init__(pod_cidr)
+        self._told = told
+
+    def _tell(self, uid: str, pod: PodSandbox | None) -> None:
+        super()._tell(uid, pod)
+        self._told()
 
 
 class Component:
@@ -129,15 +168,14 @@ class Component:
         rng: random.Random,
         broken: Callable[[str], None],
         *,
-        user: str = "system:admin",
-        groups: tuple[str, ...] = MASTERS,
+        agent: str = "knarr",
     ) -> None:
         self.name = name
         self.weather = Weather(rng)
         self.skew = Skew()
         self.killed = False  #: its machine loses power with it
         self._work, self._server, self._broken = work, server, broken
-        self._user, self._groups = user, groups
+        self._agent = agent
         self._task: asyncio.Task[None] | None = None
         self._end = asyncio.Event()
         self._down = 0.0
@@ -175,14 +213,14 @@ class Component:
 
     async def _live(self) -> None:
         SKEW.set(self.skew)
-        api = Api(self.link, BUILTIN, user_agent=self.name)
         link = self.link
+        api = Api(link, BUILTIN, user_agent=self._agent)
         try:
             async with Informers(api) as informers:
-                await self._work(api, informers)
+                await self._work(link, informers)
         except* Exception as errors:
             if not link.dead:
                 self._broken(f"{self.name} ended: {errors.exceptions!r}")
 
     def _new_link(self) -> Link:
-        return Link(self.name, self._server, self._user, self._groups, self.weather, self.die)
+        return Link(self.name, self._server, self.weather, self.die)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from knarr.kinds.types.core_v1 import Pod
+from knarr.kinds.types.core_v1 import Pod, ResourceQuota
 from knarr.testing import virtual_time
 from knarr.testing.invariants.final import unsettled
 from knarr.testing.invariants.table import RULES
@@ -12,11 +12,12 @@ from knarr.testing.invariants.world import Rule, controller_uid
 from knarr.testing.sim.arena import Arena, Breach
 from knarr.testing.sim.component import PARTS
 from knarr.testing.sim.schedule import FAULTS, Act
-from knarr.testing.workloads.draw import ALWAYS, NODES, PARTS_OF
+from knarr.testing.workloads.draw import ALWAYS, NODES, PARTS_OF, asked
 from knarr.testing.workloads.objects import TYPES
 
 QUIET = 600.0  #: seconds without a write after which the cluster has settled
 LONGEST_BACKOFF = 1100.0  #: seconds, and some more, that a controller's queue holds a key back
+RARELY = 40.0  #: seconds between heartbeats that nobody hinders: before a node counts as silent
 PATIENCE = 4 * 3600.0  #: seconds within which it must
 
 
@@ -65,11 +66,14 @@ async def _until(arena: Arena, when: float) -> None:
 async def _finish(arena: Arena) -> None:
     """Let all faults end: then everything must come to rest as it is wanted, and stay there."""
     await arena.heal()
+    arena.beat_every(RARELY)
     for name in sorted(arena.machines):
         await arena.do(Act(0, "uncordon", name))
     for key in sorted(arena.world.objects):
         if key.startswith("/registry/batch/cronjobs/"):
             await arena.do(Act(0, "pause", "cronjob/" + key.rpartition("/")[2]))
+    for limit in arena.world.all(ResourceQuota):
+        await arena.do(Act(0, "lift", "quota/" + limit.metadata.name))
     for pod in [pod for pod in arena.world.all(Pod) if not controller_uid(pod)]:
         await arena.do(Act(0, "remove-pod", pod.metadata.name))
     if not await arena.quiet(QUIET, PATIENCE):
@@ -88,5 +92,5 @@ def ends(act: Act) -> float:
 def parts_for(acts: Sequence[Act]) -> list[str]:
     """The components that a schedule needs, in their order."""
     kinds = {act.subject.partition("/")[0] for act in acts} & TYPES.keys()
-    needed = {part for kind in kinds for part in PARTS_OF[kind]} | set(ALWAYS)
+    needed = {part for kind in kinds for part in PARTS_OF[kind]} | asked(acts) | set(ALWAYS)
     return [part for part in PARTS if part in needed]

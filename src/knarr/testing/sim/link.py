@@ -22,6 +22,7 @@ from knarr.testing.virtual_time import RIGHT, SKEW
 
 TIMED_OUT = 10.0  #: seconds until a client gives up on a server that it cannot reach
 AT_ONCE, BREATH = 50, 0.01  #: writes of a component at one moment, and seconds that each more one takes
+ADMIN = "system:admin"  #: may do everything
 CALM = 1.0  #: seconds without trouble after which a component has caught up
 RETRY_AFTER = 1  #: seconds, as a 429 asks for
 
@@ -96,22 +97,27 @@ class Weather:
         return act if act is not None and self.rng.random() < act.number("rate") else None
 
 
-class Link:
-    """A transport of one life of a component. `die` is called when it is to end at a write."""
+class Named:
+    """A link's transport in another's name."""
 
-    def __init__(
-        self,
-        name: str,
-        server: Server,
-        user: str,
-        groups: tuple[str, ...],
-        weather: Weather,
-        die: Callable[[float], None],
-    ) -> None:
+    def __init__(self, link: "Link", user: str, groups: tuple[str, ...]) -> None:
+        self._link, self._user, self._groups = link, user, groups
+
+    async def send(self, request: Request) -> Response:
+        return await self._link.send(request, self._user, self._groups)
+
+    async def close(self) -> None:
+        return None
+
+
+class Link:
+    """A transport of one life of a component, which may do everything. `die` is called when it is to end at a write."""
+
+    def __init__(self, name: str, server: Server, weather: Weather, die: Callable[[float], None]) -> None:
         self.name, self.weather = name, weather
         self.trouble = Trouble()
         self.doubts: list[float] = []  #: when a creation's answer was lost
-        self._server, self._user, self._groups, self._die = server, user, groups, die
+        self._server, self._die = server, die
         self._dead = False
         self._moment, self._written = 0.0, 0  # how much was written at the last moment
         self._broken: set[str] = set()  # watches that are to be opened again
@@ -131,7 +137,11 @@ class Link:
     async def close(self) -> None:
         return None
 
-    async def send(self, request: Request) -> Response:
+    def named(self, user: str, groups: tuple[str, ...]) -> Named:
+        """The same link for who may do no more than that user."""
+        return Named(self, user, groups)
+
+    async def send(self, request: Request, user: str = ADMIN, groups: tuple[str, ...] = ()) -> Response:
         if self._dead:
             raise TransportError("the component is dead")
         writes = request.method != "GET"
@@ -140,7 +150,7 @@ class Link:
         if writes:
             await self._breathe()
             self._count("before")
-        answer = await self._ask(request)
+        answer = await self._ask(request, user, groups)
         if writes:
             self._count_done()
             if self.weather.hits("lose"):
@@ -174,10 +184,10 @@ class Link:
             with _Troubled(self.trouble):
                 await asyncio.sleep(BREATH)
 
-    async def _ask(self, request: Request) -> Response:
+    async def _ask(self, request: Request, user: str, groups: tuple[str, ...]) -> Response:
         token, own = WRITER.set(self.name), SKEW.set(RIGHT)
         try:
-            return await self._server.answer(request, self._user, self._groups)
+            return await self._server.answer(request, user, groups)
         except TransportError:
             if request.method == "POST":
                 self._doubt(request)

@@ -1,7 +1,7 @@
 """An API server that can die between any two writes and come back over the same store, its memory empty."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 from knarr.client.transport import Request, Response, TransportError, User
@@ -73,6 +73,7 @@ class Lease:
         return self._store
 
 
+Summary = Callable[[str], Awaitable[bytes | None]]  #: what a node and its pods use; None when nobody can tell
 DISCOVERY = ("/api", "/apis")
 
 
@@ -85,8 +86,9 @@ def _is_discovery(path: str) -> bool:
 class Server:
     """The server of a simulation. `life` counts its starts; a request that outlives its server gets no answer."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, summary: Summary) -> None:
         self.store = store
+        self._summary = summary
         self.life = 0
         self.crash: Act | None = None  #: armed: at the n-th write from now
         self.crash_at = 0
@@ -103,6 +105,7 @@ class Server:
         self._registry = Registry(self._lease, BUILTIN)
         await self._registry.start()
         self._handler = build(self._registry)
+        self._handler.metrics_api.local = self._summary
         self.life += 1
         self.up = True
 

@@ -20,7 +20,14 @@ PARTS_OF: Mapping[str, tuple[str, ...]] = {
     "job": ("job",),
     "cronjob": ("cronjob", "job"),
 }
+PARTS_FOR: Mapping[str, tuple[str, ...]] = {  #: and on what else users ask for
+    "protect": ("disruption",),
+    "autoscale": ("autoscaler",),
+    "limit": ("quota",),
+    "expose": ("endpoints",),
+}
 ALWAYS = ("collector", "nodes", "scheduler")  #: run whatever the workloads
+SCALED = ("statefulset", "deployment", "replicaset", "replicationcontroller")  #: have replicas
 KINDS = ("statefulset", "statefulset", "deployment", "deployment", "daemonset", "replicaset", "job", "job", "cronjob")
 
 
@@ -33,15 +40,22 @@ def draw(seed: int, kinds: Sequence[str] = (), faults: Sequence[str] = tuple(FAU
     acts: list[Act] = []
     for number, kind in enumerate(chosen):
         acts += workload(rng, kind, f"{kind[0]}{number}")
+    if rng.random() < 0.15:
+        acts.append(at(rng, "limit", "quota/most", pods=rng.randint(2, 8)))
     for _ in range(rng.choice((0, 0, 1, 2))):
-        acts.append(at(rng, rng.choice(("cordon", "uncordon", "label", "remove-node")), node(rng)))
+        acts.append(at(rng, rng.choice(("cordon", "uncordon", "label", "remove-node", "drain")), node(rng)))
     acts = [act if act.verb != "label" else Act(act.when, act.verb, act.subject, (("value", "a"),)) for act in acts]
     if faults:
-        own = sorted({part for kind in chosen for part in PARTS_OF[kind]})
+        own = sorted({part for kind in chosen for part in PARTS_OF[kind]} | asked(acts))
         parts = [*own * 3, *ALWAYS]
         times = [act.when for act in acts]
         acts += [fault(rng, rng.choice(list(faults)), parts, times) for _ in range(rng.randint(1, 7))]
     return in_order(acts)
+
+
+def asked(acts: Sequence[Act]) -> set[str]:
+    """The components that serve what users ask for beside their workloads."""
+    return {part for act in acts for part in PARTS_FOR.get(act.verb, ())}
 
 
 def moment(rng: random.Random) -> float:
@@ -69,6 +83,7 @@ def workload(rng: random.Random, kind: str, name: str) -> list[Act]:
     first = round(rng.random() * 5, 3)
     acts = [Act(first, "create", subject, pairs(MADE[kind](rng)))]
     acts += [happening(rng, kind, subject) for _ in range(rng.randint(1, 6))]
+    acts += around(rng, kind, subject)
     if rng.random() < 0.3:
         gone = round(first + rng.random() * SPAN, 3)
         acts.append(Act(gone, "delete", subject, pairs({"propagation": rng.choice(PROPAGATIONS)})))
@@ -76,6 +91,24 @@ def workload(rng: random.Random, kind: str, name: str) -> list[Act]:
             back = round(gone + rng.choice((0.0, 0.02, 1, 20)), 3)
             kept = {"claim": acts[0].get("claim"), "mode": acts[0].get("mode")}  # pods that stay must fit
             acts.append(Act(back, "create", subject, pairs({**MADE[kind](rng), **kept})))
+    return acts
+
+
+def around(rng: random.Random, kind: str, subject: str) -> list[Act]:
+    """What users give a workload that serves: a budget and evictions, a service, an autoscaler and its load."""
+    acts: list[Act] = []
+    if kind not in SCALED:
+        return acts
+    if rng.random() < 0.25:
+        acts.append(
+            at(rng, "protect", subject, **rng.choice(({"least": 1}, {"least": 2}, {"down": 1}, {"down": "50%"})))
+        )
+        acts += [at(rng, "evict", subject, number=rng.randrange(6)) for _ in range(rng.randint(1, 4))]
+    if rng.random() < 0.2:
+        acts.append(at(rng, "expose", subject))
+    if rng.random() < 0.15:
+        acts.append(at(rng, "autoscale", subject, least=rng.randint(1, 2), most=rng.randint(2, 5), percent=50))
+        acts += [at(rng, "load", subject, cores=rng.choice(("10m", "100m", "300m"))) for _ in range(rng.randint(1, 3))]
     return acts
 
 
@@ -119,6 +152,8 @@ def a_statefulset(rng: random.Random) -> Mapping[str, object]:
         "claim": rng.choice(("", "", "Retain", "Delete")),
         "start": rng.choice(("", "", "", 2)),
         "settle": rng.choice((0, 0, 0, 5)),
+        "down": rng.choice(("", "", "", 2, "50%")),
+        "cpu": "100m",
     }
 
 
@@ -130,6 +165,7 @@ def a_deployment(rng: random.Random) -> Mapping[str, object]:
         "surge": surge,
         "down": down,
         "settle": rng.choice((0, 0, 0, 5)),
+        "cpu": "100m",
     }
 
 
@@ -140,7 +176,7 @@ def a_daemonset(rng: random.Random) -> Mapping[str, object]:
 
 
 def a_replicaset(rng: random.Random) -> Mapping[str, object]:
-    return {"replicas": rng.randint(0, LARGEST), "settle": rng.choice((0, 0, 5))}
+    return {"replicas": rng.randint(0, LARGEST), "settle": rng.choice((0, 0, 5)), "cpu": "100m"}
 
 
 def a_job(rng: random.Random) -> Mapping[str, object]:

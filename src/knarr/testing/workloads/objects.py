@@ -10,6 +10,7 @@ from knarr.kinds.types.core_v1 import ReplicationController
 from knarr.testing.sim.schedule import Act
 
 SPACE = "default"
+LOAD = "knarr.dev/simulated-load"  #: cores that all pods of a workload use together
 EXIT_AFTER, EXIT_CODE = "knarr.dev/simulated-exit-after", "knarr.dev/simulated-exit-code"  #: of simulated containers
 Tree = dict[str, Any]
 
@@ -24,13 +25,22 @@ TYPES: Mapping[str, type[Type]] = {
 }
 
 
+GROUPS = {"job": "batch/v1", "cronjob": "batch/v1", "replicationcontroller": "v1"}  #: of those not in apps/v1
+
+
 def tree(act: Act) -> Tree:
     """The object that a `create KIND/NAME` makes."""
     kind, _, name = act.subject.partition("/")
     type_ = TYPES[kind]
-    group = {"job": "batch/v1", "cronjob": "batch/v1", "replicationcontroller": "v1"}.get(kind, "apps/v1")
-    meta = {"name": name, "namespace": SPACE}
-    return {"apiVersion": group, "kind": type_.__name__, "metadata": meta, "spec": SPECS[kind](act, name)}
+    meta: Tree = {"name": name, "namespace": SPACE}
+    if act.get("load"):
+        meta["annotations"] = {LOAD: act.get("load")}
+    return {
+        "apiVersion": GROUPS.get(kind, "apps/v1"),
+        "kind": type_.__name__,
+        "metadata": meta,
+        "spec": SPECS[kind](act, name),
+    }
 
 
 def template(act: Act, name: str, *, restart: str = "Always") -> Tree:
@@ -38,6 +48,8 @@ def template(act: Act, name: str, *, restart: str = "Always") -> Tree:
     if act.get("lasts"):
         annotations = {EXIT_AFTER: act.get("lasts"), EXIT_CODE: act.get("code", "0")}
     container: Tree = {"name": "c", "image": f"img:{act.get('image', '1')}"}
+    if act.get("cpu"):
+        container["resources"] = {"requests": {"cpu": act.get("cpu")}}
     if act.get("claim"):
         container["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
     return {
@@ -62,8 +74,11 @@ def replicated(act: Act, name: str) -> Tree:
 def statefulset(act: Act, name: str) -> Tree:
     spec = replicated(act, name) | {"serviceName": name, "podManagementPolicy": act.get("policy", "OrderedReady")}
     spec["updateStrategy"] = {"type": act.get("update", "RollingUpdate")}
-    if act.get("partition"):
-        spec["updateStrategy"]["rollingUpdate"] = {"partition": int(act.number("partition"))}
+    rolling: Tree = {"partition": int(act.number("partition"))} if act.get("partition") else {}
+    if act.get("down"):
+        rolling["maxUnavailable"] = amount(act.get("down"))
+    if rolling:
+        spec["updateStrategy"]["rollingUpdate"] = rolling
     if act.get("start"):
         spec["ordinals"] = {"start": int(act.number("start"))}
     if act.get("claim"):
@@ -95,6 +110,46 @@ def daemonset(act: Act, name: str) -> Tree:
     if act.get("update") == "OnDelete":
         spec["updateStrategy"] = {"type": "OnDelete"}
     return spec
+
+
+def budget(act: Act) -> Tree:
+    """The disruption budget of a `protect KIND/NAME`."""
+    name = act.subject.partition("/")[2]
+    least, most = act.get("least"), act.get("down")
+    spec: Tree = {"selector": {"matchLabels": {"app": name}}}
+    spec |= {"minAvailable": amount(least)} if least else {"maxUnavailable": amount(most or "1")}
+    meta = {"name": name, "namespace": SPACE}
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": spec}
+
+
+def autoscaler(act: Act) -> Tree:
+    """The autoscaler of an `autoscale KIND/NAME`, by the CPU that its pods use of what they request."""
+    kind, _, name = act.subject.partition("/")
+    target = {"apiVersion": GROUPS.get(kind, "apps/v1"), "kind": TYPES[kind].__name__, "name": name}
+    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": int(act.number("percent", 50))}}
+    spec: Tree = {
+        "scaleTargetRef": target,
+        "minReplicas": int(act.number("least", 1)),
+        "maxReplicas": int(act.number("most", 5)),
+        "metrics": [{"type": "Resource", "resource": metric}],
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 30}},
+    }
+    meta = {"name": name, "namespace": SPACE}
+    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta, "spec": spec}
+
+
+def service(act: Act) -> Tree:
+    """The service of an `expose KIND/NAME`."""
+    name = act.subject.partition("/")[2]
+    spec = {"selector": {"app": name}, "ports": [{"port": 80}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": SPACE}, "spec": spec}
+
+
+def quota(act: Act) -> Tree:
+    """The quota of a `limit quota/NAME`."""
+    meta = {"name": act.subject.partition("/")[2], "namespace": SPACE}
+    spec = {"hard": {"pods": str(int(act.number("pods")))}}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": spec}
 
 
 def replicationcontroller(act: Act, name: str) -> Tree:

@@ -3,16 +3,31 @@
 What an act is about may be gone when its time comes: the server's refusal is then the answer, and life goes on.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 from knarr.client.api import Api
 from knarr.client.codec import encode
-from knarr.kinds.types.core_v1 import Node, Pod
+from knarr.kinds.types.autoscaling_v2 import HorizontalPodAutoscaler
+from knarr.kinds.types.core_v1 import Node, Pod, ResourceQuota, Service
+from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.loop.steps import Propagation
 from knarr.meta.errors import ApiError
-from knarr.testing.invariants.world import World
+from knarr.testing.invariants.world import World, controller_kind
 from knarr.testing.sim.schedule import Act, Verb, seconds
-from knarr.testing.workloads.objects import SPACE, TYPES, Tree, amount, tree
+from knarr.testing.workloads.objects import (
+    LOAD,
+    SPACE,
+    TYPES,
+    Tree,
+    amount,
+    autoscaler,
+    budget,
+    quota,
+    service,
+    tree,
+)
 
 Operate = Callable[[Act, Api, World], Awaitable[None]]
 
@@ -50,6 +65,8 @@ CREATED: Mapping[str, Callable[[str], object]] = {
     "surge": amount,
     "down": amount,
     "lasts": seconds,
+    "cpu": word,
+    "load": word,
 }
 
 OPERATIONS: Mapping[str, Verb] = {
@@ -65,6 +82,14 @@ OPERATIONS: Mapping[str, Verb] = {
     "fail-pod": Verb("have one of its pods fail", {"number": whole}, subjects="object"),
     "let-go": Verb("take the label off one of its pods", {"number": whole}, subjects="object"),
     "remove-pod": Verb("delete a pod by its name", {}, subjects="object"),
+    "protect": Verb("give it a disruption budget", {"least": amount, "down": amount}, subjects="object"),
+    "evict": Verb("evict one of its pods", {"number": whole}, subjects="object"),
+    "autoscale": Verb("give it an autoscaler", {"least": whole, "most": whole, "percent": whole}, subjects="object"),
+    "load": Verb("have its pods use so many cores", {"cores": word}, frozenset({"cores"}), "object"),
+    "expose": Verb("give it a service", {}, subjects="object"),
+    "limit": Verb("let so many pods be", {"pods": whole}, frozenset({"pods"}), "object"),
+    "lift": Verb("let any number be again", {}, subjects="object"),
+    "drain": Verb("let no pods come to a node, and evict those that are there", {}, subjects="node"),
     "cordon": Verb("let no pods come to a node", {}, subjects="node"),
     "uncordon": Verb("let pods come again", {}, subjects="node"),
     "remove-node": Verb("take a node out of the cluster, and its pods for dead", {}, subjects="node"),
@@ -163,8 +188,59 @@ def chosen(act: Act, world: World) -> Pod | None:
     return pods[int(act.number("number")) % len(pods)] if pods else None
 
 
+async def protect(act: Act, api: Api, world: World) -> None:
+    await api.raw("POST", api.resource(PodDisruptionBudget).path(SPACE), body=encode(budget(act)))
+
+
+async def evict(act: Act, api: Api, world: World) -> None:
+    if (pod := chosen(act, world)) is not None:
+        await evicted(pod, api, world)
+
+
+async def evicted(pod: Pod, api: Api, world: World) -> None:
+    """Ask once that a pod goes; who is told to wait does not."""
+    meta = pod.metadata
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": meta.name, "namespace": SPACE}}
+    world.evicting.add(meta.uid)
+    try:
+        async with asyncio.timeout(1):
+            await api.raw("POST", api.resource(Pod).path(SPACE, meta.name, "eviction"), body=encode(body))
+    except TimeoutError:
+        return
+    finally:
+        world.evicting.discard(meta.uid)
+
+
+async def drain(act: Act, api: Api, world: World) -> None:
+    await cordon(act, api, world)
+    for pod in sorted(world.all(Pod), key=lambda pod: pod.metadata.name):
+        if pod.spec.nodeName == act.subject and controller_kind(pod) != "DaemonSet":
+            with suppress(ApiError):
+                await evicted(pod, api, world)
+
+
+async def autoscale(act: Act, api: Api, world: World) -> None:
+    await api.raw("POST", api.resource(HorizontalPodAutoscaler).path(SPACE), body=encode(autoscaler(act)))
+
+
+async def load(act: Act, api: Api, world: World) -> None:
+    await change(act, api, {"metadata": {"annotations": {LOAD: act.get("cores")}}})
+
+
+async def expose(act: Act, api: Api, world: World) -> None:
+    await api.raw("POST", api.resource(Service).path(SPACE), body=encode(service(act)))
+
+
+async def limit(act: Act, api: Api, world: World) -> None:
+    await api.raw("POST", api.resource(ResourceQuota).path(SPACE), body=encode(quota(act)))
+
+
+async def lift(act: Act, api: Api, world: World) -> None:
+    await api.delete(ResourceQuota, what(act)[1], SPACE)
+
+
 async def cordon(act: Act, api: Api, world: World) -> None:
-    await api.patch(Node, act.subject, "", {"spec": {"unschedulable": act.verb == "cordon"}})
+    await api.patch(Node, act.subject, "", {"spec": {"unschedulable": act.verb != "uncordon"}})
 
 
 async def remove_node(act: Act, api: Api, world: World) -> None:
@@ -189,6 +265,14 @@ DONE: Mapping[str, Operate] = {
     "fail-pod": fail_pod,
     "let-go": let_go,
     "remove-pod": remove_pod,
+    "protect": protect,
+    "evict": evict,
+    "autoscale": autoscale,
+    "load": load,
+    "expose": expose,
+    "limit": limit,
+    "lift": lift,
+    "drain": drain,
     "cordon": cordon,
     "uncordon": cordon,
     "remove-node": remove_node,
