@@ -223,7 +223,9 @@ async def steps_of_volume(volume: PersistentVolume, context: Context) -> Iterato
 async def stock_for(claim: PersistentVolumeClaim, context: Context) -> Stock:
     """What there is for a claim. The server is asked for a bound claim's volume before that counts as lost."""
     found, name = stock(context, claim), claim.spec.volumeName
-    if BIND_COMPLETED in claim.metadata.annotations and name and name not in found.volumes:
+    known = found.volumes.get(name)
+    ours = known is not None and known.spec.claimRef is not None and known.spec.claimRef.uid == claim.metadata.uid
+    if BIND_COMPLETED in claim.metadata.annotations and name and not ours:
         with suppress(NotFound):
             volume = await context.api.get(PersistentVolume, name)
             return replace(found, volumes={**found.volumes, name: volume})

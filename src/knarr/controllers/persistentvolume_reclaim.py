@@ -39,9 +39,11 @@ def recycler_name(volume: PersistentVolume) -> str:
 def reclaim(volume: PersistentVolume, recycler: Pod | None) -> Iterator[Step]:
     """The next steps; `recycler` is the pod of the volume's recycler's name. A failure stays to be seen."""
     policy = volume.spec.persistentVolumeReclaimPolicy
-    if volume.status.phase == "Failed" or volume.metadata.deletionTimestamp:
+    if volume.status.phase == "Failed":
         return
-    if policy == "Recycle":
+    if volume.metadata.deletionTimestamp:
+        yield from volume_phase(volume, "Released")  # out of use, which is all that is waited for
+    elif policy == "Recycle":
         yield from recycle(volume, recycler)
     elif policy == "Delete" and PROVISIONED_BY not in volume.metadata.annotations:
         yield from fail(volume, "VolumeFailedDelete", NO_DELETER.format(volume.metadata.name))

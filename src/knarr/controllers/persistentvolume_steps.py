@@ -53,14 +53,17 @@ def make_available(volume: PersistentVolume) -> Iterator[Step]:
     if ours:
         metadata["annotations"] = {BOUND_BY_CONTROLLER: None}
     patch = {"metadata": metadata, "spec": {"claimRef": None if ours else {"uid": None, "resourceVersion": None}}}
-    yield Patch(volume, patch, reason="not its claim's any more")
-    yield from volume_phase(volume, "Available")
+    yield Patch(volume, patch, reason="not its claim's any more")  # the next pass says that it is available
 
 
 def volume_phase(volume: PersistentVolume, phase: str, message: str = "") -> Iterator[Step]:
+    """Say a volume's phase. That it has no claim is refused by the server when the volume has changed meanwhile."""
     if volume.status.phase != phase:
         status = {"phase": phase, "message": message or None}
-        yield Patch(volume, {"status": status}, subresource="status", reason=phase)
+        meta = {"uid": volume.metadata.uid, "resourceVersion": volume.metadata.resourceVersion}
+        if phase == "Bound":
+            del meta["resourceVersion"]  # it has just been set aside
+        yield Patch(volume, {"metadata": meta, "status": status}, subresource="status", reason=phase)
 
 
 def claim_phase(claim: PersistentVolumeClaim, phase: str, volume: PersistentVolume | None = None) -> Iterator[Step]:

@@ -253,10 +253,15 @@ VOLUMES = {
         a_volume(ref=ref(), phase="Bound", policy="Recycle"), None,
         ["patch status of persistentvolume v: Failed",
          "event on persistentvolume v: VolumeFailedRecycle: No recycler plugin found for the volume!"]),
+    "a volume that is going is released, whatever its policy": (
+        replace(
+            a_volume(ref=ref(), phase="Bound", policy="Recycle"),
+            metadata=ObjectMeta(name="v", deletionTimestamp="2026-01-01T00:00:00Z"),
+        ), None, RELEASED),
     "a volume that has failed stays so": (a_volume(ref=ref(), phase="Failed", policy="Delete"), None, []),
     "a volume set aside for a claim that took another is free again": (
         a_volume(ref=ref(), phase="Bound", notes={BOUND_BY_CONTROLLER: "yes"}), a_claim(volume="other"),
-        ["patch persistentvolume v: not its claim's any more", "patch status of persistentvolume v: Available"]),
+        ["patch persistentvolume v: not its claim's any more"]),
     "a volume made for a claim that took another is released": (
         a_volume(ref=ref(), phase="Bound", policy="Delete", notes=MADE), a_claim(volume="other"), RELEASED),
 }  # fmt: skip
@@ -297,7 +302,7 @@ def a_dirty_volume(phase="Released", **source):
 
 
 DONE = "delete pod recycler-for-v: done"
-FREE = ["patch persistentvolume v: not its claim's any more", "patch status of persistentvolume v: Available"]
+FREE = ["patch persistentvolume v: not its claim's any more"]
 TOLD = "event on persistentvolume v: "
 EMPTIES = "wait for v: recycler-for-v empties it"
 
