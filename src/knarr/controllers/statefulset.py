@@ -6,6 +6,7 @@ expectations, so a stale cache never makes a second pass repeat it.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,7 +14,11 @@ from msgspec.structs import replace
 
 from knarr.client.transport import TransportError
 from knarr.controllers import statefulset_pods as wanted
+from knarr.controllers.statefulset_conditions import conditions, next_deadline
+from knarr.controllers.statefulset_departed import Departed
+from knarr.controllers.statefulset_growth import grown
 from knarr.controllers.statefulset_plan import is_parallel, plan
+from knarr.controllers.statefulset_setbacks import Setbacks
 from knarr.controllers.statefulset_status import Revisions, is_terminating, next_availability, revision_of, status
 from knarr.kinds.types.apps_v1 import ControllerRevision, StatefulSet
 from knarr.kinds.types.core_v1 import PersistentVolumeClaim, Pod, PodTemplateSpec
@@ -29,16 +34,28 @@ from knarr.meta.errors import ApiError
 HISTORY_LIMIT = 10  #: revisions kept beside those in use, when the set does not say
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the controller knows that the snapshot does not tell. It starts with nothing, and may."""
+
+    expectations: Expectations = field(default_factory=Expectations)
+    setbacks: Setbacks = field(default_factory=Setbacks)
+    departed: Departed = field(default_factory=Departed)
+
+
 def controller() -> Controller:
     """The controller, with memory of its own."""
-    expectations = Expectations()
+    memory = Memory()
 
     async def sync_one(key: Key, context: Context) -> datetime | None:
-        return await sync(key, context, expectations)
+        return await sync(key, context, memory)
 
     def observe(old: object, new: object) -> None:
         if isinstance(new or old, Pod):
-            expectations.observe("StatefulSet", old, new)
+            memory.expectations.observe("StatefulSet", old, new)
+        elif isinstance(old, StatefulSet) and new is None:
+            memory.setbacks.forget(old.metadata.uid)
+        memory.departed.observe(old, new)
 
     return Controller(
         name="statefulset",
@@ -53,38 +70,39 @@ def controller() -> Controller:
     )
 
 
-async def sync(key: Key, context: Context, expectations: Expectations) -> datetime | None:
+async def sync(key: Key, context: Context, memory: Memory) -> datetime | None:
     """Bring one set nearer its spec; give when to look again if no event will say."""
     namespace, name = key
     set_ = context.cache(StatefulSet).get(name, namespace)
     if set_ is None:
-        expectations.forget(key)
+        memory.expectations.forget(key)
         return None
-    if not expectations.satisfied(key):
+    if not memory.expectations.satisfied(key):
         return clock.now() + timedelta(seconds=PATIENCE)
     pods = await claim_pods(context, set_)
     history = await claim_history(context, set_)
     revisions, history = await ensure_revisions(context, set_, history)
     now = clock.now()
     claims = {claim.metadata.name: claim for claim in context.cache(PersistentVolumeClaim).list(namespace)}
-    steps = plan(set_, pods, claims, revisions, now)
+    held = memory.setbacks.held(set_, pods, now)
+    steps = plan(set_, pods, claims, revisions, now, held)
     again: datetime | None = None
     failure: Exception | None = None
     try:
-        again = await act(context, set_, steps, expectations)
+        again = await act(context, set_, steps, memory)
+        told = [*memory.setbacks.told(set_, pods, held, now), *memory.departed.told(set_, pods)]
+        await carry_out(context.api, [*told, *grown(set_, claims)], context.recorder)
     except (ApiError, TransportError) as error:
         failure = error
-    await write_status(context, set_, pods, revisions, now)
+    written = await write_status(context, set_, pods, revisions, now)
     if failure is not None:
         raise failure
     await truncate_history(context, set_, pods, revisions, history)
-    times = (again, next_availability(set_, pods, now))
+    times = (again, next_availability(set_, pods, now), next_deadline(written, written.status, pods, now))
     return min((when for when in times if when is not None), default=None)
 
 
-async def act(
-    context: Context, set_: StatefulSet, steps: Sequence[Step], expectations: Expectations
-) -> datetime | None:
+async def act(context: Context, set_: StatefulSet, steps: Sequence[Step], memory: Memory) -> datetime | None:
     """Carry out a plan: claims before the pods that use them, and what may go together together."""
     key = (set_.metadata.namespace, set_.metadata.name)
     claims = [step for step in steps if creates_claim(step)]
@@ -94,11 +112,12 @@ async def act(
     together = is_parallel(set_)
     await carry_out(context.api, claims, context.recorder, together=together)
     if creations or deletions:
-        expectations.expect(key, creations, deletions)
+        memory.expectations.expect(key, creations, deletions)
+        memory.setbacks.replaced(set_, others)
     try:
         return await carry_out(context.api, others, context.recorder, together=together)
     except BaseException:
-        expectations.forget(key)
+        memory.expectations.forget(key)
         raise
 
 
@@ -162,11 +181,14 @@ def template_of(revision: ControllerRevision) -> PodTemplateSpec:
 
 async def write_status(
     context: Context, set_: StatefulSet, pods: Sequence[Pod], revisions: Revisions, now: datetime
-) -> None:
-    """Write the status if it says something new."""
-    wanted_status = status(set_, pods, revisions, now)
+) -> StatefulSet:
+    """Write the status if it says something new; give the set with it."""
+    counted = status(set_, pods, revisions, now)
+    wanted_status = replace(counted, conditions=conditions(set_, counted, pods, now))
+    fresh = replace(set_, status=wanted_status)
     if wanted_status != set_.status:
-        await carry_out(context.api, [Status(replace(set_, status=wanted_status))], context.recorder)
+        await carry_out(context.api, [Status(fresh)], context.recorder)
+    return fresh
 
 
 async def truncate_history(

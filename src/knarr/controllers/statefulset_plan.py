@@ -24,15 +24,25 @@ from knarr.controllers.statefulset_status import (
     revision_of,
     rolls,
 )
+from knarr.kinds.statefulset_options import RECOVER, is_on
 from knarr.kinds.types.apps_v1 import StatefulSet
 from knarr.kinds.types.core_v1 import PersistentVolumeClaim, Pod
 from knarr.loop.steps import Create, Delete, Event, Note, Replace, Step, Wait
 
 Claims = Mapping[str, PersistentVolumeClaim]
+NOBODY: Mapping[str, datetime] = {}
 
 
-def plan(set_: StatefulSet, pods: Sequence[Pod], claims: Claims, revisions: Revisions, now: datetime) -> list[Step]:
-    """This pass's steps. `pods` are the set's own, `claims` those of its namespace by name."""
+def plan(
+    set_: StatefulSet,
+    pods: Sequence[Pod],
+    claims: Claims,
+    revisions: Revisions,
+    now: datetime,
+    held: Mapping[str, datetime] = NOBODY,
+) -> list[Step]:
+    """This pass's steps. `pods` are the set's own, `claims` those of its namespace by name; `held` are the names of
+    finished pods that are not replaced yet, and until when."""
     if set_.metadata.deletionTimestamp:
         return []
     ordinals = wanted.wanted_ordinals(set_)
@@ -40,7 +50,7 @@ def plan(set_: StatefulSet, pods: Sequence[Pod], claims: Claims, revisions: Revi
     surplus = sorted(
         (pod for pod in pods if ordinal_of(pod) >= 0 and ordinal_of(pod) not in ordinals), key=ordinal_of, reverse=True
     )
-    steps = chain(fill(set_, members, claims, revisions, now), shrink(set_, surplus, claims, now))
+    steps = chain(fill(set_, members, claims, revisions, now, held), shrink(set_, surplus, claims, now))
     if is_parallel(set_):
         done = list(steps)
     else:
@@ -72,7 +82,12 @@ def until_disturbed(steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def fill(
-    set_: StatefulSet, members: Mapping[int, Pod], claims: Claims, revisions: Revisions, now: datetime
+    set_: StatefulSet,
+    members: Mapping[int, Pod],
+    claims: Claims,
+    revisions: Revisions,
+    now: datetime,
+    held: Mapping[str, datetime],
 ) -> Iterator[Step]:
     """Bring every wanted ordinal to an available pod with its identity, storage and claims' owners in order."""
     for ordinal in wanted.wanted_ordinals(set_):
@@ -80,9 +95,28 @@ def fill(
         if pod is None:
             yield from create(set_, ordinal, claims, revisions)
         elif is_finished(pod):
-            yield Wait(pod, "terminating") if is_terminating(pod) else delete(set_, pod, "finished")
+            yield dismissed(set_, pod, held)
+        elif gives_way(set_, pod, revisions):
+            yield delete(set_, pod, "outdated, and not ready")
         else:
             yield from keep(set_, pod, claims, now)
+
+
+def dismissed(set_: StatefulSet, pod: Pod, held: Mapping[str, datetime]) -> Step:
+    """The end of a finished pod, after which its replacement comes."""
+    if is_terminating(pod):
+        return Wait(pod, "terminating")
+    if until := held.get(pod.metadata.name):
+        return Wait(pod, "its pods end soon after they are made", until)
+    return delete(set_, pod, "finished")
+
+
+def gives_way(set_: StatefulSet, pod: Pod, revisions: Revisions) -> bool:
+    """Whether an ordered set that opted in replaces a pod out of its turn: an update would replace it anyway, and it
+    costs nothing, for it is not ready. A parallel set's updates do so by themselves."""
+    if not is_on(set_, RECOVER) or is_parallel(set_) or not rolls(set_) or is_ready(pod):
+        return False
+    return is_outdated(pod, revisions) and ordinal_of(pod) >= wanted.first_ordinal(set_) + partition(set_)
 
 
 def create(set_: StatefulSet, ordinal: int, claims: Claims, revisions: Revisions) -> Iterator[Step]:
@@ -156,14 +190,18 @@ def claim_owners(set_: StatefulSet, pod: Pod, claims: Claims) -> Iterator[Step]:
 def shrink(set_: StatefulSet, surplus: Sequence[Pod], claims: Claims, now: datetime) -> Iterator[Step]:
     """Delete surplus pods, given from the highest ordinal down.
 
-    An ordered set waits for an unavailable one, except for the lowest: that one may go, as nothing waits for it.
+    An ordered set waits for an unavailable one, except for the lowest: that one may go, as nothing waits for it. What
+    is finished will never be available, so nobody waits for it.
     """
     for pod in surplus:
         yield from claim_owners(set_, pod, claims)
-    lowest = next((pod for pod in reversed(surplus) if not is_usable(set_, pod, now)), None)
+    hoped_for = (pod for pod in reversed(surplus) if not is_finished(pod) or is_terminating(pod))
+    lowest = next((pod for pod in hoped_for if not is_usable(set_, pod, now)), None)
     for pod in surplus:
         if is_terminating(pod):
             yield Wait(pod, "terminating")
+        elif is_finished(pod):
+            yield delete(set_, pod, "scaled down")
         elif not is_available(set_, pod, now) and pod is not lowest and not is_parallel(set_):
             yield Wait(lowest or pod, "unavailable, before the set can shrink")
         else:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from knarr.kinds.statefulset import POD_NAME
 from knarr.kinds.types.apps_v1 import StatefulSet
 from knarr.kinds.types.core_v1 import (
     PersistentVolumeClaim,
@@ -20,7 +21,6 @@ from knarr.kinds.types.core_v1 import (
 )
 from knarr.kinds.types.meta_v1 import LabelSelector, ObjectMeta, OwnerReference
 
-POD_NAME = "statefulset.kubernetes.io/pod-name"
 POD_INDEX = "apps.kubernetes.io/pod-index"
 REVISION = "controller-revision-hash"
 

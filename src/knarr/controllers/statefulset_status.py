@@ -75,7 +75,7 @@ def status(set_: StatefulSet, pods: Sequence[Pod], revisions: Revisions, now: da
     staying = [revision_of(pod) for pod in members if not is_terminating(pod)]
     ready = [pod for pod in members if is_ready(pod)]
     updated = staying.count(revisions.update)
-    wanted = 1 if set_.spec.replicas is None else set_.spec.replicas
+    wanted = replicas(set_)
     complete = rolls(set_) and updated == len(ready) == len(members) == wanted
     return StatefulSetStatus(
         observedGeneration=set_.metadata.generation,
@@ -89,6 +89,10 @@ def status(set_: StatefulSet, pods: Sequence[Pod], revisions: Revisions, now: da
         collisionCount=revisions.collisions,
         conditions=set_.status.conditions,
     )
+
+
+def replicas(set_: StatefulSet) -> int:
+    return 1 if set_.spec.replicas is None else set_.spec.replicas
 
 
 def rolls(set_: StatefulSet) -> bool:
@@ -111,7 +115,7 @@ def max_unavailable(set_: StatefulSet) -> int:
     value = rolling.maxUnavailable if rolling else None
     if value is None:
         return 1
-    return max(1, share(value, 1 if set_.spec.replicas is None else set_.spec.replicas))
+    return max(1, share(value, replicas(set_)))
 
 
 def next_availability(set_: StatefulSet, pods: Iterable[Pod], now: datetime) -> datetime | None:

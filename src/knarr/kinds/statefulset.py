@@ -5,9 +5,10 @@ from datetime import datetime
 
 import msgspec
 
-from knarr.kinds import cells, claims, internal, rules, workloads
+from knarr.kinds import cells, claims, internal, rules, statefulset_options, workloads
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Scale, Tree
 from knarr.kinds.podspec_defaults import template_defaults
+from knarr.kinds.statefulset_options import EXPAND, is_on, only_sizes_differ, shrunk
 from knarr.kinds.trees import child, fill, fill_zero, items, keep_spec, keep_status
 from knarr.kinds.types.apps_v1 import StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy
 from knarr.kinds.types.core_v1 import PodTemplateSpec
@@ -16,6 +17,7 @@ from knarr.meta import field, labels
 from knarr.meta.field import FieldError, at
 from knarr.meta.label_rules import validate_labels
 
+POD_NAME = "statefulset.kubernetes.io/pod-name"  #: a label of every pod that a set made
 POLICIES = ("OrderedReady", "Parallel")
 STRATEGIES = ("RollingUpdate", "OnDelete")
 RETENTION = ("Retain", "Delete")
@@ -72,6 +74,7 @@ def validate(set_: StatefulSet) -> Iterator[FieldError]:
     yield from workloads.selects_template(spec.selector, spec.template, "statefulset", detail="")
     yield from pod_template(spec.template)
     yield from claim_templates(spec)
+    yield from statefulset_options.validate(set_)
 
 
 def update_strategy(strategy: StatefulSetUpdateStrategy, path: str) -> Iterator[FieldError]:
@@ -123,6 +126,10 @@ def claim_templates(spec: StatefulSetSpec) -> Iterator[FieldError]:
 def validate_update(new: StatefulSet, old: StatefulSet) -> Iterator[FieldError]:
     yield from validate(new)
     kept = {name: getattr(old.spec, name) for name in CHANGEABLE}
+    after, before = new.spec.volumeClaimTemplates, old.spec.volumeClaimTemplates
+    if is_on(new, EXPAND) and only_sizes_differ(after, before):
+        yield from shrunk(after, before)
+        kept["volumeClaimTemplates"] = before
     if msgspec.structs.replace(new.spec, **kept) != old.spec:
         listed = ", ".join(f"'{name}'" for name in CHANGEABLE[:-1])
         message = f"updates to statefulset spec for fields other than {listed} and '{CHANGEABLE[-1]}' are forbidden"

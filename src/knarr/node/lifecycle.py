@@ -1,16 +1,22 @@
-"""postStart and preStop hooks of a container. Called by the pod's worker around start and stop."""
+"""The end of a container, and its postStart and preStop hooks. Called by the pod's worker."""
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from knarr.kinds.types.core_v1 import Container, LifecycleHandler
-from knarr.node.pod import grace
+from knarr.node.pod import everyone, grace, title
 from knarr.node.probe import Result, Target, ask
 from knarr.node.runtimes.runtime import RuntimeFailure
 from knarr.node.steps import Stop
 
 if TYPE_CHECKING:
     from knarr.node.worker import Worker
+
+log = logging.getLogger(__name__)
+
+LEAST_STOP = 2.0  #: seconds between TERM and KILL that a container always gets, whatever its grace or its hook
+RETRY = 2.0  #: seconds before a stop that failed is tried again
 
 
 async def begin_hook(worker: "Worker", container: Container, id_: str) -> None:
@@ -47,3 +53,24 @@ async def carry_out(
     sandbox = worker.sandbox
     target = Target(worker.uid, id_, sandbox.ip if sandbox else "", container, worker.pod.metadata.name)
     return await ask(worker.host.runtime, target, handler, 3600.0 if timeout is None else timeout)
+
+
+async def end(worker: "Worker", step: Stop) -> None:
+    """Stop a container within its grace: its hook first, then TERM, then KILL. A failure is tried again."""
+    container = everyone(worker.pod).get(step.name)
+    worker.tell("Normal", "Killing", step.message, container)
+    begun = asyncio.get_running_loop().time()
+    if container is not None:
+        await end_hook(worker, container, step)
+    used = asyncio.get_running_loop().time() - begun
+    left = max(LEAST_STOP, step.grace - used)
+    if worker.memory.stopping.get(step.id, step.grace) < step.grace:
+        return  # a shorter grace took over
+    try:
+        await worker.host.runtime.stop_container(worker.uid, step.id, left)
+    except (RuntimeFailure, OSError) as error:
+        log.warning("%s: %s: %s", title(worker.pod), step, error)
+        await asyncio.sleep(RETRY)
+        worker.memory.stopping.pop(step.id, None)
+        worker.wake()
+    await worker.host.refresh()

@@ -64,6 +64,9 @@ class Memory:
     removed: bool = False  #: the object is gone from the API
     torn_down: bool = False  #: the sandbox and the pod's files are gone
     deleted: bool = False  #: the API was told that nothing of the pod is left
+    ousted: bool = False  #: the object went while processes ran, and that was told
+    starting: bool = False  #: the runtime is being asked to start something, which it need not show yet
+    stopped: bool = False  #: the runtime has ended the sandbox with all that ran in it, and nothing was started since
     retries: dict[str, Retry] = field(default_factory=dict)  #: by container name; "" is the pod's sandbox or volumes
     crashes: dict[str, BackOff] = field(default_factory=dict)  #: by container name
     waiting: dict[str, Reason] = field(default_factory=dict)  #: by container name

@@ -198,7 +198,7 @@ def end(pod: Pod, sandbox: PodSandbox | None, memory: Memory) -> Iterator[Step]:
     alive = [state for state in (sandbox.containers if sandbox else ()) if state.state == "running"]
     if alive:
         yield from stop(pod, alive, memory)
-    elif sandbox is not None and sandbox.state == "ready":
+    elif sandbox is not None and not memory.stopped:
         yield StopSandbox()
     elif memory.removed or pod.metadata.deletionTimestamp:
         if not memory.torn_down:

@@ -15,7 +15,7 @@ from knarr.kinds.types.core_v1 import ConfigMap, Container, ObjectReference, Pod
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.events import Recorder
 from knarr.meta.errors import NotFound
-from knarr.node import host, sysctls
+from knarr.node import host, sysctls, unconfirmed
 from knarr.node.config import NodeConfig
 from knarr.node.env import Sources, wanted
 from knarr.node.registration import Registration
@@ -95,7 +95,9 @@ class PodWorkers:
                 log.warning("pod %s/%s runs but has no object: stopping it", sandbox.namespace, sandbox.name)
                 meta = ObjectMeta(name=sandbox.name, namespace=sandbox.namespace, uid=sandbox.uid)
                 pod = Pod(metadata=meta, spec=PodSpec(terminationGracePeriodSeconds=ORPHAN_GRACE))
-                self._employ(Worker(self, pod, orphan=True))
+                worker = Worker(self, pod, orphan=True)
+                unconfirmed.found(worker)
+                self._employ(worker)
 
     # --------------------------------------------------------------- runtime
 

@@ -29,6 +29,7 @@ from knarr.node.runtimes import runtime
 from knarr.node.runtimes.runtime import PodSandbox
 
 LOST = "ContainerStatusUnknown"
+ENDS = ("Succeeded", "Failed")
 
 
 def pod_status(
@@ -40,12 +41,13 @@ def pod_status(
     initial = [container_status(pod, each, sandbox, memory, runtime_name, terminal) for each in pod.spec.initContainers]
     overdue = (deadline := overdue_at(pod)) is not None and deadline <= now
     reached = "Failed" if overdue else phase(pod, containers, initial, terminal)
-    if pod.status.phase in ("Succeeded", "Failed"):
+    if pod.status.phase in ENDS:
         reached = pod.status.phase
+    held = reached in ENDS and pod.status.phase not in ENDS and could_run(sandbox, memory)
     ips = addresses(pod, sandbox, node_ip)
     status = replace(
         pod.status,
-        phase=reached,
+        phase=(pod.status.phase or "Pending") if held else reached,
         containerStatuses=containers,
         initContainerStatuses=initial,
         ephemeralContainerStatuses=[
@@ -59,14 +61,20 @@ def pod_status(
         startTime=pod.status.startTime or clock.timestamp(datetime.fromtimestamp(now, UTC)),
         observedGeneration=pod.metadata.generation,
     )
-    if overdue and pod.status.phase != "Failed":
+    if overdue and not held and pod.status.phase != "Failed":
         message = "Pod was active on the node longer than the specified deadline"
         status = replace(status, reason="DeadlineExceeded", message=message)
     if refusal := sysctls.forbidden(pod):
         message = f"Pod was rejected: {refusal}"
         status = replace(status, reason=sysctls.REASON, message=message, containerStatuses=[], initContainerStatuses=[])
     ready = sandbox is not None and sandbox.state == "ready"
-    return replace(status, conditions=conditions.conditions(pod, status, ready, now))
+    return replace(status, conditions=conditions.conditions(pod, replace(status, phase=reached), ready, now))
+
+
+def could_run(sandbox: PodSandbox | None, memory: Memory) -> bool:
+    """Whether processes of the pod may be left. While they may, no status says that the pod has ended: whoever reads
+    that it has may delete it at once, and start another of its name elsewhere."""
+    return memory.starting or (sandbox is not None and not memory.stopped)
 
 
 def addresses(pod: Pod, sandbox: PodSandbox | None, node_ip: str) -> list[str]:

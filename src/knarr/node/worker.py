@@ -6,6 +6,8 @@ it does is lost when it dies: the runtime knows what runs, the API knows what sh
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from msgspec.structs import replace
@@ -14,23 +16,23 @@ from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import Container, Pod
 from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
-from knarr.node import pulls
+from knarr.node import pulls, unconfirmed
 from knarr.node.env import EnvError, environment
 from knarr.node.health import Health
 from knarr.node.host import Host
-from knarr.node.lifecycle import begin_hook, end_hook
+from knarr.node.lifecycle import begin_hook, end
 from knarr.node.logs import last_words
 from knarr.node.memory import Memory, Reason, Retry, longer
 from knarr.node.pod import crashed, ending, everyone, plan, title
 from knarr.node.runtimes.runtime import PodSandbox, RuntimeFailure
 from knarr.node.spec import container_spec, log_path, sandbox_spec
+from knarr.node.status import ENDS
 from knarr.node.status_writer import StatusWriter
 from knarr.node.steps import DeleteObject, Forget, Hold, Prepare, RunSandbox, Start, Step, Stop, StopSandbox, TearDown
 from knarr.node.volumes.volume import VolumeError
 
 log = logging.getLogger(__name__)
 
-LEAST_STOP = 2.0  #: seconds between TERM and KILL that a container always gets, whatever its grace or its hook
 RETRY = 2.0  #: seconds before something is tried again that may heal by itself: a ConfigMap, a sandbox
 REFRESH = 60.0  #: seconds between looks at the contents of mounted ConfigMaps, Secrets and tokens
 
@@ -62,6 +64,7 @@ class Worker:
     def remove(self) -> None:
         """The object is gone: so must be the pod."""
         self.memory.removed = True
+        unconfirmed.found(self)
         self.wake()
 
     def successor(self) -> "Worker":
@@ -76,6 +79,10 @@ class Worker:
     def tell(self, type_: str, reason: str, message: str, container: Container | None = None) -> None:
         if not self._orphan:
             self.host.tell(self.pod, type_, reason, message, container)
+
+    def testify(self, type_: str, reason: str, message: str) -> None:
+        """Tell of a pod whose object is gone."""
+        self.host.tell(self.pod, type_, reason, message, None)
 
     async def run(self) -> None:
         """Work until nothing is left of the pod."""
@@ -118,7 +125,9 @@ class Worker:
             log.log(self.host.steps_logged, "%s: %s", title(self.pod), step)
             if not await self._carry_out(step):
                 # what starts leaves a retry behind, which the next plan turns into a Hold; what ends does not
-                return None if isinstance(step, Start | Prepare | RunSandbox) else clock.unix() + RETRY
+                if not isinstance(step, Start | Prepare | RunSandbox):
+                    await asyncio.sleep(RETRY)
+                return None
         if acts:
             await self.host.refresh()
             return None
@@ -177,23 +186,38 @@ class Worker:
                     await self._start(step)
                 case Stop():
                     self.memory.stopping[step.id] = step.grace
-                    self._group.create_task(self._stop(step), name=f"stop {step.name} of {title(self.pod)}")
+                    self._group.create_task(end(self, step), name=f"stop {step.name} of {title(self.pod)}")
                 case Forget():
                     await self.host.runtime.remove_container(self.uid, step.id)
                 case StopSandbox():
                     await self.host.runtime.stop_pod(self.uid)
+                    self.memory.stopped = True
                 case TearDown():
-                    if self.pod.status.phase not in ("Succeeded", "Failed"):
-                        await self.writer.flush()  # how it ended is not known any more once it is gone
-                    await self.host.runtime.remove_pod(self.uid)
-                    await self.host.volumes.tear_down(self.pod)
-                    self.memory.torn_down = True
+                    await self._tear_down()
                 case DeleteObject():
                     await self._delete()
         except (RuntimeFailure, EnvError, VolumeError, ApiError, TransportError, OSError) as error:
             self._failed(step, error)
             return False
         return True
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """While it lasts, the runtime may have started what it does not show yet."""
+        self.memory.starting, self.memory.stopped = True, False
+        try:
+            yield
+        finally:
+            self.memory.starting = False
+
+    async def _tear_down(self) -> None:
+        """Remove what is left of a pod none of whose processes is left."""
+        if self.pod.status.phase not in ENDS:
+            await self.writer.flush()  # how it ended is not known any more once it is gone
+        await self.host.runtime.remove_pod(self.uid)
+        await self.host.volumes.tear_down(self.pod)
+        self.memory.torn_down = True
+        unconfirmed.ended(self)
 
     async def _prepare(self) -> None:
         await self.host.volumes.prepare(self.pod)
@@ -206,7 +230,8 @@ class Worker:
             self.tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
             await self.host.runtime.stop_pod(self.uid)
         self.memory.launched.clear()
-        sandbox = await self.host.runtime.run_pod(sandbox_spec(self.pod, self.host.config, step.attempt))
+        with self._starting():
+            sandbox = await self.host.runtime.run_pod(sandbox_spec(self.pod, self.host.config, step.attempt))
         self.host.sandboxes[self.uid] = sandbox
         self.memory.retries.pop("", None)
         self.writer.request(moving=True)
@@ -221,7 +246,8 @@ class Worker:
         spec = container_spec(pod, container, step.attempt, env, mounts, self.host.config)
         if step.finished:
             crashed(self.memory, step)
-        id_ = await self.host.runtime.start_container(self.uid, spec)
+        with self._starting():
+            id_ = await self.host.runtime.start_container(self.uid, spec)
         self.memory.launched[step.name] = step.attempt
         tell("Normal", "Created", "Container created")
         tell("Normal", "Started", "Container started")
@@ -236,25 +262,6 @@ class Worker:
         """The pod with the addresses its status will show: the environment may refer to them."""
         status = self.writer.current()
         return replace(self.pod, status=status)
-
-    async def _stop(self, step: Stop) -> None:
-        container = everyone(self.pod).get(step.name)
-        self.tell("Normal", "Killing", step.message, container)
-        begun = asyncio.get_running_loop().time()
-        if container is not None:
-            await end_hook(self, container, step)
-        used = asyncio.get_running_loop().time() - begun
-        left = max(LEAST_STOP, step.grace - used)
-        if self.memory.stopping.get(step.id, step.grace) < step.grace:
-            return  # a shorter grace took over
-        try:
-            await self.host.runtime.stop_container(self.uid, step.id, left)
-        except (RuntimeFailure, OSError) as error:
-            log.warning("%s: %s: %s", title(self.pod), step, error)
-            await asyncio.sleep(RETRY)
-            self.memory.stopping.pop(step.id, None)
-            self.wake()
-        await self.host.refresh()
 
     async def _delete(self) -> None:
         await self.writer.flush()

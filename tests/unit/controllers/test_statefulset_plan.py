@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from knarr.controllers import statefulset_pods
 from knarr.controllers.statefulset_plan import plan
 from knarr.controllers.statefulset_status import Revisions, status
+from knarr.kinds.statefulset_options import RECOVER
 from knarr.kinds.types.apps_v1 import (
     RollingUpdateStatefulSetStrategy,
     StatefulSet,
@@ -32,7 +33,7 @@ from knarr.loop.steps import Create
 from knarr.meta import clock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-OLD, NEW = "db-old", "db-new"
+OLD, BROKEN, NEW = "db-old", "db-broken", "db-new"
 
 
 def template(image):
@@ -45,7 +46,7 @@ STABLE = Revisions(NEW, NEW, {NEW: template("img:2")})
 ROLLING = Revisions(OLD, NEW, {OLD: template("img:1"), NEW: template("img:2")})
 
 
-def a_set(replicas=3, *, start=None, parallel=False, deleting=False, partition=None, most=None, **spec):
+def a_set(replicas=3, *, start=None, parallel=False, deleting=False, partition=None, most=None, opt=(), **spec):
     claims = [
         PersistentVolumeClaim(metadata=ObjectMeta(name=name), spec=PersistentVolumeClaimSpec())
         for name in spec.pop("claims", ())
@@ -60,7 +61,12 @@ def a_set(replicas=3, *, start=None, parallel=False, deleting=False, partition=N
         )
     return StatefulSet(
         metadata=ObjectMeta(
-            name="db", namespace="n", uid="set", generation=1, deletionTimestamp="2026-01-01T00:00:00Z" * deleting
+            name="db",
+            namespace="n",
+            uid="set",
+            generation=1,
+            deletionTimestamp="2026-01-01T00:00:00Z" * deleting,
+            annotations=dict.fromkeys(opt, "true"),
         ),
         spec=StatefulSetSpec(
             replicas=replicas,
@@ -199,6 +205,15 @@ CASES = {
     "a surplus pod that is ready but not available waits for one below it": (
         a_set(1, minReadySeconds=60), [a_pod(0), a_pod(1, since=5), a_pod(2, since=5)], [], STABLE,
         ["wait for db-1: unavailable, before the set can shrink"]),
+    "finished surplus pods go one after the other": (
+        a_set(1), [a_pod(0), a_pod(1, phase="Failed", ready=False), a_pod(2, phase="Succeeded", ready=False)], [],
+        STABLE, ["delete pod db-2: scaled down"]),
+    "nobody waits for a finished surplus pod": (
+        a_set(1), [a_pod(0), a_pod(1, phase="Failed", ready=False), a_pod(2, ready=False)], [], STABLE,
+        ["delete pod db-2: scaled down"]),
+    "a finished surplus pod that is terminating is waited for": (
+        a_set(1), [a_pod(0), a_pod(1, ready=False), a_pod(2, phase="Failed", ready=False, deleting=True)], [], STABLE,
+        ["wait for db-2: terminating"]),
     # rolling
     "an update replaces the highest ordinal first": (
         a_set(), pods(0, 1, 2, revision=OLD), [], ROLLING, ["delete pod db-2: outdated"]),
@@ -212,6 +227,29 @@ CASES = {
         a_set(), [a_pod(0, OLD), a_pod(1, OLD), a_pod(2, ready=False)], [], ROLLING, ["wait for db-2: not ready"]),
     "a broken pod is not replaced when the template is mended": (
         a_set(1), [a_pod(0, OLD, ready=False)], [], ROLLING, ["wait for db-0: not ready"]),
+    "a broken pod is replaced when the template is mended and the set opted in": (
+        a_set(opt=[RECOVER]), [a_pod(0, OLD), a_pod(1, OLD), a_pod(2, BROKEN, ready=False)], [], ROLLING,
+        ["delete pod db-2: outdated, and not ready"]),
+    "the first of broken pods is replaced first": (
+        a_set(2, opt=[RECOVER]), pods(0, 1, revision=BROKEN, ready=False), [], ROLLING,
+        ["delete pod db-0: outdated, and not ready"]),
+    "recovery leaves a pod that is on its way out": (
+        a_set(1, opt=[RECOVER]), pods(0, revision=BROKEN, ready=False, deleting=True), [], ROLLING,
+        ["wait for db-0: terminating"]),
+    "recovery leaves an updated pod that is not ready": (
+        a_set(1, opt=[RECOVER]), pods(0, ready=False), [], ROLLING, ["wait for db-0: not ready"]),
+    "recovery leaves a ready pod its turn": (
+        a_set(opt=[RECOVER], minReadySeconds=60), [a_pod(0, OLD, since=5), a_pod(1, OLD), a_pod(2, OLD)], [], ROLLING,
+        ["wait for db-0: not available yet"]),
+    "recovery stops at the partition": (
+        a_set(2, opt=[RECOVER], partition=1), [a_pod(0, OLD, ready=False), a_pod(1)], [], ROLLING,
+        ["wait for db-0: not ready"]),
+    "recovery is no business of OnDelete": (
+        a_set(1, opt=[RECOVER], strategy="OnDelete"), pods(0, revision=OLD, ready=False), [], ROLLING,
+        ["wait for db-0: not ready"]),
+    "recovery changes nothing for a parallel set, which replaces broken pods anyway": (
+        a_set(1, opt=[RECOVER], parallel=True), pods(0, revision=OLD, ready=False), [], ROLLING,
+        ["wait for db-0: not ready", "delete pod db-0: outdated"]),
     "an update is complete when no pod is outdated": (a_set(), pods(0, 1, 2), [], ROLLING, []),
     "shrinking goes before updating": (
         a_set(2), pods(0, 1, 2, revision=OLD), [], ROLLING, ["delete pod db-2: scaled down"]),
@@ -318,6 +356,13 @@ CASES = {
 def test_plan(set_, pods, claims, revisions, steps):
     by_name = {claim.metadata.name: claim for claim in claims}
     assert [str(step) for step in plan(set_, pods, by_name, revisions, NOW)] == steps
+
+
+def test_a_finished_pod_that_is_held_is_waited_for_with_all_that_come_after():
+    until = NOW + timedelta(seconds=8)
+    steps = plan(a_set(), pods(0, phase="Failed", ready=False), {}, STABLE, NOW, {"db-0": until})
+    assert [str(step) for step in steps] == ["wait for db-0: its pods end soon after they are made"]
+    assert steps[0].until == until
 
 
 REVISION_CASES = {

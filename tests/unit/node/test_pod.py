@@ -156,7 +156,7 @@ CASES = {
     "a finished pod keeps what is left of it": (
         a_pod(restart="Never", status={"phase": "Failed"}),
         sandbox(exited(code=1), state="gone"),
-        memory(),
+        memory(stopped=True),
         [],
     ),
     "a container's own rule restarts it where the pod would not": (
@@ -273,10 +273,16 @@ CASES = {
         memory(),
         ["stop sandbox"],
     ),
-    "the object goes only after the sandbox": (
+    "a sandbox that is not there any more is stopped all the same, so that nothing of it is left": (
         a_pod(meta=DELETED),
         sandbox(exited(), state="gone"),
         memory(),
+        ["stop sandbox"],
+    ),
+    "the object goes only after the sandbox": (
+        a_pod(meta=DELETED),
+        sandbox(exited(), state="gone"),
+        memory(stopped=True),
         ["tear down", "delete object"],
     ),
     "a deleted pod that never ran goes at once": (
@@ -288,7 +294,7 @@ CASES = {
     "a pod whose object is gone is stopped and torn down": (
         a_pod(),
         sandbox(exited(), state="gone"),
-        memory(removed=True),
+        memory(removed=True, stopped=True),
         ["tear down"],
     ),
     "an object that stays for its finalizers is not deleted again": (

@@ -8,6 +8,9 @@ from tests.unit.node.builders import a_pod
 from tests.unit.node.test_pod import DELETED, INIT, NOW, exited, memory, running, sandbox
 
 UP = memory(started={"main-0"}, ready={"main-0"})
+OVER = memory(stopped=True)
+RAN = {"phase": "Running"}
+OVERDUE = {"activeDeadlineSeconds": 5, "status": {**RAN, "startTime": "1970-01-12T13:46:30Z"}}
 
 
 def status_of(pod, sandbox, memory):
@@ -20,9 +23,10 @@ PHASES = {
     "an init container runs": (a_pod(**INIT), sandbox(running("first")), memory(), "Pending"),
     "a crash that will be restarted": (a_pod(), sandbox(exited(code=1)), memory(), "Running"),
     "a failure that will be restarted": (a_pod(restart="OnFailure"), sandbox(exited(code=1)), memory(), "Running"),
-    "a success that will not": (a_pod(restart="OnFailure"), sandbox(exited()), memory(), "Succeeded"),
-    "a failure that will not": (a_pod(restart="Never"), sandbox(exited(code=1)), memory(), "Failed"),
-    "an init failure that will not": (a_pod(restart="Never", **INIT), sandbox(exited("first", 1)), memory(), "Failed"),
+    "a success that will not": (a_pod(restart="OnFailure"), sandbox(exited(), state="gone"), OVER, "Succeeded"),
+    "a failure that will not": (a_pod(restart="Never"), sandbox(exited(code=1), state="gone"), OVER, "Failed"),
+    "an init failure that will not": (
+        a_pod(restart="Never", **INIT), sandbox(exited("first", 1), state="gone"), OVER, "Failed"),
     "an init failure that will": (
         a_pod(**INIT),
         sandbox(exited("first", 1)),
@@ -30,16 +34,22 @@ PHASES = {
         "Pending",
     ),
     "a deleted pod that still runs": (a_pod(meta=DELETED), sandbox(running()), UP, "Running"),
-    "a deleted pod that ended well": (a_pod(meta=DELETED), sandbox(exited(), state="gone"), memory(), "Succeeded"),
-    "a deleted pod that was killed": (a_pod(meta=DELETED), sandbox(exited(code=137), state="gone"), memory(), "Failed"),
+    "a deleted pod that ended well": (a_pod(meta=DELETED), sandbox(exited(), state="gone"), OVER, "Succeeded"),
+    "a deleted pod that was killed": (a_pod(meta=DELETED), sandbox(exited(code=137), state="gone"), OVER, "Failed"),
     "a finished pod stays finished": (a_pod(status={"phase": "Failed"}), sandbox(running()), UP, "Failed"),
-    "a pod over its deadline": (
-        a_pod(activeDeadlineSeconds=5, status={"startTime": "1970-01-12T13:46:30Z"}),
-        sandbox(running()),
-        UP,
-        "Failed",
-    ),
-}
+    "a pod over its deadline": (a_pod(**OVERDUE), sandbox(exited(), state="gone"), OVER, "Failed"),
+    # while anything could run, a pod stays what it was
+    "a pod over its deadline that still runs": (a_pod(**OVERDUE), sandbox(running()), UP, "Running"),
+    "ended containers in a sandbox that is still there": (
+        a_pod(restart="Never", status=RAN), sandbox(exited()), memory(), "Running"),
+    "ended containers in a sandbox that nobody has ended": (
+        a_pod(restart="Never", status=RAN), sandbox(exited(code=1), state="gone"), memory(), "Running"),
+    "an init failure beside a sidecar that runs": (
+        a_pod(restart="Never", **INIT), sandbox(exited("first", 1), running("second")), memory(), "Pending"),
+    "a deleted pod whose container is just being started": (
+        a_pod(meta=DELETED), None, memory(starting=True), "Pending"),
+    "a deleted pod that never ran": (a_pod(meta=DELETED), None, memory(), "Failed"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("pod, sandbox, memory, phase", PHASES.values(), ids=PHASES)
@@ -110,6 +120,14 @@ def test_conditions(pod, sandbox, memory, untrue):
         "PodScheduled",
     ]
     assert {each.type: f"{each.reason} {each.message}".strip() for each in found if each.status != "True"} == untrue
+
+
+def test_a_pod_over_its_deadline_says_so_once_it_has_ended():
+    running_on, ended = (
+        status_of(a_pod(**OVERDUE), box, known)
+        for box, known in ((sandbox(running()), UP), (sandbox(exited(), state="gone"), OVER))
+    )
+    assert (running_on.reason, ended.reason) == ("", "DeadlineExceeded")
 
 
 def test_a_transition_time_changes_with_the_status_only():
