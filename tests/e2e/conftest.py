@@ -60,7 +60,15 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     os.environ["KNARR_HOME"] = str(home)
     os.environ["KUBECONFIG"] = str(home / "kubeconfig")
+    (home / "commands").mkdir()
+    os.environ["PATH"] = f"{home / 'commands'}:{os.environ['PATH']}"
     yield home
+
+
+@pytest.fixture
+def commands(host: Path) -> Path:
+    """The first folder on the PATH of nodes' agents: for stand-ins of what the host's own programs would do."""
+    return host / "commands"
 
 
 def knarr(*arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
