@@ -14,6 +14,8 @@ IDLE = 10.0  #: seconds a TCP connection may be silent
 CONNECTIONS = 1000  #: by TCP at once; who comes then is turned away
 TRIES = 16  #: to find a port that is free for both protocols
 IP_FREEBIND = 15
+SO_RCVBUFFORCE = 33
+WAITING = 4 << 20  #: bytes of questions the kernel keeps while this process does something else
 
 
 class Tally(Protocol):
@@ -151,6 +153,9 @@ def listener(kind: socket.SocketKind, place: tuple[str, int]) -> socket.socket:
         sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == socket.SOCK_DGRAM:
+            with contextlib.suppress(PermissionError):  # the usual size then
+                sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, WAITING)
         sock.bind(place)
         if kind == socket.SOCK_STREAM:
             sock.listen(128)
