@@ -29,6 +29,8 @@ from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Create, Delete, Event, Note, Patch, Step
 from knarr.meta.errors import InternalError
 
+HOSTNAME = "kubernetes.io/hostname"
+
 
 class ProvisionerError(InternalError):
     """A volume could not be made, grown or removed; the message is told in an event, and it is tried again."""
@@ -104,6 +106,7 @@ def new_volume(
     return PersistentVolume(
         metadata=ObjectMeta(
             name=volume_name(claim),
+            labels=place(spec),
             annotations={PROVISIONED_BY: provisioner.name},
             finalizers=[persistentvolume.PROTECTION, provisioner.finalizer],
         ),
@@ -125,6 +128,15 @@ def new_volume(
             volumeMode=spec.volumeMode or claim.spec.volumeMode or "Filesystem",
         ),
     )
+
+
+def place(spec: PersistentVolumeSpec) -> dict[str, str]:
+    """The label by which a node finds the volumes that lie on it, and on it alone."""
+    affinity = spec.nodeAffinity
+    terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
+    found = {tuple(each.values) for term in terms for each in term.matchExpressions if each.key == HOSTNAME}
+    nodes = found.pop() if len(found) == 1 else ()
+    return {HOSTNAME: nodes[0]} if len(nodes) == 1 else {}
 
 
 def released(volume: PersistentVolume) -> Iterator[Step]:

@@ -52,7 +52,7 @@ class Cleaner:
     def __init__(self, api: Api, informers: Informers, node: str, folder: Path) -> None:
         self._api, self._node, self._folder = api, node, folder
         self._due: asyncio.Queue[PersistentVolume] = asyncio.Queue()
-        informers.of(PersistentVolume).on_change(self._changed)
+        informers.of(PersistentVolume, labels=f"{HOSTNAME}={node}").on_change(self._changed)
 
     def _changed(self, _: PersistentVolume | None, new: PersistentVolume | None) -> None:
         if new is not None and released_here(new, self._node):

@@ -25,6 +25,8 @@ class Target:
     subresource: str = ""
     rest: str = ""  #: what follows the subresource, beginning with "/": only proxies have it
     only: str = ""  #: the one name that a list or a watch selects by `metadata.name=`: it counts for permission
+    fields: str = ""  #: the field selector of a list or a watch, as it came
+    labels: str = ""  #: its label selector
 
     def fits(self, namespaced: bool) -> bool:
         """Whether a resource may be asked for at this path. What is in no namespace must not be reached through one:
@@ -77,6 +79,8 @@ def _resource(
         subresource,
         "/" + "/".join(rest[3:]) if len(rest) > 3 else "",
         _selected(verb, name, query),
+        _parameter(verb, name, query, "fieldSelector"),
+        _parameter(verb, name, query, "labelSelector"),
     )
 
 
@@ -84,7 +88,7 @@ def _selected(verb: str, name: str, query: Sequence[tuple[str, str]]) -> str:
     """The name that the field selector of a list or a watch wants; "" when it takes any, or none that can be."""
     if name or verb not in ("get", "watch"):
         return ""
-    selector = next((value for key, value in query if key == "fieldSelector"), "")
+    selector = _parameter(verb, name, query, "fieldSelector")
     if "metadata.name" not in selector:
         return ""
     try:
@@ -92,6 +96,13 @@ def _selected(verb: str, name: str, query: Sequence[tuple[str, str]]) -> str:
     except BadRequest:
         return ""  # the list itself says what is wrong with it
     return "" if found in (".", "..") or "/" in found or "%" in found else found
+
+
+def _parameter(verb: str, name: str, query: Sequence[tuple[str, str]], key: str) -> str:
+    """A selector; the first counts, as it does for what is selected."""
+    if name or verb not in ("get", "watch", "delete"):
+        return ""
+    return next((value for found, value in query if found == key), "")
 
 
 def _verb(verb: str, name: str, query: Sequence[tuple[str, str]]) -> str:

@@ -64,7 +64,7 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
         tokens.append(service_accounts)
     authenticator = Authenticator(tokens)
     rbac = Rbac(state)
-    authorizer = Chain((Masters(), BuiltIn(), NodeAgents(), rbac))
+    authorizer = Chain((Masters(), BuiltIn(), NodeAgents(state), rbac))
     reviews = Reviews(authenticator, authorizer, rbac, service_accounts)
     agents = Agents(state, settings.agents) if settings.agents is not None else None
     streams, proxies = PodStreams(agents), Proxies(state, agents)

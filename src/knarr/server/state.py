@@ -75,6 +75,17 @@ class RegistryState:
                 self._lists.popitem(last=False)
         return found
 
+    def mentioning(self, type_: type[T], namespace: str, *words: str) -> Iterator[T]:
+        """The objects in which each of these strings stands as a whole value, found without decoding the others."""
+        resource = self._resource(type_)
+        if resource is None:
+            return
+        wanted = [f'"{word}"'.encode() for word in words]
+        for entry in resource.span(namespace):
+            raw = entry.raw
+            if all(word in raw for word in wanted):
+                yield entry.object()
+
     def kind(self, group: str, version: str, kind: str) -> Kind | None:
         return self._core.kinds.by_kind(group, version, kind)
 

@@ -226,3 +226,43 @@ async def test_a_node_gets_tokens_only_for_its_own_pods(bound, message):
     except ApiError as error:
         refused = str(error)
     assert refused == (f'serviceaccounts "default" is forbidden: {message}' if message else "")
+
+
+VOLUME = {"metadata": {"name": "v", "finalizers": ["a", "b"], "resourceVersion": "1"}, "spec": {"x": 1}}
+#: resource, name, the new object, and whether a node may write that
+NODES_WRITES = {
+    "its lease": ("leases", "n1", {}, True),
+    "another's lease": ("leases", "n2", {}, False),
+    "its drivers": ("csinodes", "n1", {}, True),
+    "another's drivers": ("csinodes", "n2", {}, False),
+    "another node": ("nodes", "n2", {}, False),
+    "a volume without one of its finalizers": (
+        "persistentvolumes",
+        "v",
+        VOLUME | {"metadata": {"name": "v", "finalizers": ["b"], "resourceVersion": "1"}},
+        True,
+    ),
+    "a volume with another finalizer": (
+        "persistentvolumes",
+        "v",
+        VOLUME | {"metadata": {"name": "v", "finalizers": ["a", "b", "c"]}},
+        False,
+    ),
+    "a volume with another spec": ("persistentvolumes", "v", VOLUME | {"spec": {"x": 2}}, False),
+    "a volume with labels": ("persistentvolumes", "v", VOLUME | {"metadata": {"name": "v", "labels": {}}}, False),
+}
+
+
+@pytest.mark.parametrize(("resource", "name", "tree", "allowed"), NODES_WRITES.values(), ids=NODES_WRITES)
+async def test_a_node_writes(resource, name, tree, allowed):
+    old = VOLUME if resource == "persistentvolumes" else None
+    found = next(each for each in BUILTIN.all() if each.plural == resource)
+    asked = Admission("update", found, "", name, NODE, tree=tree, old=old)
+    refused = False
+    try:
+        for plugin in PLUGINS.mutate(found.kind):
+            if isinstance(plugin, NodeRestriction):
+                await plugin.admit(asked, World())
+    except ApiError:
+        refused = True
+    assert refused is not allowed

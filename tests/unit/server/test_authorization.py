@@ -1,9 +1,12 @@
 """Who may do what, and how it is refused."""
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from knarr.client.transport import User
-from knarr.kinds.types import meta_v1, rbac_v1
+from knarr.kinds.pod_references import references
+from knarr.kinds.types import core_v1, meta_v1, rbac_v1
 from knarr.server.authorization import Attributes, Chain, refusal
 from knarr.server.authorization.components import BuiltIn
 from knarr.server.authorization.masters import Masters
@@ -73,11 +76,52 @@ class Stored:
         return next((o for o in OBJECTS[type_] if o.metadata.name == name), None)
 
 
-CHAIN = Chain((Masters(), BuiltIn(), NodeAgents(), Rbac(Stored())))
+def a_pod(name, node, **spec):
+    tree = {"metadata": {"name": name, "namespace": "a", "uid": name}, "spec": {"nodeName": node} | spec}
+    return msgspec.convert(tree, core_v1.Pod)
 
 
-def to(user, verb, resource, namespace="", name="", group="", subresource=""):
-    return Attributes(user, verb, group, "v1", namespace, resource, subresource, name)
+def a_volume(name, claim="", node="", **spec):
+    if claim:
+        spec["claimRef"] = {"namespace": "a", "name": claim}
+    if node:
+        term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+        spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": [term]}}
+    return msgspec.convert({"metadata": {"name": name}, "spec": spec}, core_v1.PersistentVolume)
+
+
+SOURCES = {"secrets": {"secretRef": {"name": "from-env"}}, "configmaps": {"configMapRef": {"name": "c"}}}
+MAIN = {"name": "main", "envFrom": [*SOURCES.values()]}
+VOLUMES = [
+    {"name": "v", "secret": {"secretName": "s"}},
+    {"name": "w", "persistentVolumeClaim": {"claimName": "claim"}},
+    {"name": "x", "projected": {"sources": [{"configMap": {"name": "projected"}}]}},
+]
+CLUSTER = [
+    a_pod("mine", "n1", serviceAccountName="robot", containers=[MAIN], volumes=VOLUMES),
+    a_pod("other", "n2", serviceAccountName="n1", volumes=[{"name": "v", "secret": {"secretName": "other"}}]),
+    a_volume("mounted", "claim", csi={"nodeStageSecretRef": {"name": "staged", "namespace": "vault"}}),
+    a_volume("lying", node="n1"),
+    a_volume("foreign", "elsewhere", node="n2"),
+]
+
+
+class Objects:
+    """Pods and volumes in memory."""
+
+    async def get(self, type_, namespace, name):
+        found = (o for o in CLUSTER if isinstance(o, type_) and o.metadata.namespace == namespace)
+        return next((o for o in found if o.metadata.name == name), None)
+
+    def mentioning(self, type_, namespace, *words):
+        return [o for o in CLUSTER if isinstance(o, type_) and o.metadata.namespace == namespace]
+
+
+CHAIN = Chain((Masters(), BuiltIn(), NodeAgents(Objects()), Rbac(Stored())))
+
+
+def to(user, verb, resource, namespace="", name="", group="", subresource="", **selectors):
+    return Attributes(user, verb, group, "v1", namespace, resource, subresource, name, **selectors)
 
 
 CASES = {
@@ -95,8 +139,7 @@ CASES = {
     "a binding does not count in another namespace": (to(ROBOT, "get", "secrets", "b", "s"), False),
     "a rule with names does not cover others": (to(ROBOT, "get", "secrets", "a", "t"), False),
     "a path needs a cluster role binding": (Attributes(ROBOT, "get", path="/metrics"), False),
-    "a node writes its own status": (to(NODE, "patch", "nodes", "", "n1", subresource="status"), True),
-    "a node does not write another's status": (to(NODE, "patch", "nodes", "", "n2", subresource="status"), False),
+    "a node writes status; admission sees whose": (to(NODE, "patch", "nodes", "", "n1", subresource="status"), True),
     "a node renews its own lease": (to(NODE, "update", "leases", "kube-node-lease", "n1", "coordination.k8s.io"), True),
     "a node does not renew another's lease": (
         to(NODE, "update", "leases", "kube-node-lease", "n2", "coordination.k8s.io"),
@@ -104,10 +147,72 @@ CASES = {
     ),
     "a node writes its own drivers": (to(NODE, "update", "csinodes", "", "n1", "storage.k8s.io"), True),
     "a node does not write another's drivers": (to(NODE, "update", "csinodes", "", "n2", "storage.k8s.io"), False),
-    "a node reads a secret by name": (to(NODE, "get", "secrets", "a", "s"), True),
-    "a node does not list secrets": (to(NODE, "list", "secrets", "a"), False),
     "a node does not delete deployments": (to(NODE, "delete", "deployments", "a", "d", "apps"), False),
 }
+
+
+UNRELATED = "no relationship found between node 'n1' and this object"
+READ_ONE = "can only get individual resources of this type"
+LISTING = "can only list/watch pods with spec.nodeName field selector"
+#: what a node asks, and why it may not; None: it may
+OF_NODE = {
+    "a secret that its pod mounts": (to(NODE, "get", "secrets", "a", "s"), None),
+    "a secret of its pod's environment, as a watch of one": (to(NODE, "watch", "secrets", "a", "from-env"), None),
+    "a secret of another node's pod": (to(NODE, "get", "secrets", "a", "other"), UNRELATED),
+    "a secret of that name in another namespace": (to(NODE, "get", "secrets", "b", "s"), UNRELATED),
+    "a secret for a volume of its pod": (to(NODE, "get", "secrets", "vault", "staged"), None),
+    "all secrets": (to(NODE, "list", "secrets", "a"), "No Object name found"),
+    "to write a secret": (to(NODE, "update", "secrets", "a", "s"), "can only read resources of this type"),
+    "a configmap of its pod": (to(NODE, "get", "configmaps", "a", "projected"), None),
+    "another configmap": (to(NODE, "get", "configmaps", "a", "s"), UNRELATED),
+    "its pod's claim": (to(NODE, "get", "persistentvolumeclaims", "a", "claim"), None),
+    "claims": (to(NODE, "list", "persistentvolumeclaims", "a"), READ_ONE),
+    "another claim": (to(NODE, "get", "persistentvolumeclaims", "a", "elsewhere"), UNRELATED),
+    "the volume of its pod's claim": (to(NODE, "get", "persistentvolumes", name="mounted"), None),
+    "to patch that volume": (to(NODE, "patch", "persistentvolumes", name="mounted"), UNRELATED),
+    "to patch a volume that lies on it": (to(NODE, "patch", "persistentvolumes", name="lying"), None),
+    "another volume": (to(NODE, "get", "persistentvolumes", name="foreign"), UNRELATED),
+    "volumes": (to(NODE, "list", "persistentvolumes"), READ_ONE),
+    "the volumes that lie on it": (to(NODE, "watch", "persistentvolumes", labels="kubernetes.io/hostname=n1"), None),
+    "those that lie on another": (to(NODE, "watch", "persistentvolumes", labels="kubernetes.io/hostname=n2"), READ_ONE),
+    "those that lie on it or another": (
+        to(NODE, "watch", "persistentvolumes", labels="kubernetes.io/hostname in (n1,n2)"),
+        READ_ONE,
+    ),
+    "a token for its pod's account": (to(NODE, "create", "serviceaccounts", "a", "robot", subresource="token"), None),
+    "a token for another account": (to(NODE, "create", "serviceaccounts", "a", "n1", subresource="token"), UNRELATED),
+    "its pod": (to(NODE, "get", "pods", "a", "mine"), None),
+    "another's pod": (to(NODE, "get", "pods", "a", "other"), UNRELATED),
+    "its pods": (to(NODE, "watch", "pods", fields="spec.nodeName=n1"), None),
+    "another's pods": (to(NODE, "list", "pods", fields="spec.nodeName=n2"), LISTING),
+    "all pods but its own": (to(NODE, "list", "pods", fields="spec.nodeName!=n1"), LISTING),
+    "all pods": (to(NODE, "list", "pods"), LISTING),
+    "its node": (to(NODE, "get", "nodes", name="n1"), None),
+    "all nodes": (to(NODE, "list", "nodes"), "node 'n1' cannot read all nodes, only its own Node object"),
+    "another node": (to(NODE, "get", "nodes", name="n2"), "node 'n1' cannot read 'n2', only its own Node object"),
+    "to exec into its pod": (to(NODE, "create", "pods", "a", "mine", subresource="exec"), ""),
+    "services": (to(NODE, "list", "services"), None),
+}
+
+
+@pytest.mark.parametrize(("asked", "reason"), OF_NODE.values(), ids=OF_NODE)
+async def test_a_node_asks_for(asked, reason):
+    assert await NodeAgents(Objects()).allows(asked) == (reason is None, reason or "")
+
+
+async def test_a_secret_is_refused_again_once_the_pod_has_gone(monkeypatch):
+    agents, asked = NodeAgents(Objects()), to(NODE, "get", "secrets", "a", "s")
+    assert (await agents.allows(asked))[0]
+    assert (await agents.allows(asked))[0]
+    monkeypatch.setitem(globals(), "CLUSTER", [])
+    assert not (await agents.allows(asked))[0]
+
+
+def test_a_mirror_pod_gives_its_node_nothing():
+    pod = a_pod("mirror", "n1", volumes=VOLUMES)
+    assert list(references(pod))
+    annotations = {"kubernetes.io/config.mirror": "x"}
+    assert not list(references(replace(pod, metadata=replace(pod.metadata, annotations=annotations))))
 
 
 @pytest.mark.parametrize(("asked", "wanted"), CASES.values(), ids=CASES)

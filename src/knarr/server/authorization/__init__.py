@@ -22,6 +22,8 @@ class Attributes:
     subresource: str = ""
     name: str = ""
     path: str = ""  #: of a request that is not about a resource
+    fields: str = ""  #: the field selector of a list or a watch
+    labels: str = ""  #: its label selector
 
     @property
     def qualified(self) -> str:
@@ -65,6 +67,8 @@ def attributes(user: User, target: Target) -> Attributes:
         target.resource,
         target.subresource,
         target.name or target.only,
+        fields=target.fields,
+        labels=target.labels,
     )
 
 
