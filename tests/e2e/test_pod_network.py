@@ -14,11 +14,11 @@ from knarr.kinds.types.core_v1 import Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.net import namespace, podnetwork
-from knarr.net.netlink import Netlink
-from knarr.net.plan import NetworkPlan
 from knarr.net.backends import View
+from knarr.net.netlink import Netlink
 from knarr.net.nft import apply
-from knarr.net.ruleset import BASE, Ground, part
+from knarr.net.plan import NetworkPlan
+from knarr.net.ruleset import Ground, base, part
 from knarr.net.table import Table
 
 pytestmark = pytest.mark.e2e
@@ -208,7 +208,7 @@ def test_a_services_address_leads_to_its_pods_from_everywhere(wires: NetworkPlan
         table = Table(wires.bridge)
         pairs = zip(services, slices, strict=True)
         table.fill({("default", service.metadata.name): part(service, [ep], view, Ground()) for service, ep in pairs})
-        assert asyncio.run(apply(table.whole(BASE), place))
+        assert asyncio.run(apply(table.whole(base(PLAN.services, (PLAN.api, PLAN.dns))), place))
     servers = [
         subprocess.Popen(
             ["ip", "netns", "exec", name, sys.executable, "-c", SERVER], stderr=subprocess.DEVNULL, cwd=tmp_path

@@ -13,7 +13,7 @@ from knarr.net.conntrack import Address
 from knarr.net.ground import ground, is_routed
 from knarr.net.plan import NetworkPlan
 from knarr.net.records import Key, ready
-from knarr.net.ruleset import BASE, Ground, cluster_addresses, is_programmed, outer_addresses, part, same_everywhere
+from knarr.net.ruleset import Ground, base, cluster_addresses, is_programmed, outer_addresses, part, same_everywhere
 from knarr.net.table import Part, Table
 
 
@@ -92,7 +92,7 @@ class Place:
         await self._route(outer)
         if not self.is_loaded:
             self.table.fill(wanted.parts)
-            text = self.table.whole(BASE)
+            text = self.table.whole(base(self._plan.services, (self._plan.api, self._plan.dns)))
         else:
             text = self.table.changes(wanted.parts, now)
         if text:

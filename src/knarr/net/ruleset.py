@@ -2,7 +2,11 @@
 
 Pure; `proxy.py` loads it. A packet's way does not grow with the number of services: each address, protocol and port is
 looked up in a verdict map. An address without endpoints is refused at once; one whose traffic policy leaves it no
-endpoint here is dropped, so that a balancer tries another node. Structure and rules follow kube-proxy's nftables mode.
+endpoint here is dropped, so that a balancer tries another node. What leads where follows kube-proxy's nftables mode.
+
+Most services have a few endpoints and are reached from inside alone. Those have no chains of their own, which cost the
+kernel ten times what an element does: their first endpoint stands in the map `end-0`, the second in `end-1`, and chains
+that all share choose the map.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +22,7 @@ from knarr.net.table import Part
 MARK = "0x4000"  #: what came in from outside and has to come back through this node
 PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 REFUSE, DROP = "goto refuse", "drop"
+FEW = 8  #: endpoints that a service without chains has at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,6 @@ def part(service: Service, slices: Iterable[EndpointSlice], view: View, ground: 
     if not is_programmed(service):
         return made
     slices = list(slices)
-    for address in cluster_addresses(service.spec):
-        if ground.inner(address):
-            made.elements["cluster-ips", address] = ""
     for port in service.spec.ports:
         _Port(made, service, port, view, ground).write(choose(backends(slices, port), view))
     return made
@@ -92,31 +94,41 @@ class _Port:
 
     def write(self, choice: Choice) -> None:
         is_external = bool(self.outer or self.node_port)
-        inside_local = self.spec.internalTrafficPolicy == "Local"
-        outside_local = self.spec.externalTrafficPolicy == "Local"
-        if choice.cluster and ((self.inner and not inside_local) or is_external):
-            self.spread("cluster", choice.cluster)
-        if choice.local and ((self.inner and inside_local) or (is_external and outside_local)):
-            self.spread("local", choice.local)
-        self.inside("local" if inside_local else "cluster", choice.local if inside_local else choice.cluster, choice)
+        inside, outside = (
+            "local" if policy == "Local" else "cluster"
+            for policy in (self.spec.internalTrafficPolicy, self.spec.externalTrafficPolicy)
+        )
+        used = {"cluster": choice.cluster, "local": choice.local}
+        few = not self.sticky and len(used[inside]) <= FEW
+        chains = {"cluster", outside} if is_external else set()
+        if self.inner and not few:
+            chains.add(inside)
+        for kind in sorted(chains):
+            if used[kind]:
+                self.spread(kind, used[kind])
+        self.inside(inside, used[inside], choice, few=few)
         if is_external:
-            self.outside(choice, local=outside_local)
+            self.outside(choice, used[outside], local=outside == "local")
         self.guard()
 
-    def inside(self, kind: str, used: Sequence[Backend], choice: Choice) -> None:
-        """The service's own addresses."""
+    def inside(self, kind: str, used: Sequence[Backend], choice: Choice, *, few: bool) -> None:
+        """The service's own addresses. Those that lead nowhere are refused with all the rest of the range."""
         for ip in self.inner:
-            if used:
+            if used and few:
+                self.lead("services", self.at(ip), f"goto spread-{len(used)}")
+                for number, one in enumerate(used):
+                    self.lead(f"end-{number}", self.at(ip), f"{one.ip} . {one.port}")
+                self.disguise(used)
+            elif used:
                 self.lead("services", self.at(ip), f"goto {self.chain(kind)}")
-            else:
-                self.lead("refused", self.at(ip), DROP if choice.any else REFUSE)
+            elif choice.any:
+                self.lead("refused", self.at(ip), DROP)
 
-    def outside(self, choice: Choice, *, local: bool) -> None:
+    def outside(self, choice: Choice, used: Sequence[Backend], *, local: bool) -> None:
         """What leads in from outside: node ports, the balancer's addresses and external ones."""
         entries = [("services", "refused", self.at(ip)) for ip in self.outer]
         if self.node_port:
             entries.append(("node-ports", "refused-node-ports", f"{self.protocol} . {self.node_port}"))
-        used = choice.local if local else choice.cluster
         if choice.any:
             self.made.chains[self.chain("external")] = tuple(self.entrance(used, local=local))
         for open_, closed, key in entries:
@@ -153,11 +165,15 @@ class _Port:
 
     def spread(self, kind: str, used: Sequence[Backend]) -> None:
         """The chain that leads to the endpoints in use."""
-        for backend in used:
-            self.made.elements["hairpin", f"{backend.ip} . {backend.ip}"] = ""
+        self.disguise(used)
         self.made.chains[self.chain(kind)] = (
             tuple(self.stick(used)) if self.sticky else (by_chance([one.place for one in used], self.protocol),)
         )
+
+    def disguise(self, used: Sequence[Backend]) -> None:
+        """A pod that reaches itself through its service sees the node as the client: else it would answer itself."""
+        for one in used:
+            self.lead("hairpin", f"{one.ip} . {one.ip}", "")
 
     def stick(self, used: Sequence[Backend]) -> Iterable[str]:
         """Whom the client had last, for as long as it comes back in time; else by chance."""
@@ -192,59 +208,77 @@ def by_chance(places: Sequence[tuple[str, int]], protocol: str) -> str:
 
 
 _ENTRY = "ipv4_addr . inet_proto . inet_service"
-_NODE_PORT = "fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap"
-_ADDRESS = "ip daddr . meta l4proto . th dport vmap"
+_ADDRESS = "ip daddr . meta l4proto . th dport"
+_NODE_PORT = "fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport"
 
-#: what every table has. Source ranges are looked at before an address is translated, refusals after it.
-BASE = f"""\
+
+def base(services: str, kept: Sequence[str]) -> str:
+    """What every table has. `services` is the range of their addresses, of which `kept` are not the proxy's.
+
+    Source ranges are looked at before an address is translated, refusals after it.
+    """
+    return f"""\
   set hairpin {{ type ipv4_addr . ipv4_addr; }}
-  set cluster-ips {{ type ipv4_addr; }}
   map services {{ type {_ENTRY} : verdict; }}
   map node-ports {{ type inet_proto . inet_service : verdict; }}
   map refused {{ type {_ENTRY} : verdict; }}
   map refused-node-ports {{ type inet_proto . inet_service : verdict; }}
   map guarded {{ type {_ENTRY} : verdict; }}
+{"".join(map(_end, range(FEW)))}\
+{"".join(map(_spread, range(1, FEW + 1)))}\
   chain refuse {{ reject; }}
   chain dispatch {{
-    {_ADDRESS} @services
-    {_NODE_PORT} @node-ports
+    {_ADDRESS} vmap @services
+    {_NODE_PORT} vmap @node-ports
   }}
   chain check {{
-    {_ADDRESS} @refused
-    {_NODE_PORT} @refused-node-ports
-    ip daddr @cluster-ips reject
+    {_ADDRESS} vmap @refused
+    {_NODE_PORT} vmap @refused-node-ports
+    ip daddr {services} ip daddr != {{ {", ".join(kept)} }} reject
   }}
-  chain guard-prerouting {{
-    type filter hook prerouting priority -110;
-    ct state new {_ADDRESS} @guarded
-  }}
-  chain guard-output {{
-    type filter hook output priority -110;
-    ct state new {_ADDRESS} @guarded
-  }}
-  chain nat-prerouting {{
-    type nat hook prerouting priority dstnat;
-    jump dispatch
-  }}
-  chain nat-output {{
-    type nat hook output priority -100;
-    jump dispatch
-  }}
-  chain nat-postrouting {{
-    type nat hook postrouting priority srcnat;
-    meta mark and {MARK} == {MARK} masquerade
-    ip saddr . ip daddr @hairpin masquerade
-  }}
-  chain filter-input {{
-    type filter hook input priority -110;
-    ct state new jump check
-  }}
-  chain filter-forward {{
-    type filter hook forward priority -110;
-    ct state new jump check
-  }}
-  chain filter-output {{
-    type filter hook output priority -90;
-    ct state new jump check
+{_HOOKS}"""
+
+
+def _end(number: int) -> str:
+    """The services' endpoints of one number, and what sends a packet there."""
+    return f"""\
+  map end-{number} {{ type {_ENTRY} : ipv4_addr . inet_service; }}
+  chain pick-{number} {{
+    meta l4proto {{ tcp, udp, sctp }} dnat ip to {_ADDRESS} map @end-{number}
   }}
 """
+
+
+def _spread(count: int) -> str:
+    """What chooses among as many endpoints by chance."""
+    goals = ", ".join(f"{number} : goto pick-{number}" for number in range(count))
+    choice = f"numgen random mod {count} vmap {{ {goals} }}" if count > 1 else "goto pick-0"
+    return f"  chain spread-{count} {{\n    {choice}\n  }}\n"
+
+
+def _hook(name: str, kind: str, hook: str, priority: str, *rules: str) -> str:
+    lines = "".join(f"    {rule}\n" for rule in rules)
+    return f"  chain {name} {{\n    type {kind} hook {hook} priority {priority};\n{lines}  }}\n"
+
+
+_GUARD = f"ct state new {_ADDRESS} vmap @guarded"
+_CHECK = "ct state new jump check"
+_HOOKS = "".join(
+    [
+        _hook("guard-prerouting", "filter", "prerouting", "-110", _GUARD),
+        _hook("guard-output", "filter", "output", "-110", _GUARD),
+        _hook("nat-prerouting", "nat", "prerouting", "dstnat", "jump dispatch"),
+        _hook("nat-output", "nat", "output", "-100", "jump dispatch"),
+        _hook(
+            "nat-postrouting",
+            "nat",
+            "postrouting",
+            "srcnat",
+            f"meta mark and {MARK} == {MARK} masquerade",
+            "ip saddr . ip daddr @hairpin masquerade",
+        ),
+        _hook("filter-input", "filter", "input", "-110", _CHECK),
+        _hook("filter-forward", "filter", "forward", "-110", _CHECK),
+        _hook("filter-output", "filter", "output", "-90", _CHECK),
+    ]
+)

@@ -15,7 +15,7 @@ from knarr.kinds.types.core_v1 import (
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.net.backends import View
-from knarr.net.ruleset import Ground, by_chance, outer_addresses, part
+from knarr.net.ruleset import Ground, base, by_chance, outer_addresses, part
 
 NODE, HOST = View("a", "", "10.244.0.0/24"), View()
 
@@ -40,9 +40,8 @@ def a_slice(*places: str) -> EndpointSlice:
 
 
 def elements(made) -> dict[str, str]:
-    """What leads where, without what every service has."""
-    plain = {f"{into} {key}": goal for (into, key), goal in made.elements.items()}
-    return {key: goal for key, goal in plain.items() if not key.startswith(("hairpin", "cluster-ips"))}
+    """What leads where, and who is there."""
+    return {f"{into} {key}": goal for (into, key), goal in made.elements.items() if into != "hairpin"}
 
 
 OUTSIDE = {"type": "NodePort", "node_port": 30080}
@@ -50,18 +49,19 @@ LOCAL = {"externalTrafficPolicy": "Local"}
 BALANCED = {"type": "LoadBalancer", "node_port": 30080, "given": ["172.30.0.200"]}
 INNER, OUTER = "services 10.96.0.20 . tcp . 80", "node-ports tcp . 30080"
 BALANCER = "services 172.30.0.200 . tcp . 80"
-CLUSTER, EXTERNAL = "goto cluster/default/web/tcp/80", "goto external/default/web/tcp/80"
+EXTERNAL = "goto external/default/web/tcp/80"
+THERE = {INNER: "goto spread-1", "end-0 10.96.0.20 . tcp . 80": "10.0.0.2 . 8080"}
 ONE, OTHER = a_slice("10.0.0.2@a"), a_slice("10.0.0.2@b")
 LEADS = {
-    "an address with endpoints leads to them": (a_service(), ONE, NODE, {INNER: CLUSTER}),
-    "one without is refused": (a_service(), a_slice(), NODE, {"refused 10.96.0.20 . tcp . 80": "goto refuse"}),
+    "an address with endpoints leads to them": (a_service(), ONE, NODE, THERE),
+    "one without is refused with the rest of the range": (a_service(), a_slice(), NODE, {}),
     "a headless service has no rules": (a_service("None"), ONE, NODE, {}),
     "nor has another name": (a_service("", type="ExternalName"), ONE, NODE, {}),
     "traffic from inside stays on the node where that is wanted": (
         a_service(internalTrafficPolicy="Local"),
         ONE,
         NODE,
-        {INNER: "goto local/default/web/tcp/80"},
+        THERE,
     ),
     "and is dropped where the node has no endpoint": (
         a_service(internalTrafficPolicy="Local"),
@@ -73,46 +73,46 @@ LEADS = {
         a_service(internalTrafficPolicy="Local"),
         OTHER,
         HOST,
-        {INNER: "goto local/default/web/tcp/80"},
+        THERE,
     ),
-    "a node port leads in": (a_service(**OUTSIDE), ONE, NODE, {INNER: CLUSTER, OUTER: EXTERNAL}),
-    "but not on the host": (a_service(**OUTSIDE), ONE, HOST, {INNER: CLUSTER}),
+    "a node port leads in": (a_service(**OUTSIDE), ONE, NODE, {**THERE, OUTER: EXTERNAL}),
+    "but not on the host": (a_service(**OUTSIDE), ONE, HOST, THERE),
     "without endpoints it is refused": (
         a_service(**OUTSIDE),
         a_slice(),
         NODE,
-        {"refused 10.96.0.20 . tcp . 80": "goto refuse", "refused-node-ports tcp . 30080": "goto refuse"},
+        {"refused-node-ports tcp . 30080": "goto refuse"},
     ),
     "under Local it is dropped on a node without endpoints, but for the node's own": (
         a_service(**OUTSIDE, **LOCAL),
         OTHER,
         NODE,
-        {INNER: CLUSTER, OUTER: EXTERNAL, "refused-node-ports tcp . 30080": "drop"},
+        {**THERE, OUTER: EXTERNAL, "refused-node-ports tcp . 30080": "drop"},
     ),
     "a balancer's address leads in": (
         a_service(**BALANCED),
         ONE,
         NODE,
-        {INNER: CLUSTER, OUTER: EXTERNAL, BALANCER: EXTERNAL},
+        {**THERE, OUTER: EXTERNAL, BALANCER: EXTERNAL},
     ),
-    "on the host too": (a_service(**BALANCED), ONE, HOST, {INNER: CLUSTER, BALANCER: EXTERNAL}),
+    "on the host too": (a_service(**BALANCED), ONE, HOST, {**THERE, BALANCER: EXTERNAL}),
     "who is not in its ranges is turned away first": (
         a_service(**BALANCED, loadBalancerSourceRanges=["10.9.0.0/16"]),
         ONE,
         HOST,
-        {INNER: CLUSTER, BALANCER: EXTERNAL, "guarded 172.30.0.200 . tcp . 80": "goto guard/default/web/tcp/80"},
+        {**THERE, BALANCER: EXTERNAL, "guarded 172.30.0.200 . tcp . 80": "goto guard/default/web/tcp/80"},
     ),
     "an external address leads in": (
         a_service(externalIPs=["192.0.2.7"]),
         ONE,
         NODE,
-        {INNER: CLUSTER, "services 192.0.2.7 . tcp . 80": EXTERNAL},
+        {**THERE, "services 192.0.2.7 . tcp . 80": EXTERNAL},
     ),
     "one that is not this place's to answer does not": (
         a_service(externalIPs=["8.8.8.8"]),
         ONE,
         NODE,
-        {INNER: CLUSTER},
+        THERE,
     ),
 }
 GROUND = Ground(outer=lambda ip: ip != "8.8.8.8")
@@ -169,6 +169,22 @@ def test_a_client_is_known_for_the_time_that_was_asked_for():
         f"numgen random mod 2 vmap {{ 0 : goto one/{first}, 1 : goto one/{second} }}",
     )
     assert made.chains[f"one/{first}"] == (f"update @clients/{first}/60 {{ ip saddr }}", HERE)
+
+
+def test_a_few_endpoints_stand_in_maps_and_many_in_a_chain():
+    few = part(a_service(), [a_slice(*(f"10.0.0.{n}@a" for n in range(1, 9)))], NODE, Ground())
+    assert few.chains == {}
+    assert few.elements["services", "10.96.0.20 . tcp . 80"] == "goto spread-8"
+    assert few.elements["end-7", "10.96.0.20 . tcp . 80"] == "10.0.0.8 . 8080"
+    many = part(a_service(), [a_slice(*(f"10.0.0.{n}@a" for n in range(1, 10)))], NODE, Ground())
+    assert many.elements["services", "10.96.0.20 . tcp . 80"] == "goto cluster/default/web/tcp/80"
+    assert "numgen random mod 9 map" in many.chains["cluster/default/web/tcp/80"][0]
+
+
+def test_what_nobody_has_in_the_range_is_refused_but_for_what_others_answer():
+    assert "ip daddr 10.96.0.0/16 ip daddr != { 10.96.0.1, 10.96.0.10 } reject" in base(
+        "10.96.0.0/16", ["10.96.0.1", "10.96.0.10"]
+    )
 
 
 def test_a_pod_that_reaches_itself_is_disguised():
