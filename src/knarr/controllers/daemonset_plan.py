@@ -192,8 +192,11 @@ def roll_in_place(view: Snapshot, by_node: Mapping[str, Sequence[Pod]]) -> list[
             missing += 1
         elif pair[0] is not None:
             missing += not view.available(pair[0])
+        elif pair[1] is not None and view.available(pair[1]):
+            candidates.append(pair[1])
         elif pair[1] is not None:
-            (candidates if view.available(pair[1]) else broken).append(pair[1])
+            missing += 1
+            broken.append(pair[1])
     spare = max(unavailable(view) - missing, 0)
     return [removal(view, pod, "outdated") for pod in (*broken, *candidates[:spare])]
 

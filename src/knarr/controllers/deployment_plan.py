@@ -137,7 +137,10 @@ def shrunk(deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -
         broken = max(sizes[number] - (set_.status.availableReplicas or 0), 0)
         sizes[number] -= min(broken, room)
         room -= min(broken, room)
-    spare = max(available([*old, new]) - least(deployment), 0)
+    staying = sum(
+        min(size(set_), available([set_])) for set_ in (*old, new)
+    )  # some that a status counts may be leaving
+    spare = max(staying - least(deployment), 0)
     for number in range(len(sizes)):
         fewer = min(sizes[number], spare)
         sizes[number] -= fewer

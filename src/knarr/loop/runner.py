@@ -153,12 +153,13 @@ async def _connect(controller: Controller, context: Context, queue: WorkQueue[Ke
 def _listener(
     controller: Controller, context: Context, queue: WorkQueue[Key], source: Source
 ) -> Callable[[Any, Any], None]:
-    name, observe, matters, keys, related = (
+    name, observe, matters, keys, related, between = (
         controller.name,
         controller.observe,
         None if source.matters is any_change else source.matters,
         None if source.keys is no_keys else source.keys,
         source.related,
+        source.between,
     )
 
     def listen(old: Any, new: Any) -> None:
@@ -181,6 +182,9 @@ def _listener(
             if related is not None:
                 for key in related(obj, context):
                     queue.add(key)
+        if between is not None:
+            for key in between(old, new, context):
+                queue.add(key)
 
     return listen
 

@@ -161,6 +161,9 @@ ROLLING = {
         view(a_set(), everywhere(OLD, ready=False)),
         ["delete old-a: outdated", "delete old-b: outdated", "delete old-c: outdated"],
     ),
+    "an unavailable old pod counts among those that may be missing": (
+        view(a_set(), [a_pod("a", OLD, ready=False), *everywhere(OLD)[1:]]), ["delete old-a: outdated"],
+    ),
     "pods are filled in before more go": (view(a_set(), everywhere(OLD)[1:]), ["create a"]),
     "all are new": (view(a_set(), everywhere(NEW)), []),
     "OnDelete deletes nothing": (view(a_set(strategy="OnDelete"), everywhere(OLD)), []),

@@ -57,6 +57,9 @@ ROLLING = {
     "old sets shrink to what must be available, 25% rounded down": (
         a_deployment(), [a_set("a", 10), a_set("new", 3, 0)], ["update replicaset web-a: from 10 to 8"],
     ),
+    "pods that are on their way out cannot be spared again": (
+        a_deployment(unavailable=5), [a_set("a", 5, 10), a_set("new", 8, 2)], ["update replicaset web-a: from 5 to 3"],
+    ),
     "old sets shrink by a number of unavailable pods": (
         a_deployment(unavailable=5), [a_set("a", 10), a_set("new", 3, 0)], ["update replicaset web-a: from 10 to 5"],
     ),

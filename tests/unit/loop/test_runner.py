@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 
+import yaml
+
 from knarr.kinds.types.core_v1 import ConfigMap, Event, Pod
 from knarr.loop.runner import Controller, Source, controlled_by, itself
 from knarr.meta import clock
@@ -106,6 +108,23 @@ def test_a_dependent_wakes_the_owner_it_has_and_the_one_it_had():
             two = {"apiVersion": "apps/v1", "kind": "StatefulSet", "controller": True, "name": "two", "uid": "u"}
             await cluster.api.patch(Pod, "p", "default", {"metadata": {"ownerReferences": [two]}})
             await wait_until(lambda: sorted(passes.names()[1:]) == ["one", "two"])
+
+    run(main())
+
+
+def test_what_differs_between_two_versions_wakes_keys_of_its_own():
+    async def main():
+        def values(old, new, context):
+            sides = [obj.data.get("wakes", "") if obj is not None else "" for obj in (old, new)]
+            return [("default", name) for name in sides if name and sides[0] != sides[1]]
+
+        passes = Passes()
+        async with running(passes, Source(ConfigMap, between=values)) as cluster:
+            await cluster.apply(config("a"))
+            for name in "x", "x", "y":
+                await cluster.apply({**yaml.safe_load(config("a")), "data": {"wakes": name}})
+                await cluster.settled()
+            assert passes.names() == ["x", "x", "y"]
 
     run(main())
 
