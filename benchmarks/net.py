@@ -90,10 +90,8 @@ def leave(arguments: list[str]) -> None:
 
 def dns_stages() -> dict[str, Callable[[Note], None]]:
     """The stages of the cluster's DNS."""
-    try:
-        from benchmarks import net_dns
-    except ImportError:
-        return {}
+    from benchmarks import net_dns
+
     return dict(net_dns.STAGES)
 
 

@@ -1,0 +1,64 @@
+"""The web front of the examples: rolled, scaled, drained and its node stopped, without one failed request."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from knarr.app.config import Cluster
+from tests.e2e.conftest import ROOT, Kubectl, knarr
+
+pytestmark = pytest.mark.e2e
+EXAMPLE = ROOT / "examples/web"
+NEW_VERSION = '[{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": ["v2"]}]'
+
+
+@pytest.fixture
+def outside(cluster: Cluster) -> Iterator["subprocess.Popen[str]"]:
+    """The client on the host; it is asked for its counts by the end of its input."""
+    command = [sys.executable, str(EXAMPLE / "load.py"), f"{cluster.node(cluster.node_names[0]).address}:30080"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_no_request_fails_while_everything_changes(
+    cluster: Cluster, kubectl: Kubectl, namespace: str, request: pytest.FixtureRequest
+):
+    first, second = cluster.node_names
+    knarr("image", "build", "--name", "e2e", "-t", "web", str(EXAMPLE))
+    kubectl("apply", "-f", str(EXAMPLE / "web.yaml"))
+    kubectl("rollout", "status", "deployment", "web", "--timeout=60s", timeout=90)
+    # the client inside stays where it is while the other node is drained
+    there = json.dumps({"spec": {"nodeName": first, "terminationGracePeriodSeconds": 1}})
+    image = ["--image", "web", "--restart=Never", f"--overrides={there}"]
+    kubectl("run", "load", *image, "--command", "--", "sh", "-c", "sleep 100000 | python3 /load.py web:80")
+    kubectl("wait", "--for=condition=Ready", "pod/load")
+    client = request.getfixturevalue("outside")
+
+    def rolled() -> None:
+        kubectl("rollout", "status", "deployment", "web", "--timeout=120s", timeout=150)
+
+    kubectl("patch", "deployment", "web", "--type", "json", "-p", NEW_VERSION)
+    rolled()
+    for count in (5, 2, 3):
+        kubectl("scale", "deployment", "web", f"--replicas={count}")
+        rolled()
+    try:
+        kubectl("drain", second, "--ignore-daemonsets", "--force", "--timeout=100s", timeout=120)
+        knarr("node", "stop", "--name", "e2e", second)
+        rolled()
+    finally:
+        knarr("node", "start", "--name", "e2e", second)
+        kubectl("uncordon", second)
+    kubectl("exec", "load", "--", "pkill", "sleep")
+    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/load", "--timeout=30s")
+    outer, _ = client.communicate(timeout=30)
+    for said in (kubectl("logs", "load"), outer):
+        counts = json.loads(said.splitlines()[-1])
+        assert counts["failed"] == {}, counts
+        assert counts["good"] > 200, counts
+        assert {who.split()[1] for who in counts["by"]} == {"v1", "v2"}
