@@ -6,6 +6,7 @@ start is told on the error stream.
 
 import asyncio
 import contextlib
+import os
 
 from knarr.node.http_server import Answer, Request, Upgraded, switch
 from knarr.node.runtimes.runtime import Runtime, RuntimeFailure
@@ -16,6 +17,7 @@ from knarr.node.streams.spdy_streams import Streams
 
 TUNNEL = "tcp"  #: what a connection changes to that carries the bytes of another
 CHUNK = 64 * 1024
+DIAL_SECONDS = 20.0  #: until a pod's port answers; the API server waits longer
 PROTOCOL_HEADER = "X-Stream-Protocol-Version"
 SOCKET_HEADER = "sec-websocket-protocol"
 
@@ -119,10 +121,17 @@ class Streaming:
             return Answer(400, b"Upgrade request required")
         if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 1 << 16:
             return Answer(400, f"port {port!r}: must be between 1 and 65535, inclusive".encode())
+        place = f"{ip or '127.0.0.1'}:{port}"
         try:
-            reader, writer = await self._runtime.dial(uid, int(port), ip or "127.0.0.1")
-        except (RuntimeFailure, OSError) as error:
+            async with asyncio.timeout(DIAL_SECONDS):
+                reader, writer = await self._runtime.dial(uid, int(port), ip or "127.0.0.1")
+        except RuntimeFailure as error:
             return Answer(502, str(error).encode())
+        except TimeoutError:
+            return Answer(502, f"dial tcp {place}: i/o timeout".encode())
+        except OSError as error:
+            reason = os.strerror(error.errno).lower() if error.errno else str(error)
+            return Answer(502, f"dial tcp {place}: connect: {reason}".encode())
         await switch(request, TUNNEL, {})
         async with asyncio.TaskGroup() as both:
             both.create_task(carry(request.reader, writer))
