@@ -1,6 +1,6 @@
 """What the roles of every cluster allow, and who has them; `bootstrap_roles` makes the objects.
 
-These are the default roles of Kubernetes, without those of controllers that run as service accounts: knarr has none.
+These are the default roles of Kubernetes; those of controllers with accounts are in `bootstrap_controller_roles`.
 """
 
 GROUP = "rbac.authorization.k8s.io"

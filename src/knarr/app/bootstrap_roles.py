@@ -1,12 +1,13 @@
 """The roles and bindings that every cluster has, as objects: admin, edit and view to bind to, and the system's own.
 
 `ensure` runs beside the server once it answers, creates what is missing all at once and leaves the rest as it is.
-What these roles grant to everybody and to knarr's own parts is also built into the server, so nobody waits for them.
+What these roles grant to everybody is also built into the server, so nobody waits for them.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from knarr.app import bootstrap_controller_roles as controllers
 from knarr.app.bootstrap_role_table import AGGREGATED, BINDINGS, FEEDS, GROUP, PATHS, ROLES, Grant
 from knarr.client.api import Api, metadata
 from knarr.kinds.types import rbac_v1
@@ -38,25 +39,32 @@ async def _create(api: Api, object_: Type) -> None:
 
 
 def objects() -> Iterator[rbac_v1.ClusterRole | rbac_v1.ClusterRoleBinding | rbac_v1.Role]:
-    for name in (*AGGREGATED, *ROLES):
-        yield cluster_role(name)
-    for name in BINDINGS:
-        yield binding(name)
+    for name in AGGREGATED:
+        yield aggregated_role(name)
+    for name, grants in (ROLES | controllers.ROLES).items():
+        yield cluster_role(name, grants)
+    for name, subjects in (BINDINGS | controllers.BINDINGS).items():
+        yield binding(name, subjects)
     yield authentication_reader()
 
 
-def cluster_role(name: str) -> rbac_v1.ClusterRole:
-    labels = LABELS | ({AGGREGATE + FEEDS[name]: "true"} if name in FEEDS else {})
-    about = ObjectMeta(name=name, labels=labels, annotations=ANNOTATIONS)
-    if name in AGGREGATED:
-        selector = LabelSelector(matchLabels={AGGREGATE + name: "true"})
-        aggregation = rbac_v1.AggregationRule(clusterRoleSelectors=[selector])
-        return rbac_v1.ClusterRole(metadata=about, aggregationRule=aggregation)
-    rules = [rule(grant) for grant in ROLES[name]]
+def aggregated_role(name: str) -> rbac_v1.ClusterRole:
+    selector = LabelSelector(matchLabels={AGGREGATE + name: "true"})
+    aggregation = rbac_v1.AggregationRule(clusterRoleSelectors=[selector])
+    return rbac_v1.ClusterRole(metadata=_about(name), aggregationRule=aggregation)
+
+
+def cluster_role(name: str, grants: Sequence[Grant]) -> rbac_v1.ClusterRole:
+    rules = [rule(grant) for grant in grants]
     if name in PATHS:
         verbs, paths = PATHS[name]
         rules.append(rbac_v1.PolicyRule(verbs=verbs.split(), nonResourceURLs=paths.split()))
-    return rbac_v1.ClusterRole(metadata=about, rules=rules)
+    return rbac_v1.ClusterRole(metadata=_about(name), rules=rules)
+
+
+def _about(name: str) -> ObjectMeta:
+    labels = LABELS | ({AGGREGATE + FEEDS[name]: "true"} if name in FEEDS else {})
+    return ObjectMeta(name=name, labels=labels, annotations=ANNOTATIONS)
 
 
 def rule(grant: Grant) -> rbac_v1.PolicyRule:
@@ -65,15 +73,15 @@ def rule(grant: Grant) -> rbac_v1.PolicyRule:
         verbs=verbs.split(),
         apiGroups=["" if group == "core" else group for group in groups.split()],
         resources=resources.split(),
-        resourceNames=names,
+        resourceNames=[name for some in names for name in some.split()],
     )
 
 
-def binding(name: str) -> rbac_v1.ClusterRoleBinding:
+def binding(name: str, subjects: Sequence[tuple[str, str]]) -> rbac_v1.ClusterRoleBinding:
     return rbac_v1.ClusterRoleBinding(
         metadata=ObjectMeta(name=name, labels=LABELS, annotations=ANNOTATIONS),
         roleRef=rbac_v1.RoleRef(apiGroup=GROUP, kind="ClusterRole", name=name),
-        subjects=[subject(*each) for each in BINDINGS[name]],
+        subjects=[subject(*each) for each in subjects],
     )
 
 

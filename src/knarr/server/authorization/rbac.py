@@ -26,6 +26,8 @@ class Rbac:
 
     def __init__(self, roles: Roles) -> None:
         self._roles = roles
+        self._indexed: Iterable[Any] = ()  # the bindings of the whole cluster, and who is in which of them
+        self._by_subject: dict[tuple[str, str], list[Any]] = {}
 
     async def allows(self, attributes: Attributes) -> tuple[bool, str]:
         missing: list[str] = []
@@ -36,13 +38,24 @@ class Rbac:
 
     async def rules_of(self, user: User, namespace: str, missing: list[str]) -> AsyncIterator[list[Rule]]:
         """The rules of every role bound to the user there; names of roles that are gone are added to `missing`."""
-        for binding in await self._roles.list(rbac_v1.ClusterRoleBinding):
-            if _binds(binding, user, ""):
-                yield await self._role_rules(binding.roleRef, "", missing)
+        for binding in self._bound_everywhere(await self._roles.list(rbac_v1.ClusterRoleBinding), user):
+            yield await self._role_rules(binding.roleRef, "", missing)
         if namespace:
             for local in await self._roles.list(rbac_v1.RoleBinding, namespace):
                 if _binds(local, user, namespace):
                     yield await self._role_rules(local.roleRef, namespace, missing)
+
+    def _bound_everywhere(self, bindings: Iterable[Any], user: User) -> list[Any]:
+        """The bindings that name a user, in their order; indexed anew when the list is another."""
+        if bindings is not self._indexed:
+            self._by_subject = {}
+            for binding in bindings:
+                for key in dict.fromkeys(_key(subject) for subject in binding.subjects):
+                    self._by_subject.setdefault(key, []).append(binding)
+            self._indexed = bindings
+        named = [self._by_subject.get(key, []) for key in (("User", user.name), *(("Group", g) for g in user.groups))]
+        found = {binding.metadata.name: binding for some in named for binding in some}
+        return [found[name] for name in sorted(found)]
 
     async def _role_rules(self, ref: Any, namespace: str, missing: list[str]) -> list[Rule]:
         if ref.kind == "ClusterRole":
@@ -66,6 +79,13 @@ def rule_of(rule: Any) -> Rule:
         tuple(rule.resourceNames),
         tuple(rule.nonResourceURLs),
     )
+
+
+def _key(subject: Any) -> tuple[str, str]:
+    """What a subject of a cluster-wide binding matches: a user's name, or a group."""
+    if subject.kind == "ServiceAccount":
+        return "User", f"{SERVICE_ACCOUNT_PREFIX}{subject.namespace}:{subject.name}"
+    return subject.kind, subject.name
 
 
 def _binds(binding: Any, user: User, namespace: str) -> bool:
