@@ -22,6 +22,7 @@ from knarr.server.pki import Pki
 from knarr.store.store import Store
 
 DNS_PORT = 53
+LEDGER = "addresses.json"
 
 
 async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Store) -> None:
@@ -45,9 +46,12 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
         listening = await control.listen(Path(agents.control_socket(cluster)), actions)
         tasks.create_task(listening.serve_forever(), name="control")
         if cluster.runtime != "simulated":
+            from knarr.net.policy import NetworkPolicies
             from knarr.net.proxy import ServiceProxy
 
             proxy = ServiceProxy(informers, cluster.network)
+            policies = NetworkPolicies(informers, cluster.network, cluster.port, lambda number: ledger(cluster, number))
+            tasks.create_task(again_when_failed("network policies", policies.run), name="network policies")
             tasks.create_task(again_when_failed("dns", lambda: answer_names(cluster, informers)), name="dns")
             tasks.create_task(again_when_failed("service proxy", proxy.run), name="proxy")
         tasks.create_task(again_when_failed("roles", lambda: bootstrap_roles.ensure(api)), name="roles")
@@ -56,6 +60,11 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
             again_when_failed("first objects", lambda: bootstrap_later.ensure(api, *authorities, services)),
             name="objects",
         )
+
+
+def ledger(cluster: Cluster, number: int) -> Path:
+    """Where a node's agent writes down which pod has which address."""
+    return cluster.node_folder(cluster.network.node(number).name) / LEDGER
 
 
 async def answer_names(cluster: Cluster, informers: Informers) -> None:
