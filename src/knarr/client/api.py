@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from msgspec.structs import replace
+
 from knarr.client import codec, errors
 from knarr.client.resource import METADATA_LIST_ONLY, METADATA_ONLY, Kinds, Partial, Resource, of_kind
 from knarr.client.stream import Change, changes
@@ -112,7 +114,8 @@ class Api:
         """Replace an object; with its resourceVersion set, only if nobody has changed it since."""
         type_, meta = type(obj), metadata(obj)
         path = self.resource(type_).path(meta.namespace, meta.name, subresource)
-        answer = await self.raw("PUT", path, body=codec.encode(obj))
+        sent = status_of(obj) if subresource == "status" else obj
+        answer = await self.raw("PUT", path, body=codec.encode(sent))
         return codec.decode(type_, answer.body)
 
     async def patch(
@@ -234,6 +237,12 @@ class Api:
 def metadata(obj: Any) -> Any:
     """An object's metadata, which every object of the API has, though `Type` does not."""
     return obj.metadata
+
+
+def status_of(obj: Any) -> dict[str, Any]:
+    """What of an object is read when its status is written. Who set what is left out, which leaves it as it is."""
+    meta = replace(obj.metadata, managedFields=[])
+    return {"apiVersion": obj.apiVersion, "kind": obj.kind, "metadata": meta, "status": obj.status}
 
 
 def _query(**given: str) -> list[tuple[str, str]]:

@@ -37,12 +37,20 @@ class StatusWriter:
         self._sent: tuple[PodStatus, PodStatus] | None = None  # what was written, and what the API made of it
 
     def request(self, *, moving: bool = False) -> None:
-        """Have the status written if it differs; that of a pod in `moving` may wait for what comes next."""
+        """Have the status written if it differs; that of a pod in `moving`, or that may end at any moment, may wait for
+        what comes next."""
         patience = self._worker.host.patience
-        if not moving or not patience:
+        if not patience or not (moving or self._may_end()):
             self._wanted.set()
         elif self._later is None:
             self._later = asyncio.get_running_loop().call_later(patience, self._wanted.set)
+
+    def _may_end(self) -> bool:
+        """Whether the pod runs to an end: many a Job's pod runs for no longer than a write takes."""
+        pod, sandbox = self._worker.pod, self._worker.sandbox
+        if pod.spec.restartPolicy == "Always" or pod.metadata.deletionTimestamp or sandbox is None:
+            return False
+        return any(state.state == "running" for state in sandbox.containers)
 
     def stop(self) -> None:
         """Have nothing written any more."""
