@@ -6,7 +6,7 @@
 import asyncio
 from pathlib import Path
 
-from knarr.app import agents, bootstrap_later, bootstrap_roles, control, snapshots
+from knarr.app import agents, bootstrap_later, bootstrap_roles, control, keys, snapshots
 from knarr.app.config import Cluster
 from knarr.app.simulation import Simulation
 from knarr.client.api import Api
@@ -29,7 +29,8 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
     """Run what works on the cluster's state, until cancelled: controllers, scheduler, DNS, simulated nodes."""
     async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
         context = Context(api, informers, Recorder(api, "knarr"))
-        controllers = roster.controllers(pki.ca.read_text()) if cluster.controllers else ()
+        handed_out = await asyncio.to_thread(keys.of, pki)
+        controllers = roster.controllers(pki.ca.read_text(), keys=handed_out) if cluster.controllers else ()
         availability = aggregation_availability.controllers(handler.aggregation)
         tasks.create_task(run_all((*roster.of_server(), *availability, *controllers), context), name="controllers")
         tasks.create_task(scheduler.run(context), name="scheduler")

@@ -1,9 +1,14 @@
 """Which controllers a cluster runs. Called by `knarr.app` and by `knarr.testing`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from knarr.controllers import (
     apiservice,
+    bootstrap_token_cleaning,
+    certificate_approval,
+    certificate_cleaning,
+    certificate_signing,
     clusterrole_aggregation,
     cronjob,
     daemonset,
@@ -27,6 +32,8 @@ from knarr.controllers import (
     replicationcontroller,
     resourcequota,
     root_ca,
+    service_account_secrets,
+    service_addresses,
     serviceaccount,
     statefulset,
     taint_eviction,
@@ -39,9 +46,19 @@ from knarr.kinds.table import BUILTIN
 from knarr.loop.runner import Controller
 
 
-def controllers(authority: str, heartbeat: float = node_lifecycle.HEARTBEAT) -> Sequence[Controller]:
+@dataclass(frozen=True)
+class Keys:
+    """What is done with a cluster's keys, for the controllers that hand out certificates and tokens."""
+
+    sign: certificate_signing.Sign
+    token: service_account_secrets.Issue
+
+
+def controllers(
+    authority: str, heartbeat: float = node_lifecycle.HEARTBEAT, keys: Keys | None = None
+) -> Sequence[Controller]:
     """All that may run beside a server. `authority` is the PEM of who signed its certificate, for pods to trust; ""
-    where that is not known, and nothing is published.
+    where that is not known, and nothing is published. Without `keys` nobody is given certificates and tokens.
     """
     return (
         serviceaccount.CONTROLLER,
@@ -56,6 +73,7 @@ def controllers(authority: str, heartbeat: float = node_lifecycle.HEARTBEAT) -> 
         cronjob.controller(),
         ttl_after_finished.CONTROLLER,
         endpoints.CONTROLLER,
+        service_addresses.controller(),
         endpoint_slice.controller(),
         endpoint_slice_mirroring.controller(),
         persistentvolume.controller(),
@@ -73,7 +91,17 @@ def controllers(authority: str, heartbeat: float = node_lifecycle.HEARTBEAT) -> 
         pod_gc.controller(),
         clusterrole_aggregation.CONTROLLER,
         resourcequota.controller(),
+        certificate_approval.CONTROLLER,
+        certificate_cleaning.CONTROLLER,
+        bootstrap_token_cleaning.CONTROLLER,
+        *(of_keys(keys, authority) if keys is not None else ()),
     )
+
+
+def of_keys(keys: Keys, authority: str) -> Iterable[Controller]:
+    """Those that hand out what only a cluster's keys can make."""
+    yield certificate_signing.controller(keys.sign)
+    yield service_account_secrets.controller(service_account_secrets.Desk(keys.token, authority))
 
 
 def of_server() -> Sequence[Controller]:

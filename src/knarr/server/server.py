@@ -12,6 +12,7 @@ from knarr.server.admission.charging import charging
 from knarr.server.agents import Agents
 from knarr.server.aggregation import Aggregation
 from knarr.server.authentication import Authenticator, Tokens
+from knarr.server.authentication.legacy_tokens import LegacyTokens
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
 from knarr.server.authentication.static_tokens import read as read_tokens
 from knarr.server.authorization import Chain
@@ -61,7 +62,7 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
         service_accounts = ServiceAccountTokens(
             settings.signing_key.read_bytes(), settings.verifying_key.read_bytes(), settings.issuer, state.exists
         )
-        tokens.append(service_accounts)
+        tokens += [service_accounts, LegacyTokens(settings.verifying_key.read_bytes(), state)]
     authenticator = Authenticator(tokens)
     rbac = Rbac(state)
     authorizer = Chain((Masters(), BuiltIn(), NodeAgents(state), rbac))

@@ -1,0 +1,266 @@
+"""How soon the cluster clears away: a namespace with its contents, dependents of an owner; and what rest costs.
+
+    python -m benchmarks collection [--runs 3] [--quick] [--only TEXT] [--json FILE] [--write-docs]
+
+Each run has a fresh, durable cluster of knarr's own. Time is counted from the delete until the last object is gone,
+asked every 10 ms; the CPU is the server's. At rest, the garbage collector and the controllers of endpoints run in a
+process of their own beside 10,000 pods of 100 services on simulated nodes, and that process is measured.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.api import DOCS, about, say
+from benchmarks.target import Target, target
+from knarr.app import config, lookup, processes
+from knarr.client import kubeconfig
+
+GOALS = {
+    "10000 objects of a namespace gone (s)": 10.0,
+    "10000 dependents of an owner gone (s)": 10.0,
+    "at rest beside 10000 pods (% of a core)": 5.0,
+}
+BEGIN, END = "<!-- collection: begin -->", "<!-- collection: end -->"
+PAUSE, PATIENCE = 0.01, 300.0  #: seconds between two questions, and until what does not come is given up
+CALM, REST = 20.0, 30.0  #: seconds until rest, and of the measurement; longer than the pause between two discoveries
+RESTING = "garbage-collector,endpoint,endpoint-slice"
+SPACE = "knarr-bench-collection"
+Run = dict[str, float]
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks collection", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything, once")
+    parser.add_argument("--only", default="", help="the stages with this in their name")
+    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--write-docs", action="store_true", help=f"put the table into {DOCS.name}")
+    given = parser.parse_args(arguments)
+    count = 1000 if given.quick else 10_000
+    runs: list[Run] = []
+    for number in range(1 if given.quick else given.runs):
+        say(f"run {number + 1}")
+        found: Run = {}
+        for name, stage in STAGES.items():
+            if given.only in name:
+                found.update(stage(count))
+        runs.append(found)
+    lines = list(table(runs))
+    print("\n".join(lines))
+    if given.json:
+        given.json.write_text(json.dumps({"about": about(), "runs": runs}, indent=2) + "\n")
+    if given.write_docs:
+        write_docs(lines)
+
+
+# The stages
+
+
+def namespace(count: int) -> Run:
+    """ConfigMaps and Secrets of one namespace, and the namespace."""
+    with target(None) as opened:
+        make(opened, "/api/v1/namespaces", a_namespace(SPACE))
+        plant(opened, "configmaps", {"kind": "ConfigMap", "data": {"a": "1"}}, count // 2)
+        plant(opened, "secrets", {"kind": "Secret", "data": {"a": "MQ=="}}, count - count // 2)
+        path = f"/api/v1/namespaces/{SPACE}"
+        return timed(f"{count} objects of a namespace gone", opened, path, lambda: status(opened, path) == 404)
+
+
+def dependents(count: int) -> Run:
+    """ConfigMaps that one ConfigMap owns."""
+    with target(None) as opened:
+        make(opened, "/api/v1/namespaces", a_namespace(SPACE))
+        maps = f"/api/v1/namespaces/{SPACE}/configmaps"
+        make(opened, maps, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner"}})
+        uid = ask(opened, f"{maps}/owner")["metadata"]["uid"]
+        owned = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]}
+        plant(opened, "configmaps", {"kind": "ConfigMap", "metadata": owned, "data": {"a": "1"}}, count)
+        time.sleep(2)  # until the collector has seen them all
+        # one ConfigMap stays: the authority's
+        return timed(f"{count} dependents of an owner gone", opened, f"{maps}/owner", lambda: amount(opened, maps) <= 1)
+
+
+def rest(count: int) -> Run:
+    """What the controllers cost where nothing happens."""
+    with resting(count // 100) as (opened, file, cluster):
+        make(opened, "/api/v1/namespaces", a_namespace(SPACE))
+        make(opened, f"/api/v1/namespaces/{SPACE}/serviceaccounts", an_account())
+        shape = {"method": "POST", "path": f"/api/v1/namespaces/{SPACE}/services", "body": json.dumps(a_service())}
+        opened.run({"count": 100, "requests": [shape]})
+        body = json.dumps(a_pod()).replace("{node}", f"{cluster}-{{group}}")
+        for group in range(count // 100):
+            made = {"method": "POST", "path": f"/api/v1/namespaces/{SPACE}/pods"}
+            shape = made | {"body": body.replace("{group}", str(group))}
+            opened.run({"count": 100, "requests": [shape]})
+        with controllers(file) as process:
+            slices = f"/apis/discovery.k8s.io/v1/namespaces/{SPACE}/endpointslices"
+            wait("the slices", lambda: endpoints(opened, slices) == count)
+            time.sleep(CALM)
+            before = spent(process.pid)
+            time.sleep(REST)
+            share = 100 * (spent(process.pid) - before) / REST
+    say(f"  at rest: {share:.1f} % of a core")
+    return {f"at rest beside {count} pods (% of a core)": share}
+
+
+STAGES: dict[str, Callable[[int], Run]] = {"namespace": namespace, "dependents": dependents, "rest": rest}
+
+
+def timed(name: str, opened: Target, path: str, gone: Callable[[], bool]) -> Run:
+    """Delete what is at the path and wait for what must go with it."""
+    before, began = opened.cpu(), time.perf_counter()
+    opened.one("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"})
+    wait(name, gone)
+    seconds, cpu = time.perf_counter() - began, opened.cpu() - before
+    say(f"  {name}: {seconds:.2f} s, {cpu:.2f} s of CPU")
+    return {f"{name} (s)": seconds, f"{name}, CPU (s)": cpu}
+
+
+def wait(what: str, holds: Callable[[], bool]) -> None:
+    until = time.perf_counter() + PATIENCE
+    while not holds():
+        if time.perf_counter() > until:
+            raise SystemExit(f"{what}: not within {PATIENCE:.0f} s")
+        time.sleep(PAUSE)
+
+
+# What is made and asked
+
+
+def a_namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def an_account() -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+
+
+def a_service() -> dict[str, Any]:
+    spec = {"selector": {"app": "s{n}"}, "ports": [{"port": 80}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s{n}"}, "spec": spec}
+
+
+def a_pod() -> dict[str, Any]:
+    """The pods of one node: one of each service."""
+    meta = {"name": "p{group}-{n}", "labels": {"app": "s{n}"}}
+    spec = {"nodeName": "{node}", "containers": [{"name": "c", "image": "example.com/app"}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+def plant(opened: Target, plural: str, tree: dict[str, Any], count: int) -> None:
+    """Create so many of an object."""
+    say(f"  creating {count} {plural}")
+    body = {"apiVersion": "v1", **tree, "metadata": {**tree.get("metadata", {}), "name": "item-{n}"}}
+    shape = {"method": "POST", "path": f"/api/v1/namespaces/{SPACE}/{plural}", "body": json.dumps(body)}
+    opened.run({"count": count, "requests": [shape]})
+
+
+def make(opened: Target, path: str, tree: dict[str, Any]) -> None:
+    opened.one("POST", path, tree)
+
+
+def answer(opened: Target, path: str) -> tuple[int, Any]:
+    connection = opened.connection()
+    try:
+        connection.request("GET", path, headers=opened.headers)
+        got = connection.getresponse()
+        return got.status, json.loads(got.read())
+    finally:
+        connection.close()
+
+
+def ask(opened: Target, path: str) -> Any:
+    return answer(opened, path)[1]
+
+
+def status(opened: Target, path: str) -> int:
+    return answer(opened, path)[0]
+
+
+def amount(opened: Target, path: str) -> int:
+    """How many objects a collection has, asked as cheaply as the API allows."""
+    page = ask(opened, f"{path}?limit=1")
+    return len(page["items"]) + int(page["metadata"].get("remainingItemCount", 0))
+
+
+def endpoints(opened: Target, path: str) -> int:
+    time.sleep(1)
+    return sum(len(each.get("endpoints") or ()) for each in ask(opened, path)["items"])
+
+
+# The cluster at rest
+
+
+@contextmanager
+def resting(nodes: int) -> Iterator[tuple[Target, Path, str]]:
+    """A cluster of simulated nodes that has no controllers, its kubeconfig and its name."""
+    folder, knarr = Path(tempfile.mkdtemp(prefix="knarr-benchmark-")), [sys.executable, "-m", "knarr"]
+    name, own = f"bench-{os.getpid()}", folder / "kubeconfig"
+    places = ["--data-dir", str(folder / "data"), "--kubeconfig", str(own), "--port", "0"]
+    kind = ["--name", name, "--runtime", "simulated", "--nodes", str(nodes), "--no-controllers"]
+    try:
+        subprocess.run([*knarr, "up", *kind, *places], check=True, stdout=subprocess.DEVNULL)
+        found = config.find(name)
+        assert found is not None
+        recorded = processes.read(lookup.pid_file(found, lookup.SERVER))
+        assert recorded is not None
+        with contextlib.closing(Target(kubeconfig.load(own), folder, recorded.pid)) as opened:
+            yield opened, own, name
+    finally:
+        subprocess.run([*knarr, "down", "--name", name, "--delete-data"], stdout=subprocess.DEVNULL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def controllers(file: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The controllers that are measured, as a process."""
+    command = [sys.executable, "-m", "knarr", "controllers", "--kubeconfig", str(file), "--no-leader-elect"]
+    process = subprocess.Popen([*command, "--controllers", RESTING], stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def spent(pid: int) -> float:
+    """Seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# The report
+
+
+def table(runs: list[Run]) -> Iterable[str]:
+    """The medians as Markdown."""
+    where = about()
+    yield f"{where['date']}, {where['cores']} cores under a load of {where['load']}, Python {where['python']};"
+    yield f"medians of {len(runs)} runs."
+    yield ""
+    yield "| what | median | least | most | goal |"
+    yield "|---|---|---|---|---|"
+    for name in runs[0]:
+        values = [run[name] for run in runs]
+        goal = f"{GOALS[name]:g}" if name in GOALS else ""
+        cells = [f"{value:.2f}" for value in (statistics.median(values), min(values), max(values))]
+        yield "| " + " | ".join([name, *cells, goal]) + " |"
+
+
+def write_docs(lines: list[str]) -> None:
+    """Replace the table between the marks of the document."""
+    before, rest_ = DOCS.read_text().split(BEGIN)
+    _, after = rest_.split(END)
+    DOCS.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")
