@@ -266,6 +266,12 @@ def test_the_last_endpoint_serves_while_it_ends(stage: Stage):
     stage.until("near", {"refused"}, address)
 
 
+def test_rules_that_somebody_flushed_come_back(stage: Stage):
+    place = stage.cluster.node(stage.second).namespace
+    subprocess.run(["ip", "netns", "exec", place, "nft", "flush", "ruleset"], check=True)
+    stage.until("far", ALL, stage.address["svc plain"], times=30)
+
+
 def test_an_address_for_two_is_refused_and_says_why(stage: Stage):
     address = stage.address["svc plain"]
     twin = f'{{"spec": {{"clusterIP": "{address}"}}}}'

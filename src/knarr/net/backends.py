@@ -4,8 +4,9 @@ Ready endpoints are used. Where there are none left, those that end but still se
 pod away then fails nobody. Rules: kube-proxy's `CategorizeEndpoints`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from knarr.kinds.types.core_v1 import ServicePort
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointSlice
@@ -28,8 +29,7 @@ class View:
         return not self.node
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Backend:
+class Backend(NamedTuple):
     """One endpoint of one port."""
 
     ip: str
@@ -100,19 +100,18 @@ def _backend(endpoint: Endpoint, port: int) -> Backend | None:
 
 def choose(found: list[Backend], view: View) -> Choice:
     """What is used from here. For the host all endpoints are local."""
-    meant = _meant(found, view)
-    cluster = tuple(one for one in found if one.ready and meant(one)) or tuple(one for one in found if one.ending)
-    near = found if view.is_host else [one for one in found if one.node == view.node]
-    local = tuple(one for one in near if one.ready) or tuple(one for one in near if one.ending)
+    usable = [one for one in found if one.ready]
+    cluster = tuple(meant(usable, view)) or tuple(one for one in found if one.ending)
+    if view.is_host:
+        return Choice(cluster, tuple(usable) or cluster, bool(cluster))
+    local = tuple(one for one in usable if one.node == view.node)
+    local = local or tuple(one for one in found if one.ending and one.node == view.node)
     return Choice(cluster, local, bool(cluster))
 
 
-def _meant(found: list[Backend], view: View) -> Callable[[Backend], bool]:
-    """Whether an endpoint is meant for this place: hints count when every ready endpoint has one and some are ours."""
-    usable = [one for one in found if one.ready]
-    if not view.is_host and usable:
-        if all(one.nodes for one in usable) and any(view.node in one.nodes for one in usable):
-            return lambda one: view.node in one.nodes
-        if view.zone and all(one.zones for one in usable) and any(view.zone in one.zones for one in usable):
-            return lambda one: view.zone in one.zones
-    return lambda one: True
+def meant(usable: list[Backend], view: View) -> list[Backend]:
+    """Those that are meant for this place: hints count when every ready endpoint has one and some name this place."""
+    for here, hints in ((view.node, [one.nodes for one in usable]), (view.zone, [one.zones for one in usable])):
+        if here and all(hints) and any(here in each for each in hints):
+            return [one for one, each in zip(usable, hints, strict=True) if here in each]
+    return usable

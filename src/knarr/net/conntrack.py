@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from knarr.net.netlink import DUMP, Netlink, attribute, attributes
+from knarr.net.netlink import DUMP, NETFILTER, Netlink, attribute, attributes
 
 SUBSYSTEM, GET, DELETE = 1 << 8, 1, 2
-NETFILTER = 12  #: the netlink protocol
 ORIGINAL, REPLY, ID = 1, 2, 12  #: of a flow
 IP, PROTOCOL = 1, 2  #: of a direction
 SOURCE, DESTINATION = 1, 2  #: of IPv4 addresses

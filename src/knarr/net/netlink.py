@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import TracebackType
 from typing import Final, Self
 
+NETFILTER: Final = 12  #: the netlink protocol of rules and flows; routing has 0
 NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 21, 24, 25
 ERROR, DONE = 2, 3
 REQUEST, ACK, REPLACE, EXCL, CREATE, DUMP = 0x1, 0x4, 0x100, 0x200, 0x400, 0x300

@@ -101,6 +101,11 @@ class Place:
             await self._sweep(now)
             await self._forget(wanted.flows)
 
+    async def check(self) -> None:
+        """Begin anew when somebody has flushed the rules."""
+        if self.is_loaded and not await nft.is_loaded(self.table.name, self.namespace):
+            self.is_loaded = False
+
     async def _sweep(self, now: float) -> None:
         if text := self.table.sweep(now):
             self.is_loaded = await nft.apply(text, self.namespace)

@@ -144,7 +144,6 @@ def balancer_range(text: str) -> list[IPv4Network]:
     try:
         if not dash:
             return [IPv4Network(first)]
-        found = [*summarize_address_range(IPv4Address(first), IPv4Address(last))]
+        return [*summarize_address_range(IPv4Address(first), IPv4Address(last))]
     except ValueError as error:
         raise ValueError(f"{text!r} is no range of IPv4 addresses: {error}") from error
-    return found

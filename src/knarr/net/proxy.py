@@ -7,7 +7,7 @@ services have no addresses that work, which is said once.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -90,6 +90,8 @@ class ServiceProxy:
         if not await asyncio.to_thread(podnetwork.is_created, self._plan):
             return  # no rule before the routes that keep packets here
         await self._find_places()
+        if not self._dirty:
+            await self._each({place: place.check() for place in self._places.values()})
         dirty, self._dirty = self._dirty, {}
         for key in dirty:
             service = self._services.cache.get(key[1], key[0])
@@ -108,13 +110,14 @@ class ServiceProxy:
             if count % BREATH == 0:
                 await asyncio.sleep(0)
         outer = {ip for found in self._outer.values() for ip in found}
-        results = await asyncio.gather(
-            *(place.bring(each, outer, now) for place, each in wanted.items()), return_exceptions=True
-        )
-        for place, result in zip(wanted, results, strict=True):
+        await self._each({place: place.bring(each, outer, now) for place, each in wanted.items()})
+        await self._health.serve(self._health_ports())
+
+    async def _each(self, works: Mapping[Place, Awaitable[None]]) -> None:
+        """Work on all places at once; one that fails begins anew the next time."""
+        for place, result in zip(works, await asyncio.gather(*works.values(), return_exceptions=True), strict=True):
             if isinstance(result, BaseException):
                 _say(place, result)
-        await self._health.serve(self._health_ports())
 
     def _want(self, key: Key, wanted: Mapping[Place, Wanted], changed: bool) -> None:
         """Work out what a service is in the places that need to know; once, where it is the same in all."""
@@ -160,4 +163,5 @@ def _zone(node: Node | None) -> str:
 def _say(place: Place, error: BaseException) -> None:
     if isinstance(error, asyncio.CancelledError):
         raise error
+    place.is_loaded = False
     log.warning("the rules of %s cannot be loaded now: %s", place.namespace or "the host", error)

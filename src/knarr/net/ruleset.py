@@ -21,16 +21,19 @@ from knarr.net.table import Part
 
 MARK = "0x4000"  #: what came in from outside and has to come back through this node
 PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
+NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}  #: nft reads a number without looking it up in a file
 REFUSE, DROP = "goto refuse", "drop"
 FEW = 8  #: endpoints that a service without chains has at most
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Which addresses a place answers for: of the service range, and of those from outside it."""
+    """Which addresses a place answers for, of the service range and of those from outside it, and which endpoints it
+    leads to."""
 
     inner: Callable[[str], bool] = lambda ip: True
     outer: Callable[[str], bool] = lambda ip: True
+    ends: Callable[[str], bool] = lambda ip: True
 
 
 def is_programmed(service: Service) -> bool:
@@ -73,7 +76,8 @@ def part(service: Service, slices: Iterable[EndpointSlice], view: View, ground: 
         return made
     slices = list(slices)
     for port in service.spec.ports:
-        _Port(made, service, port, view, ground).write(choose(backends(slices, port), view))
+        found = [one for one in backends(slices, port) if ground.ends(one.ip)]
+        _Port(made, service, port, view, ground).write(choose(found, view))
     return made
 
 
@@ -128,7 +132,7 @@ class _Port:
         """What leads in from outside: node ports, the balancer's addresses and external ones."""
         entries = [("services", "refused", self.at(ip)) for ip in self.outer]
         if self.node_port:
-            entries.append(("node-ports", "refused-node-ports", f"{self.protocol} . {self.node_port}"))
+            entries.append(("node-ports", "refused-node-ports", f"{NUMBERS[self.protocol]} . {self.node_port}"))
         if choice.any:
             self.made.chains[self.chain("external")] = tuple(self.entrance(used, local=local))
         for open_, closed, key in entries:
@@ -192,7 +196,7 @@ class _Port:
         return f"{kind}/{self.name}"
 
     def at(self, ip: str) -> str:
-        return f"{ip} . {self.protocol} . {self.port.port}"
+        return f"{ip} . {NUMBERS[self.protocol]} . {self.port.port}"
 
     def lead(self, into: str, key: str, goal: str) -> None:
         self.made.elements[into, key] = goal

@@ -112,3 +112,27 @@ def test_pods_of_simulated_nodes_of_two_clusters_do_not_meet():
 def test_a_simulated_node_beyond_the_last_is_refused():
     with pytest.raises(ValueError, match="simulated node number"):
         PLAN.simulated(SIMULATED_NODES, alone=True)
+
+
+RANGES = {
+    "one address": ("192.0.2.7", ["192.0.2.7/32"]),
+    "a network": ("192.0.2.0/28", ["192.0.2.0/28"]),
+    "from one to another": ("192.0.2.6-192.0.2.8", ["192.0.2.6/31", "192.0.2.8/32"]),
+    "several": ("192.0.2.7,192.0.2.9", ["192.0.2.7/32", "192.0.2.9/32"]),
+    "none": ("", []),
+}
+
+
+@pytest.mark.parametrize("text, networks", RANGES.values(), ids=RANGES)
+def test_a_range_for_balancers_is_networks(text, networks):
+    assert [*NetworkPlan("knarr", 0, text).balancer_networks] == networks
+
+
+@pytest.mark.parametrize("text", ["x", "192.0.2.1/24", "192.0.2.9-192.0.2.1", "fd00::1", "192.0.2.1-"])
+def test_what_is_no_range_is_refused(text):
+    with pytest.raises(ValueError, match="is no range of IPv4 addresses"):
+        NetworkPlan("knarr", 0, text).balancer_networks  # noqa: B018
+
+
+def test_the_bridge_says_whose_it_is():
+    assert NetworkPlan("knarr", 0, mark="1a2b").alias == "knarr cluster knarr 1a2b"

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from knarr.client.cache import Cache
 from knarr.kinds.types.core_v1 import Node, Service, ServicePort, ServiceSpec
-from knarr.kinds.types.discovery_v1 import EndpointSlice
+from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.net import conntrack, nft, podnetwork, proxy
 from knarr.net.plan import NetworkPlan
@@ -16,6 +16,14 @@ PLAN = NetworkPlan("knarr", 0)
 WEB = Service(
     metadata=ObjectMeta(name="web", namespace="default", uid="1"),
     spec=ServiceSpec(clusterIP="10.96.0.20", ports=[ServicePort(name="http", port=80, protocol="TCP")]),
+)
+
+
+SLICE = EndpointSlice(
+    metadata=ObjectMeta(name="web", namespace="default", labels={"kubernetes.io/service-name": "web"}),
+    addressType="IPv4",
+    endpoints=[Endpoint(addresses=["10.244.0.7"])],
+    ports=[EndpointPort(name="http", port=80, protocol="TCP")],
 )
 
 
@@ -45,6 +53,7 @@ class FilledInformer:
 class FilledInformers:
     def __init__(self):
         self.by_type = {Service: FilledInformer(), EndpointSlice: FilledInformer(), Node: FilledInformer()}
+        self.of(EndpointSlice).cache.put(SLICE)
 
     def of(self, kind):
         return self.by_type[kind]
@@ -55,6 +64,10 @@ class Kernel:
 
     def __init__(self):
         self.nodes, self.loads, self.refuses, self.created, self.routes = [0], [], False, True, []
+        self.flushed = ""
+
+    async def is_loaded(self, table, place=""):
+        return place != self.flushed or not place
 
     async def apply(self, text, place=""):
         self.loads.append((place, kind_of(text)))
@@ -75,6 +88,7 @@ def kind_of(text: str) -> str:
 def kernel(monkeypatch):
     kernel = Kernel()
     monkeypatch.setattr(nft, "apply", kernel.apply)
+    monkeypatch.setattr(nft, "is_loaded", kernel.is_loaded)
     monkeypatch.setattr(nft, "is_installed", lambda: True)
     monkeypatch.setattr(podnetwork, "is_created", lambda plan: kernel.created)
     monkeypatch.setattr(podnetwork, "node_numbers", lambda plan: kernel.nodes)
@@ -126,6 +140,14 @@ async def test_a_refused_load_is_tried_again_from_nothing(kernel):
     assert kernel.loads == [("", "all with web")]
 
 
+async def test_rules_that_somebody_flushed_are_loaded_again(kernel):
+    loading = proxy.ServiceProxy(FilledInformers(), PLAN)
+    await loading.load()
+    kernel.flushed = NODE
+    await loading.load()
+    assert kernel.loads[2:] == [(NODE, "all")]
+
+
 async def test_a_change_is_loaded_alone_and_everywhere(kernel):
     informers = FilledInformers()
     loading = proxy.ServiceProxy(informers, PLAN)
@@ -172,6 +194,7 @@ async def test_a_change_wakes_it(kernel):
 
 
 async def test_without_nft_it_ends_and_says_so(kernel, monkeypatch, caplog):
+    monkeypatch.setattr(nft, "is_loaded", kernel.is_loaded)
     monkeypatch.setattr(nft, "is_installed", lambda: False)
     await proxy.ServiceProxy(FilledInformers(), PLAN).run()
     assert "nft is not installed" in caplog.text

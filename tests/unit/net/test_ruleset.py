@@ -47,10 +47,10 @@ def elements(made) -> dict[str, str]:
 OUTSIDE = {"type": "NodePort", "node_port": 30080}
 LOCAL = {"externalTrafficPolicy": "Local"}
 BALANCED = {"type": "LoadBalancer", "node_port": 30080, "given": ["172.30.0.200"]}
-INNER, OUTER = "services 10.96.0.20 . tcp . 80", "node-ports tcp . 30080"
-BALANCER = "services 172.30.0.200 . tcp . 80"
+INNER, OUTER = "services 10.96.0.20 . 6 . 80", "node-ports 6 . 30080"
+BALANCER = "services 172.30.0.200 . 6 . 80"
 EXTERNAL = "goto external/default/web/tcp/80"
-THERE = {INNER: "goto spread-1", "end-0 10.96.0.20 . tcp . 80": "10.0.0.2 . 8080"}
+THERE = {INNER: "goto spread-1", "end-0 10.96.0.20 . 6 . 80": "10.0.0.2 . 8080"}
 ONE, OTHER = a_slice("10.0.0.2@a"), a_slice("10.0.0.2@b")
 LEADS = {
     "an address with endpoints leads to them": (a_service(), ONE, NODE, THERE),
@@ -67,7 +67,7 @@ LEADS = {
         a_service(internalTrafficPolicy="Local"),
         OTHER,
         NODE,
-        {"refused 10.96.0.20 . tcp . 80": "drop"},
+        {"refused 10.96.0.20 . 6 . 80": "drop"},
     ),
     "the host has all endpoints at hand": (
         a_service(internalTrafficPolicy="Local"),
@@ -81,13 +81,13 @@ LEADS = {
         a_service(**OUTSIDE),
         a_slice(),
         NODE,
-        {"refused-node-ports tcp . 30080": "goto refuse"},
+        {"refused-node-ports 6 . 30080": "goto refuse"},
     ),
     "under Local it is dropped on a node without endpoints, but for the node's own": (
         a_service(**OUTSIDE, **LOCAL),
         OTHER,
         NODE,
-        {**THERE, OUTER: EXTERNAL, "refused-node-ports tcp . 30080": "drop"},
+        {**THERE, OUTER: EXTERNAL, "refused-node-ports 6 . 30080": "drop"},
     ),
     "a balancer's address leads in": (
         a_service(**BALANCED),
@@ -100,13 +100,13 @@ LEADS = {
         a_service(**BALANCED, loadBalancerSourceRanges=["10.9.0.0/16"]),
         ONE,
         HOST,
-        {**THERE, BALANCER: EXTERNAL, "guarded 172.30.0.200 . tcp . 80": "goto guard/default/web/tcp/80"},
+        {**THERE, BALANCER: EXTERNAL, "guarded 172.30.0.200 . 6 . 80": "goto guard/default/web/tcp/80"},
     ),
     "an external address leads in": (
         a_service(externalIPs=["192.0.2.7"]),
         ONE,
         NODE,
-        {**THERE, "services 192.0.2.7 . tcp . 80": EXTERNAL},
+        {**THERE, "services 192.0.2.7 . 6 . 80": EXTERNAL},
     ),
     "one that is not this place's to answer does not": (
         a_service(externalIPs=["8.8.8.8"]),
@@ -174,10 +174,10 @@ def test_a_client_is_known_for_the_time_that_was_asked_for():
 def test_a_few_endpoints_stand_in_maps_and_many_in_a_chain():
     few = part(a_service(), [a_slice(*(f"10.0.0.{n}@a" for n in range(1, 9)))], NODE, Ground())
     assert few.chains == {}
-    assert few.elements["services", "10.96.0.20 . tcp . 80"] == "goto spread-8"
-    assert few.elements["end-7", "10.96.0.20 . tcp . 80"] == "10.0.0.8 . 8080"
+    assert few.elements["services", "10.96.0.20 . 6 . 80"] == "goto spread-8"
+    assert few.elements["end-7", "10.96.0.20 . 6 . 80"] == "10.0.0.8 . 8080"
     many = part(a_service(), [a_slice(*(f"10.0.0.{n}@a" for n in range(1, 10)))], NODE, Ground())
-    assert many.elements["services", "10.96.0.20 . tcp . 80"] == "goto cluster/default/web/tcp/80"
+    assert many.elements["services", "10.96.0.20 . 6 . 80"] == "goto cluster/default/web/tcp/80"
     assert "numgen random mod 9 map" in many.chains["cluster/default/web/tcp/80"][0]
 
 
