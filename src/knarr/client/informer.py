@@ -16,7 +16,7 @@ import msgspec
 
 from knarr.client.api import Api, Target, metadata
 from knarr.client.cache import Cache, key_of
-from knarr.client.resource import Resource
+from knarr.client.resource import Partial, Resource
 from knarr.client.stream import Change
 from knarr.client.transport import TransportError
 from knarr.kinds.types.base import Type
@@ -164,21 +164,33 @@ class Informers:
         self.api = api
         self._seconds = seconds
         self._informers: dict[tuple[Resource[Any], str, str, str], Informer[Any]] = {}
+        self._whole: dict[tuple[str, str, str, str, str], Informer[Any]] = {}  # those of whole objects, by their place
         self._tasks: dict[tuple[Resource[Any], str, str, str], asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
 
     def of(self, target: Target[T], *, namespace: str = "", labels: str = "", fields: str = "") -> Informer[T]:
-        """The informer of a collection, made when nobody has asked for it yet."""
-        key = (self.api.resource(target), namespace, labels, fields)
+        """The informer of a collection, made when nobody has asked for it yet.
+
+        Who wants metadata alone gets the informer of the whole objects where there is one: they are watched once.
+        """
+        resource = self.api.resource(target)
+        key = (resource, namespace, labels, fields)
         if (informer := self._informers.get(key)) is None:
+            place = (resource.api_version, resource.plural, namespace, labels, fields)
+            if resource.type is Partial and place in self._whole:
+                return self._whole[place]
             informer = self._informers[key] = Informer(self.api, *key, self._seconds)
+            if resource.type is not Partial:
+                self._whole[place] = informer
             self._start(key)
         return informer
 
     def drop(self, target: Target[T], *, namespace: str = "", labels: str = "", fields: str = "") -> None:
         """End the informer of a collection that is no more: of a custom resource whose definition went."""
-        key = (self.api.resource(target), namespace, labels, fields)
-        self._informers.pop(key, None)
+        resource = self.api.resource(target)
+        key = (resource, namespace, labels, fields)
+        if self._informers.pop(key, None) is not None and resource.type is not Partial:
+            self._whole.pop((resource.api_version, resource.plural, namespace, labels, fields), None)
         if (task := self._tasks.pop(key, None)) is not None:
             task.cancel()
 

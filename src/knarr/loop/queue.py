@@ -29,7 +29,7 @@ class WorkQueue(Generic[K]):
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._rests: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
-        self._wakeup = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()  # workers that wait: each key wakes one
 
     @property
     def idle(self) -> bool:
@@ -45,8 +45,7 @@ class WorkQueue(Generic[K]):
             return
         self._waiting.add(key)
         if key not in self._working:
-            self._ready.append(key)
-            self._wakeup.set()
+            self._offer(key)
 
     def add_after(self, key: K, seconds: float) -> None:
         """Have a key worked on later; an earlier time asked for before stands, a later one does not."""
@@ -76,8 +75,7 @@ class WorkQueue(Generic[K]):
     async def get(self) -> K:
         """Take the next key; it is this worker's until `done`."""
         while not self._ready:
-            self._wakeup.clear()
-            await self._wakeup.wait()
+            await self._wait()
         key = self._ready.popleft()
         self._waiting.discard(key)
         self._working[key] = asyncio.get_running_loop().time()
@@ -89,8 +87,7 @@ class WorkQueue(Generic[K]):
         took = loop.time() - self._working.pop(key)
         rest = min(took * REST, LONGEST_REST) if took > LONG and key not in self._failures else 0.0
         if not rest and key in self._waiting:
-            self._ready.append(key)
-            self._wakeup.set()
+            self._offer(key)
         elif rest:
             self._working[key] = loop.time()  # so that it is not taken while it rests
             self._rests[key] = loop.call_later(rest, self._rested, key)
@@ -102,11 +99,31 @@ class WorkQueue(Generic[K]):
         self._timers.clear()
         self._rests.clear()
 
+    def _offer(self, key: K) -> None:
+        self._ready.append(key)
+        self._wake_one()
+
+    def _wake_one(self) -> None:
+        while self._idle:
+            if not (waiter := self._idle.popleft()).done():
+                waiter.set_result(None)
+                return
+
+    async def _wait(self) -> None:
+        """Wait until woken; who is cancelled just then wakes another, so that no key is left lying."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idle.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and self._ready:
+                self._wake_one()
+            raise
+
     def _rested(self, key: K) -> None:
         del self._rests[key], self._working[key]
         if key in self._waiting:
-            self._ready.append(key)
-            self._wakeup.set()
+            self._offer(key)
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)

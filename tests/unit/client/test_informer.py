@@ -1,9 +1,11 @@
 """Informers against a real server, on virtual time, with a transport that fails on demand."""
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from knarr.client.api import Api
 from knarr.client.informer import Informers
+from knarr.client.resource import Partial
 from knarr.client.transport import InProcess, TransportError
 from knarr.kinds.types.core_v1 import ConfigMap
 from knarr.kinds.types.meta_v1 import ObjectMeta
@@ -140,3 +142,21 @@ def test_everybody_who_asks_for_a_collection_shares_its_informer():
         assert informers.of(ConfigMap, namespace="default") is not informers.of(ConfigMap)
 
     told(story)
+
+
+def test_who_wants_metadata_alone_shares_the_informer_of_whole_objects():
+    async def story():
+        async with watched() as world:
+            resource = world.informer.resource
+            partial = replace(resource, type=Partial)
+            informers = Informers(Api(world.faults))
+            alone = informers.of(partial)
+            assert alone.resource.type is Partial
+            whole = informers.of(ConfigMap)
+            assert informers.of(partial) is alone, "who has one keeps it"
+            informers.drop(partial)
+            assert informers.of(partial) is whole
+            informers.drop(ConfigMap)
+            assert informers.of(partial) not in (alone, whole)
+
+    run(story())

@@ -6,6 +6,7 @@ pod informer, the recorder's queue, the heartbeat. Its pods' workers are told of
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Coroutine
 from typing import Any
@@ -49,7 +50,8 @@ class Wire:
 class SimulatedNode(PodWorkers):
     """The agent of one simulated node. `leave` ends it as a crash would."""
 
-    patience = 0.1
+    patience = 0.5
+    looks = math.inf  # its runtime tells of each change
     steps_logged = logging.DEBUG
 
     def __init__(
