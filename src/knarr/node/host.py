@@ -21,6 +21,9 @@ class Volumes(Protocol):
     async def mounts(self, pod: Pod, container: Container, env: dict[str, str]) -> tuple[Mount, ...]:
         """Where a container sees them."""
 
+    async def excess(self, pod: Pod) -> str:
+        """Which directory of the pod is larger than it may be, in the kubelet's words; "" when none is."""
+
     async def tear_down(self, pod: Pod) -> None:
         """Remove the pod's files, its logs among them."""
 
@@ -33,6 +36,7 @@ class Host(Protocol):
     runtime: Runtime
     volumes: Volumes
     sandboxes: dict[str, PodSandbox]  #: by pod uid, as of the last refresh
+    looks: float  #: seconds between two looks at a pod of which nothing is heard; infinity for none
     patience: float  #: seconds that the status of a pod in motion may wait, so that fewer are written; 0: not at all
     steps_logged: int  #: the level of the log line that each step of a worker leaves
 

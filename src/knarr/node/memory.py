@@ -67,6 +67,8 @@ class Memory:
     ousted: bool = False  #: the object went while processes ran, and that was told
     starting: bool = False  #: the runtime is being asked to start something, which it need not show yet
     stopped: bool = False  #: the runtime has ended the sandbox with all that ran in it, and nothing was started since
+    evicted: str = ""  #: why the pod has to go; "" while it has not
+    measured: float = 0.0  #: when its directories were last looked at, in seconds since the epoch
     retries: dict[str, Retry] = field(default_factory=dict)  #: by container name; "" is the pod's sandbox or volumes
     crashes: dict[str, BackOff] = field(default_factory=dict)  #: by container name
     waiting: dict[str, Reason] = field(default_factory=dict)  #: by container name

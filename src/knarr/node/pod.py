@@ -176,6 +176,7 @@ def ending(pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float) -> 
         or pod.status.phase in ("Succeeded", "Failed")
         or ((deadline := overdue_at(pod)) is not None and deadline <= now)
         or bool(sysctls.forbidden(pod))
+        or bool(memory.evicted)
         or finished(pod, newest(sandbox))
     )
 
@@ -211,7 +212,7 @@ def stop(pod: Pod, alive: Sequence[ContainerState], memory: Memory) -> Iterator[
     order = [container.name for container in pod.spec.initContainers if sidecar(container)]
     ordinary = [state for state in alive if state.name not in order]
     sidecars = sorted((state for state in alive if state.name in order), key=lambda state: order.index(state.name))
-    allowed = grace(pod)
+    allowed = min(grace(pod), LEAST_GRACE) if memory.evicted else grace(pod)
     for state in ordinary or sidecars[-1:]:
         if memory.stopping.get(state.id, allowed + 1) > allowed:
             yield Stop(state.name, state.id, allowed, f"Stopping container {state.name}")

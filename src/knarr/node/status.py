@@ -18,6 +18,7 @@ from knarr.kinds.types.core_v1 import (
     ContainerStatus,
     HostIP,
     Pod,
+    PodCondition,
     PodIP,
     PodStatus,
 )
@@ -30,6 +31,7 @@ from knarr.node.runtimes.runtime import PodSandbox
 
 LOST = "ContainerStatusUnknown"
 ENDS = ("Succeeded", "Failed")
+TARGET = "DisruptionTarget"
 
 
 def pod_status(
@@ -40,7 +42,7 @@ def pod_status(
     containers = [container_status(pod, each, sandbox, memory, runtime_name, terminal) for each in pod.spec.containers]
     initial = [container_status(pod, each, sandbox, memory, runtime_name, terminal) for each in pod.spec.initContainers]
     overdue = (deadline := overdue_at(pod)) is not None and deadline <= now
-    reached = "Failed" if overdue else phase(pod, containers, initial, terminal)
+    reached = "Failed" if overdue or memory.evicted else phase(pod, containers, initial, terminal)
     if pod.status.phase in ENDS:
         reached = pod.status.phase
     held = reached in ENDS and pod.status.phase not in ENDS and could_run(sandbox, memory)
@@ -64,11 +66,24 @@ def pod_status(
     if overdue and not held and pod.status.phase != "Failed":
         message = "Pod was active on the node longer than the specified deadline"
         status = replace(status, reason="DeadlineExceeded", message=message)
+    if memory.evicted and not held and pod.status.phase not in ENDS:
+        status = replace(status, reason="Evicted", message=memory.evicted, conditions=evicted(pod, memory.evicted, now))
     if refusal := sysctls.forbidden(pod):
         message = f"Pod was rejected: {refusal}"
         status = replace(status, reason=sysctls.REASON, message=message, containerStatuses=[], initContainerStatuses=[])
     ready = sandbox is not None and sandbox.state == "ready"
-    return replace(status, conditions=conditions.conditions(pod, replace(status, phase=reached), ready, now))
+    known = replace(pod, status=replace(pod.status, conditions=status.conditions))
+    return replace(status, conditions=conditions.conditions(known, replace(status, phase=reached), ready, now))
+
+
+def evicted(pod: Pod, why: str, now: float) -> list[PodCondition]:
+    """The conditions of a pod that its node puts an end to."""
+    when = clock.timestamp(datetime.fromtimestamp(now, UTC))
+    others = [each for each in pod.status.conditions if each.type != TARGET]
+    target = PodCondition(
+        type=TARGET, status="True", reason="TerminationByKubelet", message=why, lastTransitionTime=when
+    )
+    return [*others, target]
 
 
 def could_run(sandbox: PodSandbox | None, memory: Memory) -> bool:

@@ -6,6 +6,7 @@ it does is lost when it dies: the runtime knows what runs, the API knows what sh
 
 import asyncio
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import Container, Pod
 from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
-from knarr.node import pulls, unconfirmed
+from knarr.node import eviction, pulls, unconfirmed
 from knarr.node.env import EnvError, environment
 from knarr.node.health import Health
 from knarr.node.host import Host
@@ -105,8 +106,9 @@ class Worker:
         self.tell(type_, reason, message, container)
 
     async def _rest(self, until: float) -> None:
+        left = min(until - clock.unix(), self.host.looks)
         try:
-            async with asyncio.timeout(max(0.0, min(until - clock.unix(), REFRESH))):
+            async with asyncio.timeout(max(0.0, left) if left < math.inf else None):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -133,9 +135,11 @@ class Worker:
             return None
         if self.memory.removed and self.memory.torn_down:
             self.done.set()
+        again = min((step.until for step in steps if isinstance(step, Hold)), default=now + self.host.looks)
         if not ends:
             await self._refresh_volumes(now)
-        return min((step.until for step in steps if isinstance(step, Hold)), default=now + REFRESH)
+            again = min(again, await eviction.measure(self, now))
+        return again
 
     def _note(self, holds: list[Hold]) -> None:
         """Remember why containers wait; say so when a back-off begins."""

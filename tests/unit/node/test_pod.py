@@ -303,6 +303,12 @@ CASES = {
         memory(torn_down=True, deleted=True),
         [],
     ),
+    "a pod that is evicted has a second left": (
+        a_pod(),
+        sandbox(running()),
+        memory(evicted="too large"),
+        ["stop main within 1 s: Stopping container main"],
+    ),
     "a pod over its deadline is stopped": (
         a_pod(activeDeadlineSeconds=5, status={"startTime": "1970-01-12T13:46:30Z"}),
         sandbox(running()),

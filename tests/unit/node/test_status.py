@@ -130,6 +130,15 @@ def test_a_pod_over_its_deadline_says_so_once_it_has_ended():
     assert (running_on.reason, ended.reason) == ("", "DeadlineExceeded")
 
 
+def test_a_pod_that_was_evicted_says_why_once_it_has_ended():
+    running_on = status_of(a_pod(status=RAN), sandbox(running()), memory(evicted="too large"))
+    ended = status_of(a_pod(status=RAN), sandbox(exited(), state="gone"), memory(evicted="too large", stopped=True))
+    assert (running_on.phase, running_on.reason) == ("Running", "")
+    assert (ended.phase, ended.reason, ended.message) == ("Failed", "Evicted", "too large")
+    target = next(each for each in ended.conditions if each.type == "DisruptionTarget")
+    assert (target.status, target.reason, target.message) == ("True", "TerminationByKubelet", "too large")
+
+
 def test_a_transition_time_changes_with_the_status_only():
     old = {"type": "Ready", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z"}
     pod = a_pod(status={"conditions": [old, {"type": "x/y", "status": "False"}]})
