@@ -5,7 +5,7 @@ it could know when it decided: `Write.since` is the earliest moment by which the
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -116,7 +116,7 @@ class World:
     revisions: dict[str, int] = field(default_factory=dict)  #: of every key's last write
     versions: dict[str, list[tuple[float, Any]]] = field(default_factory=lambda: defaultdict(list))
     children: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))  #: keys by controller uid
-    running: Mapping[str, Iterable[tuple[str, str, str]]] = field(default_factory=dict)
+    running: Callable[[], set[str]] = set  #: uids of the pods with running containers, by the machines' word
     forced: set[str] = field(default_factory=set)  #: uids of pods that a user took for dead
     evicting: set[str] = field(default_factory=set)  #: uids of pods that a user asks to evict at this moment
     evicted: set[str] = field(default_factory=set)  #: uids of those that were
@@ -161,6 +161,8 @@ class World:
             del former[0]
         if write.old is not None and (uid := controller_uid(write.old)):
             self.children[uid].pop(write.key, None)
+            if write.writer == "job" and write.asked_to_go:  # one too many, whatever it had come to meanwhile
+                self.succeeded[uid].discard(write.old.metadata.uid)
         if write.new is None:
             self.objects.pop(write.key, None)
             return

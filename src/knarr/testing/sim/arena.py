@@ -99,6 +99,7 @@ class Arena:
         self.server = Server(ToldStore(self._written), self._summary)
         self.api = Api(Direct(self.server), BUILTIN, user_agent="kubectl")
         self.machines = {f"node-{n}": Machine(n, self._machine_changed) for n in range(nodes)}
+        self.world.running = lambda: {pod.uid for pod in self.machines_run()}
         self.components: dict[str, Component] = {}
         self._rules, self._seed = rules, seed
         self._stateful: set[str] = set()  # uids of pods that a StatefulSet made

@@ -9,8 +9,9 @@ from contextlib import suppress
 
 from knarr.client.api import Api
 from knarr.client.codec import encode
+from knarr.kinds.pod import is_finished
 from knarr.kinds.types.autoscaling_v2 import HorizontalPodAutoscaler
-from knarr.kinds.types.core_v1 import Node, Pod, ResourceQuota, Service
+from knarr.kinds.types.core_v1 import Node, Pod, ResourceQuota, Service, Taint
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.loop.steps import Propagation
 from knarr.meta.errors import ApiError
@@ -29,6 +30,7 @@ from knarr.testing.workloads.objects import (
     tree,
 )
 
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 Operate = Callable[[Act, Api, World], Awaitable[None]]
 
 
@@ -90,6 +92,7 @@ OPERATIONS: Mapping[str, Verb] = {
     "limit": Verb("let so many pods be", {"pods": whole}, frozenset({"pods"}), "object"),
     "lift": Verb("let any number be again", {}, subjects="object"),
     "drain": Verb("let no pods come to a node, and evict those that are there", {}, subjects="node"),
+    "out-of-service": Verb("say that a node is out of service, and its pods dead", {}, subjects="node"),
     "cordon": Verb("let no pods come to a node", {}, subjects="node"),
     "uncordon": Verb("let pods come again", {}, subjects="node"),
     "remove-node": Verb("take a node out of the cluster, and its pods for dead", {}, subjects="node"),
@@ -170,7 +173,8 @@ async def remove_pod(act: Act, api: Api, world: World) -> None:
 
 
 async def fail_pod(act: Act, api: Api, world: World) -> None:
-    if (pod := chosen(act, world)) is not None and pod.spec.nodeName:
+    if (pod := chosen(act, world)) is not None and pod.spec.nodeName and not is_finished(pod):
+        world.forced.add(pod.metadata.uid)  # its node did not say so: whoever believes it takes the pod for dead
         await api.patch(Pod, pod.metadata.name, SPACE, {"status": {"phase": "Failed"}}, subresource="status")
 
 
@@ -240,7 +244,22 @@ async def lift(act: Act, api: Api, world: World) -> None:
 
 
 async def cordon(act: Act, api: Api, world: World) -> None:
-    await api.patch(Node, act.subject, "", {"spec": {"unschedulable": act.verb != "uncordon"}})
+    await api.patch(Node, act.subject, "", {"spec": {"unschedulable": True}})
+
+
+async def uncordon(act: Act, api: Api, world: World) -> None:
+    await api.patch(Node, act.subject, "", {"spec": {"unschedulable": False}})
+    node = world.get(Node, "", act.subject)
+    if node is not None and any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints):
+        left = [taint for taint in node.spec.taints if taint.key != OUT_OF_SERVICE]
+        await api.patch(Node, act.subject, "", {"spec": {"taints": left or None}})
+
+
+async def out_of_service(act: Act, api: Api, world: World) -> None:
+    world.forced |= {pod.metadata.uid for pod in world.all(Pod) if pod.spec.nodeName == act.subject}
+    node = await api.get(Node, act.subject)
+    taints = [*node.spec.taints, Taint(key=OUT_OF_SERVICE, value="nodeshutdown", effect="NoExecute")]
+    await api.patch(Node, act.subject, "", {"spec": {"taints": taints}})
 
 
 async def remove_node(act: Act, api: Api, world: World) -> None:
@@ -274,7 +293,8 @@ DONE: Mapping[str, Operate] = {
     "lift": lift,
     "drain": drain,
     "cordon": cordon,
-    "uncordon": cordon,
+    "uncordon": uncordon,
+    "out-of-service": out_of_service,
     "remove-node": remove_node,
     "label": label,
 }

@@ -1,0 +1,198 @@
+"""StatefulSets whose node fails, judged by the processes: what runs is what /proc of the machine shows."""
+
+import contextlib
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from knarr.meta import clock
+from tests.e2e.conftest import Kubectl, knarr
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images", "namespace")]
+
+LOST, OTHER = "e2e-1", "e2e-0"
+MARK = "one-of-each-name"
+SCRIPT = "trap 'exit 0' TERM; [ -d /data ] && echo $2 >> /data/lives; while :; do sleep 0.2; done"
+NAME = "db-0"
+
+
+def a_set(*, claims: bool) -> str:
+    command = ["sh", "-c", SCRIPT, MARK, "$(POD_NAME)", "$(POD_UID)"]
+    env = [
+        {"name": f"POD_{key.upper()}", "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{key}"}}}
+        for key in ("name", "uid")
+    ]
+    container = {"name": "c", "image": "busybox:1.28.4", "command": command, "env": env}
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+    if claims:
+        container["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    spec = {
+        "serviceName": "db",
+        "replicas": 1,
+        "selector": {"matchLabels": {"app": "db"}},
+        "template": {
+            "metadata": {"labels": {"app": "db"}},
+            "spec": {"containers": [container], "terminationGracePeriodSeconds": 5},
+        },
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}] if claims else [],
+    }
+    return json.dumps({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": spec})
+
+
+def lives() -> dict[str, set[str]]:
+    """The uids of the pods that have processes, by the pods' names."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if MARK in words[3:4]:
+                found[words[4]].add(words[5])
+    return found
+
+
+class Guard:
+    """Looks at the processes all the time, and notes what it saw."""
+
+    def __init__(self) -> None:
+        self.most, self.looks = 0, 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "Guard":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._end.wait(0.005):
+            self.looks += 1
+            self.most = max(self.most, *(len(uids) for uids in lives().values()), 0)
+
+
+@pytest.fixture
+def guard() -> Iterator[Guard]:
+    with Guard() as guard:
+        yield guard
+
+
+@pytest.fixture
+def nodes(kubectl: Kubectl) -> Iterator[None]:
+    """Both nodes as they were, whatever the test did."""
+    yield
+    knarr("node", "start", "--name", "e2e", LOST)
+    knarr("node", "heal", "--name", "e2e", LOST)
+    kubectl("uncordon", OTHER, LOST)
+    kubectl("delete", "statefulset,pvc", "--all", "--wait=true")
+
+
+def started_on_the_node_that_will_be_lost(kubectl: Kubectl, *, claims: bool) -> str:
+    """Have the set's pod run there; its uid."""
+    kubectl("cordon", OTHER)
+    kubectl("create", "-f", "-", stdin=a_set(claims=claims))
+    kubectl("rollout", "status", "statefulset/db", "--timeout=60s")
+    kubectl("uncordon", OTHER)
+    pod = json.loads(kubectl("get", "pod", NAME, "-o", "json"))
+    assert pod["spec"]["nodeName"] == LOST
+    return str(pod["metadata"]["uid"])
+
+
+def uid_of(kubectl: Kubectl) -> str:
+    return kubectl("get", "pod", NAME, "-o", "jsonpath={.metadata.uid}")
+
+
+def wait_for_another(kubectl: Kubectl, uid: str) -> str:
+    """The uid of the pod's successor, once it is ready."""
+    deadline = clock.unix() + 60
+    while clock.unix() < deadline:
+        found = kubectl.run("get", "pod", NAME, "-o", "jsonpath={.metadata.uid}").stdout
+        if found not in ("", uid):
+            kubectl("wait", f"pod/{NAME}", "--for=condition=Ready", "--timeout=60s")
+            return found
+    raise TimeoutError(f"pod {NAME} of uid {uid} has no successor")
+
+
+def messages(kubectl: Kubectl, reason: str) -> list[str]:
+    found = json.loads(kubectl("get", "events", "-o", "json", f"--field-selector=reason={reason}"))
+    return [event["message"] for event in found["items"]]
+
+
+def wait_for_event(kubectl: Kubectl, reason: str) -> str:
+    deadline = clock.unix() + 60
+    while clock.unix() < deadline:
+        if said := messages(kubectl, reason):
+            return said[-1]
+    raise TimeoutError(f"no event {reason}")
+
+
+LOSSES = {"is cut off": ("partition", "heal"), "has no agent": ("stop", "start")}
+
+
+@pytest.mark.usefixtures("nodes")
+@pytest.mark.parametrize(("lose", "find"), LOSSES.values(), ids=LOSSES)
+def test_a_pod_deleted_on_a_node_that_is_not_heard_has_no_successor_before_it_ended(
+    kubectl: Kubectl, guard: Guard, lose: str, find: str
+) -> None:
+    uid = started_on_the_node_that_will_be_lost(kubectl, claims=False)
+    knarr("node", lose, "--name", "e2e", LOST)
+    kubectl("delete", "pod", NAME, "--wait=false")
+    looks = guard.looks
+    assert kubectl.run("wait", f"pod/{NAME}", "--for=delete", "--timeout=4s").returncode == 1
+    assert guard.looks > looks
+    assert (uid_of(kubectl), lives()[NAME]) == (uid, {uid})
+    knarr("node", find, "--name", "e2e", LOST)
+    other = wait_for_another(kubectl, uid)
+    assert lives()[NAME] == {other}
+    assert guard.most == 1
+    assert messages(kubectl, "UnconfirmedPredecessor") == []
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_pod_deleted_by_force_may_run_twice_and_all_is_told(kubectl: Kubectl, guard: Guard) -> None:
+    uid = started_on_the_node_that_will_be_lost(kubectl, claims=False)
+    knarr("node", "partition", "--name", "e2e", LOST)
+    kubectl("cordon", LOST)
+    kubectl("delete", "pod", NAME, "--force", "--grace-period=0")
+    other = wait_for_another(kubectl, uid)
+    assert lives()[NAME] == {uid, other}
+    said = wait_for_event(kubectl, "UnconfirmedPredecessor")
+    assert all(word in said for word in (NAME, uid, LOST))
+    knarr("node", "heal", "--name", "e2e", LOST)
+    assert all(word in wait_for_event(kubectl, "DeletedWhileRunning") for word in (NAME, uid, LOST))
+    assert all(word in wait_for_event(kubectl, "ProcessesEnded") for word in (NAME, uid, LOST))
+    assert lives()[NAME] == {other}
+    assert guard.most == 2
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_claim_on_a_lost_node_keeps_its_pod_pending_and_its_data(kubectl: Kubectl, guard: Guard) -> None:
+    uid = started_on_the_node_that_will_be_lost(kubectl, claims=True)
+    knarr("node", "stop", "--name", "e2e", LOST)
+    kubectl("cordon", LOST)
+    kubectl("delete", "pod", NAME, "--force", "--grace-period=0")
+    said = wait_for_event(kubectl, "FailedScheduling")
+    assert "1 node(s) were unschedulable" in said
+    assert "1 node(s) didn't match PersistentVolume's node affinity" in said
+    assert kubectl("get", "pod", NAME, "-o", "jsonpath={.status.phase} {.spec.nodeName}") == "Pending "
+    assert lives()[NAME] == {uid}
+    knarr("node", "start", "--name", "e2e", LOST)
+    assert NAME in wait_for_event(kubectl, "ProcessesEnded")
+    kubectl("uncordon", LOST)
+    other = wait_for_another(kubectl, uid)
+    assert kubectl("exec", NAME, "--", "cat", "/data/lives").split() == [uid, other]
+    assert guard.most == 1
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_drained_node_ends_its_pod_before_the_successor_begins(kubectl: Kubectl, guard: Guard) -> None:
+    uid = started_on_the_node_that_will_be_lost(kubectl, claims=False)
+    kubectl("drain", LOST, "--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector=app=db", "--timeout=60s")
+    other = wait_for_another(kubectl, uid)
+    assert (lives()[NAME], guard.most) == ({other}, 1)
+    assert kubectl("get", "pod", NAME, "-o", "jsonpath={.spec.nodeName}") == OTHER
