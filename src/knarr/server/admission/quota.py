@@ -6,7 +6,7 @@ charged and then not written, or freed, is for the quota controller to count ane
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from knarr.kinds import quota_usage
@@ -46,7 +46,10 @@ class ResourceQuotas:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def admit(self, admission: Admission, state: State) -> None:
-        if not handles(admission) or not await state.list(ResourceQuota, admission.namespace):
+        if not handles(admission):
+            return
+        found = await state.list(ResourceQuota, admission.namespace)
+        if not any(concerns(quota, [admission]) for quota in found):
             return
         namespace, waiter = admission.namespace, _Waiter(admission)
         waiting = self._waiting.setdefault(namespace, [])
@@ -70,7 +73,9 @@ class ResourceQuotas:
         names: set[str] | None = None  # of the quotas that are still to be written; all of them at first
         for left in reversed(range(TRIES)):
             found = await state.list(ResourceQuota, namespace)
-            accounts = [account_of(quota) for quota in found if names is None or quota.metadata.name in names]
+            asked = [waiter.admission for waiter in batch]
+            left_over = [quota for quota in found if names is None or quota.metadata.name in names]
+            accounts = [account_of(quota) for quota in left_over if concerns(quota, asked)]
             for waiter in batch:
                 if waiter.error is None:
                     waiter.error = _verdict(accounts, waiter.admission)
@@ -113,6 +118,13 @@ def handles(admission: Admission) -> bool:
     if kind == "persistentvolumeclaims":
         return sub in ("", "status")
     return kind == "services" and not sub
+
+
+def concerns(quota: ResourceQuota, asked: Iterable[Admission]) -> bool:
+    """Whether a quota counts anything that one of these requests may use up."""
+    return any(
+        quota_usage.names(kind, quota.status.hard) for kind in {one.kind.resource: one.kind for one in asked}.values()
+    )
 
 
 def account_of(quota: ResourceQuota) -> Account:
