@@ -11,7 +11,7 @@ from knarr.app.config import Cluster
 from knarr.app.simulation import Simulation
 from knarr.client.api import Api
 from knarr.client.informer import Informers
-from knarr.controllers import roster
+from knarr.controllers import roster, service_load_balancer
 from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
 from knarr.loop.runner import Context, run_all
@@ -31,8 +31,11 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
         context = Context(api, informers, Recorder(api, "knarr"))
         handed_out = await asyncio.to_thread(keys.of, pki)
         controllers = roster.controllers(pki.ca.read_text(), keys=handed_out) if cluster.controllers else ()
+        balancer = service_load_balancer.controller(cluster.load_balancer_addresses, cluster.network.balancer_networks)
         availability = aggregation_availability.controllers(handler.aggregation)
-        tasks.create_task(run_all((*roster.of_server(), *availability, *controllers), context), name="controllers")
+        tasks.create_task(
+            run_all((*roster.of_server(), balancer, *availability, *controllers), context), name="controllers"
+        )
         tasks.create_task(scheduler.run(context), name="scheduler")
         nodes = Simulation(cluster, pki, informers, handler)
         tasks.create_task(nodes.run(), name="simulated nodes")
@@ -71,10 +74,11 @@ def ledger(cluster: Cluster, number: int) -> Path:
 async def answer_names(cluster: Cluster, informers: Informers) -> None:
     """Be the cluster's DNS until cancelled."""
     from knarr.net.dns import ClusterDns
+    from knarr.net.dns_metrics import PORT
 
     upstream = cluster.upstream_dns or await asyncio.to_thread(host_resolvers)
     dns = ClusterDns(informers, upstream=upstream)
-    await dns.start([(cluster.network.dns, DNS_PORT)])
+    await dns.start([(cluster.network.dns, DNS_PORT)], counts=(cluster.network.dns, PORT))
     try:
         await asyncio.Event().wait()
     finally:

@@ -1,0 +1,78 @@
+"""What a balancer is told about a node."""
+
+import asyncio
+import json
+import socket
+
+import pytest
+
+from knarr.net import health
+from knarr.net.health import HealthPorts, answer
+
+WEB = ("default", "web")
+
+
+@pytest.mark.parametrize("count, status", [(2, "200 OK"), (0, "503 Service Unavailable")], ids=["there", "none"])
+def test_answer(count, status):
+    head, _, body = answer(WEB, count).decode().partition("\r\n\r\n")
+    assert head.splitlines()[0] == f"HTTP/1.1 {status}"
+    assert f"X-Load-Balancing-Endpoint-Weight: {count}" in head
+    assert json.loads(body) == {
+        "service": {"namespace": "default", "name": "web"},
+        "localEndpoints": count,
+        "serviceProxyHealthy": True,
+    }
+
+
+@pytest.fixture
+def ports(monkeypatch):
+    """Health ports on loopback."""
+
+    def listen(space, number):
+        if space == "taken":
+            raise OSError("address already in use")
+        made = socket.create_server(("127.0.0.1", number))
+        made.setblocking(False)
+        return made
+
+    monkeypatch.setattr(health, "_listen", listen)
+    return HealthPorts()
+
+
+async def ask(number: int, text: bytes = b"GET / HTTP/1.1\r\n\r\n") -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", number)
+    writer.write(text)
+    said = await reader.read()
+    writer.close()
+    return said
+
+
+async def test_a_port_says_what_it_was_last_told_and_is_shut_when_nobody_wants_it(ports, unused_port):
+    place = ("a", unused_port)
+    await ports.serve({place: (WEB, 1)})
+    assert b"200 OK" in await ask(unused_port)
+    await ports.serve({place: (WEB, 0)})
+    assert b"503" in await ask(unused_port)
+    await ports.close()
+    with pytest.raises(ConnectionRefusedError):
+        await ask(unused_port)
+
+
+async def test_a_port_that_is_taken_leaves_the_others_alone(ports, unused_port, caplog):
+    await ports.serve({("taken", 1): (WEB, 1), ("a", unused_port): (WEB, 1)})
+    assert b"200 OK" in await ask(unused_port)
+    assert "health check port 1 of taken: address already in use" in caplog.text
+    await ports.close()
+
+
+async def test_a_request_without_end_is_dropped(ports, unused_port):
+    await ports.serve({("a", unused_port): (WEB, 1)})
+    assert await ask(unused_port, b"x" * 20_000) in (b"",)
+    await ports.close()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
