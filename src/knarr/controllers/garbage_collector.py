@@ -63,7 +63,8 @@ class Classes:
 
 
 class Collector:
-    def __init__(self) -> None:
+    def __init__(self, calm: float = CALM_SECONDS) -> None:
+        self._calm = calm
         self.graph = Graph()
         self._resources: dict[tuple[str, str], Resource[Partial]] = {}
         self._watched: dict[tuple[str, str], Resource[Partial]] = {}
@@ -77,7 +78,7 @@ class Collector:
             pause = DISCOVER_SECONDS
             try:
                 if await self._follow_kinds(context, enqueue):
-                    pause = CALM_SECONDS
+                    pause = self._calm
             except (ApiError, TransportError) as error:
                 log.warning("garbage collector: no discovery: %s", error)
             with contextlib.suppress(TimeoutError):
@@ -295,9 +296,9 @@ def _plain(reference: OwnerReference) -> dict[str, Any]:
     return {name: getattr(reference, name) for name in ("apiVersion", "kind", "name", "uid", "controller")}
 
 
-def controller() -> Controller:
-    """The controller with a graph of its own."""
-    collector = Collector()
+def controller(calm: float = CALM_SECONDS) -> Controller:
+    """The controller with a graph of its own; `calm` as CALM_SECONDS."""
+    collector = Collector(calm)
     wake: list[Enqueue] = []
 
     async def background(context: Context, enqueue: Enqueue) -> None:

@@ -81,7 +81,7 @@ def controllers(
         volume_expansion.controller(inside=(local_path.NAME,)),
         ephemeral_volume.controller(),
         volume_protection.controller(),
-        garbage_collector.controller(),
+        garbage_collector.controller(60 * heartbeat),
         namespace.CONTROLLER,
         node_lifecycle.controller(heartbeat),
         taint_eviction.controller(),

@@ -21,7 +21,7 @@ from knarr.node.env import Sources, wanted
 from knarr.node.registration import Registration
 from knarr.node.runtimes.runtime import PodSandbox, Runtime, Used
 from knarr.node.stats import Stats
-from knarr.node.worker import Worker
+from knarr.node.worker import REFRESH, Worker
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Group(Protocol):
 class PodWorkers:
     """One node as its pods' workers see it (`host.Host`)."""
 
+    looks = REFRESH
     patience = 0.0
     steps_logged = logging.INFO
     services: Informer[Service]  #: set before the first pod is told

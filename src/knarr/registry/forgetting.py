@@ -21,14 +21,16 @@ log = logging.getLogger("knarr.registry")
 async def forget(core: "Core") -> None:
     """Forget what is old, until cancelled."""
     marks: deque[int] = deque()  # the revision at each tick
+    looked = 0  # up to which revision events have expired
     while True:
         marks.append(core.revision)
         await asyncio.sleep(TICK)
         try:
             if marks[-1] > core.store.compacted:
                 await core.store.compact(marks[-1])
-            if len(marks) > EVENT_TICKS:
-                await expire_events(core, marks.popleft())
+            if len(marks) > EVENT_TICKS and (oldest := marks.popleft()) > looked:
+                await expire_events(core, oldest)
+                looked = oldest
         except Failed as error:  # a full disk, say; the next tick tries again
             log.warning("history is kept for now: %s", error)
 

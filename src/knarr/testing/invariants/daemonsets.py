@@ -14,6 +14,7 @@ from knarr.testing.invariants.replicas import owners
 from knarr.testing.invariants.world import World, Write, key_of
 
 HASH = "controller-revision-hash"
+SILENT = ("node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready")
 
 
 def one_a_node(write: Write, world: World) -> Iterator[str]:
@@ -52,7 +53,8 @@ def _too_many_down(write: Write, world: World, set_: DaemonSet) -> Iterator[str]
     seemed_broken = any(not is_ready(pod) or not is_active(pod) for pod in world.known_at(write.key, write.since))
     if not write.asked_to_go or node not in nodes or not alone or seemed_broken:
         return
-    down = [other for other in nodes if other != node and not _was_ready(write, world, there.get(other, []))]
+    others = [other for other in nodes if other != node and _wants(write, world, other)]
+    down = [other for other in others if not _was_ready(write, world, there.get(other, []))]
     rolling = set_.spec.updateStrategy.rollingUpdate if set_.spec.updateStrategy else None
     most = max(1, share(rolling.maxUnavailable, len(nodes), up=True) if rolling else 1)
     if len(down) + 1 > most:
@@ -77,6 +79,15 @@ def _too_many_doubled(write: Write, world: World, set_: DaemonSet) -> Iterator[s
     most = share(set_.spec.updateStrategy.rollingUpdate.maxSurge, len(world.all(Node)), up=True)
     if len(doubled) + 1 > most + write.doubts:
         yield f"{most} nodes may have two pods, and {doubled} do"
+
+
+def _wants(write: Write, world: World, node: str) -> bool:
+    """Whether a pod could come to the node at every moment that the writer may go by: none does to a silent one."""
+    return not any(
+        taint.key in SILENT and taint.effect == "NoSchedule"
+        for known in world.known(Node, "", node, write.since)
+        for taint in known.spec.taints
+    )
 
 
 def _by_node(write: Write, world: World, set_: DaemonSet) -> dict[str, list[Pod]]:
