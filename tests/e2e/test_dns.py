@@ -38,7 +38,24 @@ NEVER = {"exec": {"command": ["false"]}}
 UNREADY = a_pod("slow", hostname="slow", subdomain="pods")
 UNREADY["spec"]["containers"][0]["readinessProbe"] = NEVER
 OWN = {"nameservers": ["192.0.2.53"], "searches": ["example.org"]}
+STATEFUL = {
+    "apiVersion": "apps/v1",
+    "kind": "StatefulSet",
+    "metadata": {"name": "nginx-statefulset"},
+    "spec": {
+        "serviceName": "nginx-svc",
+        "replicas": 3,
+        "podManagementPolicy": "Parallel",
+        "selector": {"matchLabels": {"app": "nginx-pod"}},
+        "template": {
+            "metadata": {"labels": {"app": "nginx-pod"}},
+            "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "nginx", "image": WEB}]},
+        },
+    },
+}
 OBJECTS = [
+    STATEFUL,
+    a_service("nginx-svc", clusterIP="None", selector={"app": "nginx-pod"}, ports=[{"name": "http", "port": 80}]),
     a_pod("web-a", "e2e-0", hostname="a", subdomain="pods"),
     a_pod("web-b", "e2e-1", hostname="b", subdomain="pods"),
     UNREADY,
@@ -62,6 +79,7 @@ def pods(cluster: Cluster, images: None) -> Iterator[dict[str, str]]:
     names = [f"pod/{each['metadata']['name']}" for each in OBJECTS if each["kind"] == "Pod" and each is not UNREADY]
     kubectl("wait", "-n", SPACE, *names, "--for=condition=Ready", "--timeout=60s")
     kubectl("wait", "-n", SPACE, "pod/slow", "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
+    kubectl("rollout", "status", "-n", SPACE, "statefulset/nginx-statefulset", "--timeout=60s")
     shown = "jsonpath={range .items[*]}{.metadata.name} {.status.podIP}{'\\n'}{end}"
     yield dict(line.split() for line in kubectl("get", "pods", "-n", SPACE, "-o", shown).splitlines())
     kubectl("delete", "namespace", SPACE)
@@ -84,12 +102,13 @@ def short(cluster: Cluster, *arguments: str) -> list[str]:
     return sorted(dig(cluster, "+short", *arguments).splitlines())
 
 
-def test_dig_shows_a_pods_name_as_the_note_has_it(cluster: Cluster, pods: dict[str, str]) -> None:
-    for host, pod in (("a", "web-a"), ("b", "web-b")):
-        name = f"{host}.pods.{SPACE}.svc.cluster.local"
+def test_dig_shows_the_pods_of_a_statefulset_as_the_note_has_them(cluster: Cluster, pods: dict[str, str]) -> None:
+    for number in range(3):
+        name = f"nginx-statefulset-{number}.nginx-svc.{SPACE}.svc.cluster.local"
         said = dig(cluster, "-t", "A", name)
         assert f";; ANSWER SECTION:\n{name}." in said
-        assert re.search(rf"^{re.escape(name)}\.\s+30\s+IN\s+A\s+{re.escape(pods[pod])}$", said, re.MULTILINE), said
+        address = re.escape(pods[f"nginx-statefulset-{number}"])
+        assert re.search(rf"^{re.escape(name)}\.\s+30\s+IN\s+A\s+{address}$", said, re.MULTILINE), said
         assert "status: NOERROR" in said and ";; flags: qr aa rd ra;" in said
         assert "recursion requested but not available" not in said
 

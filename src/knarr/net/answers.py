@@ -71,25 +71,26 @@ def answer(question: Question, table: Table, ttl: int, *, tcp: bool) -> Answer:
             start = wire.head(question, 0, answers=aliases) + before
             return Answer(wire.NOERROR, start, end=wire.option(question), away=name)
         found = table.find(name)
-    fitting = [*dict.fromkeys(record for record in found or () if record.kind == question.kind)]
+    kind = question.kind
+    fitting = [record for record in found or () if record.kind == kind]
     room = (wire.TCP_MOST if tcp else question.room) - wire.HEAD - len(question.raw) - len(before)
     layout = _Layout(question, owner, before, aliases, ttl, room - len(wire.option(question)))
     if not fitting:
         code = wire.NXDOMAIN if found is None else wire.NOERROR
         return layout.nothing(code, name, table.zone)
     if question.type == wire.SRV:
-        return layout.services(fitting, table)
-    if question.type == wire.PTR:
-        fitting = preferred(fitting, name)
-    return layout.records(fitting)
+        return layout.services([*dict.fromkeys(fitting)], table)
+    values = [*dict.fromkeys(record.value for record in fitting)]
+    if question.type in (wire.A, wire.AAAA):
+        return layout.addresses(values)
+    return layout.others(preferred(values, name) if question.type == wire.PTR else values)
 
 
-def preferred(found: Sequence[Record], name: str) -> list[Record]:
+def preferred(names: Sequence[str], name: str) -> list[str]:
     """What an address leads back to: the service whose own it is alone, else its pods' names, given ones first."""
-    fewest = min(record.value.count(".") for record in found)
+    fewest = min(each.count(".") for each in names)
     made = dashed(unreversed(name)) + "."
-    kept = [record for record in found if record.value.count(".") == fewest]
-    return sorted(kept, key=lambda record: record.value.startswith(made))
+    return sorted((each for each in names if each.count(".") == fewest), key=lambda each: each.startswith(made))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +104,26 @@ class _Layout:
     ttl: int
     room: int
 
-    def records(self, found: Sequence[Record]) -> Answer:
-        """Records of one kind; those of one size turn. What does not fit is left out, and the answer says so."""
-        laid = [wire.record(self.owner, self.question.type, self.ttl, _data(record)) for record in found]
-        step = len(laid[0])
-        turns = len(laid) > 1 and self.question.type in (wire.A, wire.AAAA)
-        shown = min(len(laid), max(0, self.room // step)) if turns else _fitting(laid, self.room)
+    def addresses(self, found: Sequence[str]) -> Answer:
+        """Addresses, which take turns. What does not fit is left out, and the answer says so."""
+        start = wire.record(self.owner, self.question.type, self.ttl, wire.address(found[0]))
+        size = 16 if self.question.type == wire.AAAA else 4
+        before, step = start[:-size], len(start)
+        ring = b"".join([before + wire.address(each) for each in found])
+        shown = min(len(found), max(0, self.room // step))
+        head = self._head(shown, cut=shown < len(found)) + self.before
+        end = wire.option(self.question)
+        if not shown:
+            return Answer(wire.NOERROR, head, end=end)
+        return Answer(wire.NOERROR, head, ring, step, shown * step, end, clock.rng().randrange(len(found)) * step)
+
+    def others(self, found: Sequence[str]) -> Answer:
+        """Names or texts."""
+        made = wire.text if self.question.type == wire.TXT else wire.encoded
+        laid = [wire.record(self.owner, self.question.type, self.ttl, made(each)) for each in found]
+        shown = _fitting(laid, self.room)
         start = self._head(shown, cut=shown < len(laid)) + self.before
-        if not turns or not shown:
-            return Answer(wire.NOERROR, start + b"".join(laid[:shown]), end=wire.option(self.question))
-        begin = clock.rng().randrange(len(laid)) * step
-        return Answer(wire.NOERROR, start, b"".join(laid), step, shown * step, wire.option(self.question), begin)
+        return Answer(wire.NOERROR, start + b"".join(laid[:shown]), end=wire.option(self.question))
 
     def services(self, found: Sequence[Record], table: Table) -> Answer:
         """SRV records, and the addresses of what they point at as far as they fit, so that nobody has to ask again."""
@@ -158,12 +168,6 @@ class _Layout:
     def _head(self, shown: int, *, cut: bool, more: int = 0) -> bytes:
         flags = wire.AA | (wire.TC if cut else 0)
         return wire.head(self.question, wire.NOERROR, answers=self.aliases + shown, more=more, flags=flags)
-
-
-def _data(record: Record) -> bytes:
-    if record.kind in ("A", "AAAA"):
-        return wire.address(record.value)
-    return wire.text(record.value) if record.kind == "TXT" else wire.encoded(record.value)
 
 
 def _fitting(laid: Sequence[bytes], room: int) -> int:

@@ -35,6 +35,7 @@ from knarr.net.records import (
 from knarr.net.wire import Question, Wrong
 
 Place = tuple[str, int]  #: address and port
+AT_ONCE = 16  #: changed services or slices that are brought up to date in one turn of the loop
 CACHED = 4096  #: answers that are kept
 CACHED_SIZE = 512  #: bytes of the longest question whose answer is
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
@@ -52,6 +53,7 @@ class ClusterDns:
         self._resolvers = tuple(upstream)
         self._forwarder = Forwarder(())
         self._services, self._slices = informers.of(Service), informers.of(EndpointSlice)
+        self._namespaces = informers.of(Namespace)
         self._slices.cache.add_index(SERVICE_NAME, lambda each: ["/".join(service_of(each))])
         self._stale: set[Owner] = set()
         self._answers: dict[tuple[bytes, bool], tuple[Answer, list[int]]] = {}
@@ -61,10 +63,17 @@ class ClusterDns:
         self._counts: web.AppRunner | None = None
         self._services.on_change(self._service_changed)
         self._slices.on_change(self._slice_changed)
-        informers.of(Namespace).on_change(self._namespace_changed)
+        self._namespaces.on_change(self._namespace_changed)
 
     async def start(self, addresses: Sequence[Place], counts: Place | None = None) -> None:
-        """Listen on UDP and TCP, and at `counts` serve the metrics. OSError when one is taken; then nothing listens."""
+        """Listen on UDP and TCP, and at `counts` serve the metrics. OSError when one is taken; then nothing listens.
+
+        Not before everything is known: that a name does not exist would be believed for a while.
+        """
+        await asyncio.gather(*(each.wait_synced() for each in (self._services, self._slices, self._namespaces)))
+        while self._stale:
+            self._refresh_some()
+            await asyncio.sleep(0)
         try:
             for place in addresses:
                 udp, tcp = listeners(place)
@@ -119,6 +128,9 @@ class ClusterDns:
             self._answers.clear()
 
     def _mark(self, owner: Owner) -> None:
+        """Something of this owner has changed: bring it up to date as soon as nobody waits, or at the next question."""
+        if not self._stale and self._datagrams:
+            asyncio.get_running_loop().call_soon(self._refresh_some)
         self._stale.add(owner)
         self._answers.clear()
 
@@ -134,22 +146,27 @@ class ClusterDns:
         except ValueError:
             return  # somebody else's annotation
 
+    def _refresh_some(self) -> None:
+        """Bring a few of what is marked up to date, and go on in the loop's next turn: others wait as well."""
+        for _ in range(min(AT_ONCE, len(self._stale))):
+            self._renew(self._stale.pop())
+        if self._stale and self._datagrams:
+            asyncio.get_running_loop().call_soon(self._refresh_some)
+
     def _refresh(self) -> None:
-        """Bring what is marked up to date: whole services first, whose slices are then done."""
-        done: set[Key] = set()
-        for owner in sorted(self._stale, key=len):
-            key = owner[0], owner[1]
-            if key in done:
-                continue
-            service = self._services.cache.get(key[1], key[0])
-            if len(owner) == 2:
-                done.add(key)
-                self._replace(key, service)
-            elif service is not None:
-                found = self._slices.cache.get(owner[2], owner[0])
-                mine = found is not None and service_of(found) == key
-                self.table.replace(owner, slice_names(service, found, self.table.zone) if found and mine else {})
-        self._stale.clear()
+        """Bring everything that is marked up to date."""
+        while self._stale:
+            self._renew(self._stale.pop())
+
+    def _renew(self, owner: Owner) -> None:
+        key = owner[0], owner[1]
+        service = self._services.cache.get(key[1], key[0])
+        if len(owner) == 2:
+            self._replace(key, service)
+        elif service is not None:
+            found = self._slices.cache.get(owner[2], owner[0])
+            mine = found is not None and service_of(found) == key
+            self.table.replace(owner, slice_names(service, found, self.table.zone) if found and mine else {})
 
     def _replace(self, key: Key, service: Service | None) -> None:
         self.table.drop(key)
@@ -158,6 +175,7 @@ class ClusterDns:
         self.table.replace(key, service_names(service, self.table.zone))
         for each in self._slices.cache.by_index(SERVICE_NAME, "/".join(key)):
             self.table.replace((*key, each.metadata.name), slice_names(service, each, self.table.zone))
+            self._stale.discard((*key, each.metadata.name))
 
     # questions
 
@@ -191,7 +209,10 @@ class ClusterDns:
                 return None
             return Answer(wire.REFUSED, wire.error(question, wire.REFUSED))
         self._refresh()
-        made = answer(question, self.table, self._ttl, tcp=tcp)
+        try:
+            made = answer(question, self.table, self._ttl, tcp=tcp)
+        except ValueError:  # an object that the API took has a name that no message can hold
+            return Answer(wire.SERVFAIL, wire.error(question, wire.SERVFAIL))
         return None if made.away and self._forwarder.places else made
 
     async def ask(self, data: bytes, *, tcp: bool) -> bytes:

@@ -8,6 +8,7 @@ slice's names are kept by themselves, so that one of a service's many slices cha
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Literal
 
 from knarr.kinds.types.core_v1 import Service
@@ -42,26 +43,33 @@ class Table:
     zone: str = "cluster.local"
     namespaces: set[str] = field(default_factory=set)
     _names: dict[str, dict[Owner, tuple[Record, ...]]] = field(default_factory=dict)
-    _owners: dict[Owner, tuple[str, ...]] = field(default_factory=dict)
+    _owned: dict[Owner, dict[Owner, tuple[str, ...]]] = field(default_factory=dict)  #: by service: who has which names
 
     def __post_init__(self) -> None:
         self.replace((), {f"dns-version.{self.zone}": (Record("TXT", VERSION),), self.zone: (), f"dns.{self.zone}": ()})
 
+    def __len__(self) -> int:
+        """How many records there are."""
+        return sum(len(records) for owners in self._names.values() for records in owners.values())
+
     def replace(self, owner: Owner, names: Names) -> None:
         """Let these be all names of that service or slice."""
-        for name in self._owners.pop(owner, ()):
+        owned = self._owned.setdefault(owner[:2], {})
+        for name in owned.pop(owner, ()):
             owners = self._names[name]
             del owners[owner]
             if not owners:
                 del self._names[name]
         if names:
-            self._owners[owner] = tuple(names)
+            owned[owner] = tuple(names)
+        elif not owned:
+            del self._owned[owner[:2]]
         for name, records in names.items():
             self._names.setdefault(name, {})[owner] = records
 
     def drop(self, key: Key) -> None:
         """Forget a service and its slices."""
-        for owner in [owner for owner in self._owners if owner[:2] == key]:
+        for owner in [*self._owned.get(key, ())]:
             self.replace(owner, {})
 
     def find(self, name: str) -> list[Record] | None:
@@ -212,7 +220,7 @@ def unreversed(name: str) -> str:
 
 def is_address(text: str) -> bool:
     try:
-        ip_address(text)
-    except ValueError:
+        inet_pton(AF_INET6 if ":" in text else AF_INET, text)
+    except (OSError, ValueError):
         return False
-    return "%" not in text
+    return True

@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import struct
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import pytest
@@ -29,6 +29,9 @@ class FilledInformer:
 
     def on_change(self, listener):
         self.listeners.append(listener)
+
+    async def wait_synced(self):
+        pass
 
     def put(self, obj):
         old = self.cache.put(obj)
@@ -188,6 +191,7 @@ class Outside(asyncio.DatagramProtocol):
 
     def __init__(self):
         self.asked, self.place, self.silent, self.change = [], "", False, None
+        self.was_asked = asyncio.Event()
 
     def connection_made(self, transport):
         self.transport = transport
@@ -196,6 +200,7 @@ class Outside(asyncio.DatagramProtocol):
     def datagram_received(self, data, addr):
         question = DNSRecord.parse(data)
         self.asked.append(str(question.q.qname))
+        self.was_asked.set()
         if self.silent:
             return
         reply = self.answer(question, tcp=False)
@@ -319,6 +324,12 @@ async def test_external_names_that_lead_to_each_other_end():
     async with serving(*names) as (dns, _):
         reply = await ask(dns, "here.default.svc.cluster.local")
         assert len(reply.rr) == 8
+
+
+async def test_an_external_name_that_no_message_can_hold_is_a_server_failure():
+    endless = a_service("away", clusterIP="", type="ExternalName", externalName=f"{'a' * 64}.example", ports=[])
+    async with serving(endless) as (dns, _):
+        assert shown(await ask(dns, "away.default.svc.cluster.local")) == ("SERVFAIL", [])
 
 
 async def test_a_resolver_that_is_not_there_is_a_server_failure():
@@ -499,3 +510,59 @@ async def test_the_counts_can_be_read_over_http():
             assert "# TYPE coredns_dns_requests_total counter" in await answer.text()
     finally:
         await dns.stop()
+
+
+HOSTILE = {
+    "a length and nothing more": b"\xff\xff",
+    "a length of nothing": b"\0\0",
+    "a length too small for what it holds": struct.pack("!H", 5) + b"\0" * 40,
+    "noise": b"\xff" * 70_000,
+    "half a length": b"\0",
+    "an answer": struct.pack("!H", 12) + b"\0\1\x80\0" + b"\0" * 8,
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+async def test_who_speaks_no_dns_by_tcp_is_hung_up_on(monkeypatch, data):
+    monkeypatch.setattr("knarr.net.dns_sockets.IDLE", 0.05)
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
+        reader, writer = await asyncio.open_connection(*dns.addresses[0])
+        writer.write(data)
+        with suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        assert shown(await ask_tcp(dns, BASE)) == ("NOERROR", ["10.244.0.2"])
+
+
+async def test_no_more_connections_are_held_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr("knarr.net.dns_sockets.CONNECTIONS", 2)
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
+        held = [await asyncio.open_connection(*dns.addresses[0]) for _ in range(2)]
+        await ask(dns, BASE)  # by then the server has seen both
+        reader, writer = await asyncio.open_connection(*dns.addresses[0])
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        for _, each in [*held, (reader, writer)]:
+            each.close()
+
+
+async def test_several_questions_go_over_one_connection():
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
+        reader, writer = await asyncio.open_connection(*dns.addresses[0])
+        asked = [DNSRecord.question(name).pack() for name in (BASE, f"x.{BASE}", f"kubia-0.{BASE}")]
+        writer.write(b"".join(struct.pack("!H", len(each)) + each for each in asked))
+        for each, code in zip(asked, ("NOERROR", "NXDOMAIN", "NOERROR"), strict=True):
+            (size,) = struct.unpack("!H", await reader.readexactly(2))
+            reply = DNSRecord.parse(await reader.readexactly(size))
+            assert (reply.header.id, RCODE[reply.header.rcode]) == (int.from_bytes(each[:2], "big"), code)
+        writer.close()
+
+
+async def test_questions_beyond_what_may_be_under_way_fail_at_once(monkeypatch):
+    monkeypatch.setattr("knarr.net.forward.MOST_UNDER_WAY", 1)
+    async with outside() as resolver, serving(upstream=[resolver.place]) as (dns, _):
+        resolver.silent = True
+        waiting = asyncio.ensure_future(ask(dns, "slow.example"))
+        await resolver.was_asked.wait()
+        assert shown(await ask(dns, "example.org")) == ("SERVFAIL", [])
+        assert "coredns_forward_max_concurrent_rejects_total 1\n" in dns.metrics.text()
+        waiting.cancel()
