@@ -148,8 +148,9 @@ class ClusterDns:
 
     def _refresh_some(self) -> None:
         """Bring a few of what is marked up to date, and go on in the loop's next turn: others wait as well."""
-        for _ in range(min(AT_ONCE, len(self._stale))):
-            self._renew(self._stale.pop())
+        for _ in range(AT_ONCE):
+            if self._stale:
+                self._renew(self._stale.pop())
         if self._stale and self._datagrams:
             asyncio.get_running_loop().call_soon(self._refresh_some)
 
