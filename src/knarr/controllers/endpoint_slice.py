@@ -242,7 +242,7 @@ async def sync(expectations: Expectations, key: Key, context: Context) -> float 
         return None
     if not expectations.satisfied(key):
         return None
-    pods = [pod for pod in context.cache(Pod).list(namespace) if publication.selects(service, pod)]
+    pods = publication.pods_of(service, context)
     nodes = {node.metadata.name: node for node in context.cache(Node).list()}
     slices = context.cache(EndpointSlice).by_index("service", f"{namespace}/{name}")
     steps = plan(service, pods, nodes, slices)
@@ -277,5 +277,5 @@ def controller() -> Controller:
         ],
         sync=partial(sync, expectations),
         observe=observe,
-        indexes=[(EndpointSlice, "service", by_service)],
+        indexes=[(EndpointSlice, "service", by_service), (Pod, publication.LABEL, publication.by_label)],
     )

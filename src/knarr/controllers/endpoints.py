@@ -146,8 +146,7 @@ async def sync(key: Key, context: Context) -> datetime | None:
         left_over = current is not None and current.metadata.labels.get(MANAGED_BY) == CONTROLLER_NAME
         steps: list[Step] = [Delete(current, "its service is gone")] if left_over else []
     else:
-        pods = [pod for pod in context.cache(Pod).list(namespace) if publication.selects(service, pod)]
-        steps = plan(service, pods, current)
+        steps = plan(service, publication.pods_of(service, context), current)
     try:
         return await carry_out(context.api, steps, context.recorder)
     except Forbidden as error:
@@ -164,4 +163,5 @@ CONTROLLER = Controller(
         Source(Endpoints, itself),
     ],
     sync=sync,
+    indexes=[(Pod, publication.LABEL, publication.by_label)],
 )

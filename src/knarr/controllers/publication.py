@@ -8,6 +8,7 @@ from knarr.loop.runner import Context, Key
 from knarr.meta import clock
 
 HEADLESS_LABEL = "service.kubernetes.io/headless"
+LABEL = "label"  #: the index of pods that both controllers keep
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
@@ -15,6 +16,19 @@ def selects(service: Service, pod: Pod) -> bool:
     """Whether the service has a selector that selects the pod."""
     selector = service.spec.selector
     return bool(selector) and selector.items() <= pod.metadata.labels.items()
+
+
+def by_label(pod: Pod) -> Iterable[str]:
+    """What a pod is found by: each of its labels, in its namespace."""
+    return [f"{pod.metadata.namespace}/{key}={value}" for key, value in pod.metadata.labels.items()]
+
+
+def pods_of(service: Service, context: Context) -> list[Pod]:
+    """The pods that the service selects, by their names; found by one label, not among all of the namespace."""
+    for key, value in service.spec.selector.items():
+        found = context.cache(Pod).by_index(LABEL, f"{service.metadata.namespace}/{key}={value}")
+        return [pod for pod in found if selects(service, pod)]
+    return []
 
 
 def services_of(pod: Pod, context: Context) -> Iterable[Key]:
