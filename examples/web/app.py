@@ -1,12 +1,12 @@
 """A web front that says who answered, and ends as a server should: it finishes what it has begun, then goes."""
 
+import os
 import signal
 import socket
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-VERSION = sys.argv[1] if len(sys.argv) > 1 else "v1"
+VERSION = os.environ.get("VERSION", "v1")
 
 
 class Front(BaseHTTPRequestHandler):

@@ -1,6 +1,6 @@
 """Asks an address over and over, a new connection for each request, and counts what came back.
 
-    python3 load.py HOST:PORT [CLIENTS]     until TERM, or until its input ends
+    python3 load.py HOST:PORT [CLIENTS]     until it is sent TERM
 
 The last line it prints is JSON: {"good": N, "failed": {"what": N, ...}, "by": {"who answered": N, ...}}.
 """
@@ -54,7 +54,6 @@ def main() -> None:
     for each in clients:
         each.start()
     print("asking", place, flush=True)
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     for each in clients:
         each.join()
     print(json.dumps({"good": by.total(), "failed": failed, "by": by}), flush=True)

@@ -56,16 +56,16 @@ class Choice:
 
 def backends(slices: Iterable[EndpointSlice], port: ServicePort) -> list[Backend]:
     """All endpoints of a service's port that could serve, in order; the better one where an address is there twice."""
-    found: dict[tuple[str, int], Backend] = {}
-    for each in slices:
-        if each.addressType != "IPv4":
-            continue
-        for number in port_numbers(each, port):
-            for endpoint in each.endpoints:
-                made = _backend(endpoint, number)
-                if made is not None and not (made.place in found and found[made.place].ready):
-                    found[made.place] = made
-    return [found[place] for place in sorted(found)]
+    made = [
+        backend
+        for each in slices
+        if each.addressType == "IPv4"
+        for number in port_numbers(each, port)
+        for endpoint in each.endpoints
+        if (backend := _backend(endpoint, number)) is not None
+    ]
+    made.sort(key=lambda one: (one.ip, one.port, not one.ready))
+    return [one for at, one in enumerate(made) if not at or one.place != made[at - 1].place]
 
 
 def port_numbers(each: EndpointSlice, port: ServicePort) -> list[int]:

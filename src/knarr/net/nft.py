@@ -1,11 +1,14 @@
 """Loads rules with the `nft` command, in this network namespace or in a named one. Each load is one transaction."""
 
 import asyncio
+import contextlib
 import errno
 import logging
+import os
 import shutil
 import socket
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 from knarr.net import namespace
@@ -21,19 +24,33 @@ def is_installed() -> bool:
     return shutil.which("nft") is not None
 
 
+@contextlib.contextmanager
+def _in_memory(text: str) -> Iterator[int]:
+    """A file that exists only while it is open: nft reads it at once, where a pipe would have to be fed."""
+    number = os.memfd_create("rules", os.MFD_CLOEXEC)
+    try:
+        with open(number, "wb", closefd=False) as file:
+            file.write(text.encode())
+        os.lseek(number, 0, os.SEEK_SET)
+        yield number
+    finally:
+        os.close(number)
+
+
 async def apply(text: str, place: str = "") -> bool:
     """Load rules, in a named network namespace or here; whether that worked. What nft refuses is logged."""
     prefix = ["nsenter", f"--net={namespace.path(place)}"] if place else []
-    process = await asyncio.create_subprocess_exec(
-        *prefix,
-        "nft",
-        "-f",
-        "-",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, said = await process.communicate(text.encode())
+    with _in_memory(text) as rules:
+        process = await asyncio.create_subprocess_exec(
+            *prefix,
+            "nft",
+            "-f",
+            "-",
+            stdin=rules,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    _, said = await process.communicate()
     if process.returncode:
         log.warning("nft refused the rules of %s: %s", place or "the host", said.decode(errors="replace").strip()[:500])
     return process.returncode == 0

@@ -24,6 +24,7 @@ PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}  #: nft reads a number without looking it up in a file
 REFUSE, DROP = "goto refuse", "drop"
 FEW = 8  #: endpoints that a service without chains has at most
+ENDS = tuple(f"end-{number}" for number in range(FEW))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,10 @@ class _Port:
         """The service's own addresses. Those that lead nowhere are refused with all the rest of the range."""
         for ip in self.inner:
             if used and few:
-                self.lead("services", self.at(ip), f"goto spread-{len(used)}")
+                key, elements = self.at(ip), self.made.elements
+                elements["services", key] = f"goto spread-{len(used)}"
                 for number, one in enumerate(used):
-                    self.lead(f"end-{number}", self.at(ip), f"{one.ip} . {one.port}")
+                    elements[ENDS[number], key] = f"{one.ip} . {one.port}"
                 self.disguise(used)
             elif used:
                 self.lead("services", self.at(ip), f"goto {self.chain(kind)}")

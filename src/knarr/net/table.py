@@ -6,6 +6,7 @@ one when it goes. A chain that is no longer wanted is emptied at once and delete
 counts as in use until the element that led to it is really gone.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -97,11 +98,10 @@ class Table:
 
     def whole(self, base: str) -> str:
         """Everything, as one text for `nft -f`; `base` is what every table has."""
-        held: dict[str, list[str]] = {}
-        for element in self._claims:
-            name, key = element
-            goal = self.value(element)
-            held.setdefault(name, []).append(f"{key} : {goal}" if goal else key)
+        held: defaultdict[str, list[str]] = defaultdict(list)
+        for (name, key), claims in self._claims.items():
+            goal = claims[min(claims)] if len(claims) > 1 else next(iter(claims.values()))
+            held[name].append(f"{key} : {goal}" if goal else key)
         chains = "".join(
             f"  chain {name} {{\n" + "".join(f"    {rule}\n" for rule in rules) + "  }\n"
             for part in self.parts.values()
@@ -127,7 +127,10 @@ class Table:
             if not claims:
                 del self._claims[element]
         for element, goal in part.elements.items():
-            self._claims.setdefault(element, {})[owner] = goal
+            if (known := self._claims.get(element)) is None:
+                self._claims[element] = {owner: goal}
+            else:
+                known[owner] = goal
         if part == EMPTY:
             self.parts.pop(owner, None)
         else:
