@@ -159,6 +159,10 @@ REFUSALS = {
     "a newer configuration": ("--data-dir {newer}", r".*format 999 is of a newer knarr; this one reads up to 1"),
     "a corrupt store": ("--data-dir {bad_store}", r".*store\.db.*"),
     "a bad name": ("--name Spare_1", r"cluster name 'Spare_1': must be .*"),
+    "a resolver that is no address": (
+        "--upstream-dns dns.example",
+        r"--upstream-dns dns\.example: must be an address or address:port: .*",
+    ),
     "a missing token file": ("--token-auth-file /nowhere", r"--token-auth-file /nowhere: no such file"),
 }
 

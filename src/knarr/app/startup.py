@@ -114,7 +114,7 @@ def decide(wishes: Wishes, known: Cluster | None) -> Cluster:
     )
     asked = {field: value for field in CHANGEABLE if (value := getattr(wishes, field)) is not None}
     if wishes.upstream_dns:
-        asked["upstream_dns"] = wishes.upstream_dns
+        asked["upstream_dns"] = resolvers(wishes.upstream_dns)
     if before is not None and asked.get("runtime", before.runtime) != before.runtime:
         raise ConfigError(f"cluster {before.name!r} has runtime {before.runtime}; it cannot become {wishes.runtime}")
     for field in ("token_auth_file", "kubeconfig", "simulation"):
@@ -126,6 +126,18 @@ def decide(wishes: Wishes, known: Cluster | None) -> Cluster:
             cluster, port=before.port if before and host_checks.is_free(before.port) else host_checks.free_port()
         )
     return cluster
+
+
+def resolvers(given: tuple[str, ...]) -> tuple[str, ...]:
+    """What was given, when each is an address with or without a port; else ConfigError."""
+    from knarr.net.forward import place_of
+
+    for each in given:
+        try:
+            place_of(each)
+        except ValueError as error:
+            raise ConfigError(f"--upstream-dns {each}: must be an address or address:port: {error}") from None
+    return given
 
 
 def say_runtime(cluster: Cluster, wishes: Wishes) -> None:

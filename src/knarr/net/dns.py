@@ -6,6 +6,7 @@ by the question's bytes until anything changes.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Sequence
 
@@ -38,6 +39,7 @@ Place = tuple[str, int]  #: address and port
 AT_ONCE = 16  #: changed services or slices that are brought up to date in one turn of the loop
 CACHED = 4096  #: answers that are kept
 CACHED_SIZE = 512  #: bytes of the longest question whose answer is
+log = logging.getLogger("knarr.net")
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
@@ -84,8 +86,7 @@ class ClusterDns:
         except OSError:
             await self.stop()
             raise
-        mine = set(self.addresses)
-        self._forwarder = Forwarder([each for each in self._resolvers if place_of(each) not in mine], self.metrics.told)
+        self._forwarder = Forwarder(others(self._resolvers, self.addresses), self.metrics.told)
         self.metrics.watch(self._forwarder, self._answers)
         self.metrics.server = ",".join(f"dns://{host}:{port}" for host, port in self.addresses)
 
@@ -265,3 +266,17 @@ class ClusterDns:
             sock.sendto(reply, source)
         except OSError:
             return  # gone, or its buffer is full: it will ask again
+
+
+def others(resolvers: Sequence[str], mine: Sequence[Place]) -> list[str]:
+    """The resolvers that can be asked: not this server itself, and nothing that is no address."""
+    found: list[str] = []
+    for each in resolvers:
+        try:
+            place = place_of(each)
+        except ValueError as error:
+            log.warning("resolver %r is not asked: %s", each, error)
+            continue
+        if place not in mine:
+            found.append(each)
+    return found

@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from knarr.meta import clock
 from knarr.net import wire
@@ -117,14 +118,18 @@ class Forwarder:
 
 
 def place_of(resolver: str) -> tuple[str, int]:
-    """ "10.0.0.1", "10.0.0.1:5353", "fd00::1" and "[fd00::1]:5353"."""
+    """ "10.0.0.1", "10.0.0.1:5353", "fd00::1" and "[fd00::1]:5353". ValueError for anything else."""
     if resolver.startswith("["):
         host, _, port = resolver[1:].partition("]")
-        return host, int(port.removeprefix(":") or 53)
-    if resolver.count(":") == 1:
+        port = port.removeprefix(":")
+    elif resolver.count(":") == 1:
         host, _, port = resolver.partition(":")
-        return host, int(port)
-    return resolver, 53
+    else:
+        host, port = resolver, ""
+    number = int(port) if port.isascii() and port.isdecimal() else 0
+    if port and not 0 < number < 1 << 16:
+        raise ValueError(f"{port!r} is no port")
+    return str(ip_address(host)), number or 53
 
 
 def lifetime(data: bytes) -> tuple[int, tuple[int, ...]]:

@@ -15,8 +15,9 @@ from knarr.kinds.types.core_v1 import Namespace, Service, ServicePort, ServiceSp
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.meta import clock
-from knarr.net.dns import ClusterDns
+from knarr.net.dns import ClusterDns, others
 from knarr.net.dns_sockets import listener, listeners
+from knarr.net.forward import place_of
 
 BASE = "kubia.default.svc.cluster.local"
 
@@ -566,3 +567,24 @@ async def test_questions_beyond_what_may_be_under_way_fail_at_once(monkeypatch):
         assert shown(await ask(dns, "example.org")) == ("SERVFAIL", [])
         assert "coredns_forward_max_concurrent_rejects_total 1\n" in dns.metrics.text()
         waiting.cancel()
+
+
+PLACES = {
+    "an address": ("192.0.2.1", ("192.0.2.1", 53)),
+    "an address and a port": ("192.0.2.1:5353", ("192.0.2.1", 5353)),
+    "an address of IPv6": ("fd00::1", ("fd00::1", 53)),
+    "in brackets": ("[fd00::1]", ("fd00::1", 53)),
+    "in brackets, with a port": ("[fd00::1]:5353", ("fd00::1", 5353)),
+    "one of a link": ("fe80::1%lo", ("fe80::1%lo", 53)),
+}
+
+
+@pytest.mark.parametrize(("text", "place"), PLACES.values(), ids=PLACES)
+def test_a_resolver_is(text, place):
+    assert place_of(text) == place
+
+
+@pytest.mark.parametrize("text", ["", "dns.example", "192.0.2.1:0x35", "192.0.2.1:65536", "192.0.2.1:0", "::1::"])
+def test_what_is_no_resolver_is_left_out(text, caplog):
+    assert others([text, "192.0.2.1"], []) == ["192.0.2.1"]
+    assert f"resolver {text!r} is not asked" in caplog.text
