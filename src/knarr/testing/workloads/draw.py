@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from knarr.testing.sim.schedule import FAULTS, Act, in_order
 from knarr.testing.workloads.objects import TYPES
+from knarr.testing.workloads.options import opting
 from knarr.testing.workloads.outages import outages
 
 NODES = 3
@@ -53,7 +54,7 @@ def draw(seed: int, kinds: Sequence[str] = (), faults: Sequence[str] = tuple(FAU
         acts += [fault(rng, rng.choice(list(faults)), parts, times) for _ in range(rng.randint(1, 7))]
     sets = sorted({act.subject for act in acts if act.subject.startswith("statefulset/")})
     acts += outages(seed, sets, [f"node-{number}" for number in range(NODES)], SPAN, faults)
-    return in_order(acts)
+    return in_order(opting(seed, acts))
 
 
 def asked(acts: Sequence[Act]) -> set[str]:

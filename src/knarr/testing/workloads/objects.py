@@ -8,6 +8,7 @@ from knarr.kinds.types.base import Type
 from knarr.kinds.types.batch_v1 import CronJob, Job
 from knarr.kinds.types.core_v1 import ReplicationController
 from knarr.testing.sim.schedule import Act
+from knarr.testing.workloads.options import annotations
 
 SPACE = "default"
 LOAD = "knarr.dev/simulated-load"  #: cores that all pods of a workload use together
@@ -32,9 +33,9 @@ def tree(act: Act) -> Tree:
     """The object that a `create KIND/NAME` makes."""
     kind, _, name = act.subject.partition("/")
     type_ = TYPES[kind]
-    meta: Tree = {"name": name, "namespace": SPACE}
+    meta: Tree = {"name": name, "namespace": SPACE, "annotations": annotations(act.get("options"))}
     if act.get("load"):
-        meta["annotations"] = {LOAD: act.get("load")}
+        meta["annotations"][LOAD] = act.get("load")
     return {
         "apiVersion": GROUPS.get(kind, "apps/v1"),
         "kind": type_.__name__,

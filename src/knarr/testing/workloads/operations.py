@@ -29,6 +29,7 @@ from knarr.testing.workloads.objects import (
     service,
     tree,
 )
+from knarr.testing.workloads.options import annotations
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 Operate = Callable[[Act, Api, World], Awaitable[None]]
@@ -62,13 +63,11 @@ def whole(text: str) -> int:
 
 CREATED: Mapping[str, Callable[[str], object]] = {
     **dict.fromkeys(("replicas", "settle", "partition", "start", "grace", "parallelism", "completions"), whole),
-    **dict.fromkeys(("limit", "ttl", "code"), whole),
+    **dict.fromkeys(("limit", "ttl", "code"), whole) | dict.fromkeys(("cpu", "load"), word),
     **dict.fromkeys(("image", "policy", "update", "claim", "mode", "suspend", "replacement", "concurrency"), word),
-    "surge": amount,
-    "down": amount,
+    **dict.fromkeys(("surge", "down"), amount),
     "lasts": seconds,
-    "cpu": word,
-    "load": word,
+    "options": annotations,
 }
 
 OPERATIONS: Mapping[str, Verb] = {
