@@ -6,13 +6,21 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec import convert
 from msgspec.structs import replace
 
 from knarr.client.api import Api
-from knarr.kinds.types.core_v1 import ContainerStatus, HostPathVolumeSource, NFSVolumeSource
+from knarr.kinds.types.core_v1 import (
+    ContainerStatus,
+    HostPathVolumeSource,
+    NFSVolumeSource,
+    PersistentVolume,
+    PersistentVolumeClaim,
+)
 from knarr.node.config import NodeConfig
 from knarr.node.runtimes.runtime import Mount
-from knarr.node.volumes import empty_dir, host_path, nfs, ownership, projected
+from knarr.node.volumes import empty_dir, growth, host_path, nfs, ownership, projected
+from knarr.node.volumes.claim import Bound
 from knarr.node.volumes.folder import Folders
 from knarr.node.volumes.subpath import inside
 from knarr.node.volumes.volume import File, VolumeError, checked, contents, write
@@ -237,6 +245,33 @@ async def test_a_directory_that_grew_beyond_its_limit_is_named(world):
     assert await world[1].excess(pod) == ""
     (mount.source / "x").write_bytes(b"x" * 20_000)
     assert await world[1].excess(pod) == 'Usage of EmptyDir volume "v" exceeds the limit "8Ki". '
+
+
+GROWN = {"conditions": [{"type": "FileSystemResizePending", "status": "True"}, {"type": "x/y", "status": "True"}]}
+
+
+def grown(has, asked="2Gi", status=GROWN):
+    claim = {"spec": {"resources": {"requests": {"storage": asked}}}, "status": status, "metadata": {"uid": "c"}}
+    volume = {"spec": {"capacity": {"storage": has}}}
+    return Bound(convert(claim, PersistentVolumeClaim), convert(volume, PersistentVolume))
+
+
+LEFT = {
+    "a claim whose volume has grown": (grown("2Gi"), True),
+    "a claim whose volume has not grown yet": (grown("1Gi"), False),
+    "a claim that waits for nobody": (grown("2Gi", status={}), False),
+}
+
+
+@pytest.mark.parametrize("found, left", LEFT.values(), ids=LEFT)
+def test_a_node_finishes(found, left):
+    assert growth.is_left(found) is left
+
+
+def test_what_has_grown_says_so_and_keeps_what_others_said():
+    status = growth.patch(grown("3Gi"))["status"]
+    assert (status["capacity"], [each["type"] for each in status["conditions"]]) == ({"storage": "3Gi"}, ["x/y"])
+    assert (status["allocatedResources"], status["allocatedResourceStatuses"]) == (None, None)
 
 
 def test_a_file_with_two_names_counts_once(tmp_path):

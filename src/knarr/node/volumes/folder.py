@@ -18,7 +18,7 @@ from knarr.node.config import NodeConfig
 from knarr.node.env import expand
 from knarr.node.runtimes.runtime import Mount, Propagation
 from knarr.node.spec import log_directory
-from knarr.node.volumes import claim, empty_dir, host_path, image, mounts, nfs
+from knarr.node.volumes import claim, empty_dir, growth, host_path, image, mounts, nfs
 from knarr.node.volumes.contents import Contents
 from knarr.node.volumes.subpath import inside
 from knarr.node.volumes.volume import VolumeError, checked, failed, no_driver, write
@@ -46,6 +46,9 @@ class Folders:
         for volume in pod.spec.volumes:
             if from_objects(volume):
                 await self._make(pod, volume)
+            elif name := claim_of(pod, volume):
+                own = volume.persistentVolumeClaim is None
+                await growth.finish(self._api, await claim.bound(self._api, pod, name, own=own))
 
     async def mounts(self, pod: Pod, container: Container, env: dict[str, str]) -> tuple[Mount, ...]:
         if pod.metadata.uid not in self._places:
@@ -127,7 +130,9 @@ class Folders:
             self._alone[found.claim.metadata.uid] = user
         try:
             read_only = bool(source and source.readOnly)
-            return await claim.place(found, self._folder(pod, volume), pod, read_only=read_only)
+            place = await claim.place(found, self._folder(pod, volume), pod, read_only=read_only)
+            await growth.finish(self._api, found)
+            return place
         except OSError as error:
             raise failed(found.name, f"{error.strerror}: {error.filename}") from None
 
