@@ -6,8 +6,8 @@ loaded from elsewhere may hold what it would never have given. Events and labels
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from ipaddress import ip_address, ip_network
+from functools import lru_cache, partial
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from knarr.kinds.types.core_v1 import Service, ServiceSpec
@@ -31,7 +31,7 @@ def plan(
     steps: list[Step] = []
     for address in addresses(service.spec):
         family = "IPv6" if ":" in address else "IPv4"
-        if not any(ip_address(address) in ip_network(each) for each in ranges):
+        if not any(ip_address(address) in network(each) for each in ranges):
             message = (
                 f"Cluster IP [{family}]: {address} is not within any configured Service CIDR; please recreate service"
             )
@@ -49,6 +49,12 @@ def plan(
             message = f"Port {port} was assigned to multiple services; please recreate service"
             steps.append(Event(service, "Warning", "PortAlreadyAllocated", message))
     return steps
+
+
+@lru_cache(4096)
+def network(text: str) -> IPv4Network | IPv6Network:
+    """A range, read once: every service is held against all of them."""
+    return ip_network(text)
 
 
 def object_of(service: Service, address: str, family: str, found: IPAddress | None, *, missed: bool) -> Iterator[Step]:
