@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks import net_change
 from benchmarks.api import DOCS, about, say
 from knarr.client.cache import Cache
 from knarr.kinds.types.core_v1 import Node, Service, ServicePort, ServiceSpec
@@ -54,7 +55,14 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     if INSIDE not in os.environ:
         leave(arguments)
-    stages = {"rules": lambda note: rules(given.services, note), "throughput": throughput, **dns_stages()}
+    from benchmarks import net_dns  # which imports this module
+
+    stages = {
+        "rules": lambda note: rules(given.services, note),
+        "throughput": throughput,
+        **net_change.STAGES,
+        **net_dns.STAGES,
+    }
     runs: list[Run] = []
     for number in range(given.runs):
         say(f"run {number + 1}")
@@ -86,13 +94,6 @@ def leave(arguments: list[str]) -> None:
     os.environ[INSIDE] = "yes"
     again = [sys.executable, "-m", "benchmarks", "net", *arguments]
     os.execvp("unshare", ["unshare", "--net", "--mount", "sh", "-c", ALONE, "sh", *again])
-
-
-def dns_stages() -> dict[str, Callable[[Note], None]]:
-    """The stages of the cluster's DNS."""
-    from benchmarks import net_dns
-
-    return dict(net_dns.STAGES)
 
 
 # The rules
@@ -285,8 +286,9 @@ def goal_of(name: str) -> str:
     """The goal of a figure, whatever the number of services in its name."""
     from benchmarks import net_dns
 
-    if name in net_dns.GOALS:
-        return f"{net_dns.GOALS[name]:.0f}"
+    for goals in (net_dns.GOALS, net_change.GOALS):
+        if name in goals:
+            return f"{goals[name]:.0f}"
     if name.endswith(ALL):
         return f"{GOALS[ALL]:.0f}"
     return f"{GOALS[CHANGE]:.0f}" if name.startswith(CHANGE[:-4]) else f"{GOALS[name]}" if name in GOALS else ""
