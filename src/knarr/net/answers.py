@@ -30,6 +30,11 @@ class Answer:
     turn: int = 0
     away: str = ""  #: the name outside where an alias leads; its addresses have to be asked for elsewhere
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes to keep it."""
+        return len(self.start) + len(self.ring) + len(self.end)
+
     def give(self, id_: bytes) -> bytes:
         """The message for this ID."""
         if not self.step:

@@ -39,6 +39,7 @@ Place = tuple[str, int]  #: address and port
 AT_ONCE = 16  #: changed services or slices that are brought up to date in one turn of the loop
 CACHED = 4096  #: answers that are kept
 CACHED_SIZE = 512  #: bytes of the longest question whose answer is
+KEPT_SIZE = 16 << 20  #: bytes of all of them, whoever asks for what in however many spellings
 log = logging.getLogger("knarr.net")
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
@@ -59,6 +60,7 @@ class ClusterDns:
         self._slices.cache.add_index(SERVICE_NAME, lambda each: ["/".join(service_of(each))])
         self._stale: set[Owner] = set()
         self._answers: dict[tuple[bytes, bool], tuple[Answer, list[int]]] = {}
+        self._kept_size = 0
         self._datagrams: list[Datagrams] = []
         self._streams: list[Streams] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,14 +128,19 @@ class ClusterDns:
         elif new is not None:
             self.table.namespaces.add(new.metadata.name)
         if old is None or new is None:
-            self._answers.clear()
+            self._forget()
 
     def _mark(self, owner: Owner) -> None:
         """Something of this owner has changed: bring it up to date as soon as nobody waits, or at the next question."""
         if not self._stale and self._datagrams:
             asyncio.get_running_loop().call_soon(self._refresh_some)
         self._stale.add(owner)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Make every answer anew."""
         self._answers.clear()
+        self._kept_size = 0
 
     def _programmed(self, each: EndpointSlice) -> None:
         """Count how long a change of pods took to come here, as CoreDNS does: of headless services with a selector."""
@@ -199,9 +206,11 @@ class ClusterDns:
         counter = self.metrics.counter(tcp, question.kind, made.code)
         counter[0] += 1
         if len(data) <= CACHED_SIZE:
-            if len(self._answers) >= CACHED:
-                self._answers.clear()
-            self._answers[key] = made, counter
+            self._kept_size += len(data) + made.size
+            if self._kept_size > KEPT_SIZE or len(self._answers) >= CACHED:
+                self._forget()
+            else:
+                self._answers[key] = made, counter
         return made.give(data[:2])
 
     def _made(self, question: Question, *, tcp: bool) -> Answer | None:

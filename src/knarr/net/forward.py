@@ -18,6 +18,7 @@ from knarr.net.wire import Question
 SECONDS = 2.0  #: how long one resolver may take
 MOST_UNDER_WAY = 1000
 KEPT = 10_000  #: answers
+KEPT_SIZE = 4096  #: bytes of the longest
 KEPT_SECONDS = 30  #: the longest an answer is kept, as the CoreDNS that kubeadm installs does
 Key = tuple[str, int, int, bool, bool, int]
 Told = Callable[[str, int | None, float], None]  #: of a resolver, its response code or None, and the seconds it took
@@ -109,7 +110,7 @@ class Forwarder:
         raise NoAnswer("no resolver has answered")
 
     def _keep(self, key: Key, data: bytes, seconds: int, ttls: tuple[int, ...]) -> None:
-        if seconds <= 0:
+        if seconds <= 0 or len(data) > KEPT_SIZE:
             return
         if len(self.kept) >= KEPT:
             del self.kept[next(iter(self.kept))]

@@ -588,3 +588,13 @@ def test_a_resolver_is(text, place):
 def test_what_is_no_resolver_is_left_out(text, caplog):
     assert others([text, "192.0.2.1"], []) == ["192.0.2.1"]
     assert f"resolver {text!r} is not asked" in caplog.text
+
+
+async def test_however_a_question_is_spelled_its_answers_take_bounded_memory(monkeypatch):
+    monkeypatch.setattr("knarr.net.dns.KEPT_SIZE", 50_000)
+    async with serving(a_service(), a_slice(*(f"10.244.0.{n}" for n in range(200)))) as (dns, _):
+        for number in range(40):
+            name = "".join(c.upper() if number >> n & 1 else c for n, c in enumerate("kubia"))
+            dns.known(bytes(DNSRecord.question(BASE.replace("kubia", name)).pack()), tcp=False)
+            assert sum(kept.size for kept, _ in dns._answers.values()) <= 50_000
+        assert shown(await ask_tcp(dns, BASE))[0] == "NOERROR"
