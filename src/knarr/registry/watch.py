@@ -23,6 +23,7 @@ from knarr.registry.selection import Bucket, Selection, select
 Type = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 QUEUED = 20_000  #: changes a watch may lag behind before it is ended
+TAKEN = 256  #: items that a reader gets at once, so that one who stands still holds no more
 INITIAL_END = "k8s.io/initial-events-end"
 
 
@@ -94,10 +95,12 @@ class Watch:
         self._wake()
 
     async def batch(self) -> list[WatchItem]:
-        """The items that have come up, at least one; an empty list when the watch has ended."""
+        """The items that have come up, 1 to `TAKEN`; an empty list when the watch has ended."""
         while not self._queue and not self._ended:
             self._reader = self._loop.create_future()
             await self._reader
+        if len(self._queue) > TAKEN:
+            return [self._queue.popleft() for _ in range(TAKEN)]
         items = list(self._queue)
         self._queue.clear()
         return items

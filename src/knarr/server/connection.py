@@ -14,34 +14,35 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from knarr.client.transport import Request, Response, User
-from knarr.meta.errors import RequestEntityTooLarge
-from knarr.server import status
 from knarr.server.authentication import certificates
-from knarr.server.hijack import Hijack
-from knarr.server.messages import CONTINUE, LAST_CHUNK, Received, chunk, head, query_of
+from knarr.server.hijack import Hijack, take_over
+from knarr.server.limits import (
+    BODY_SECONDS,
+    HEAD_LIMIT,
+    HEAD_SECONDS,
+    IDLE_SECONDS,
+    LIMIT,
+    LINGER_SECONDS,
+    PIPELINED,
+    READ,
+    SLICE,
+    STALL_SECONDS,
+    Live,
+)
+from knarr.server.messages import CONTINUE, LAST_CHUNK, Received, chunk, head, query_of, refusal
 
-LIMIT = 3 * 1024 * 1024  #: bytes of a request's body, upstream's
-HEAD_LIMIT = 64 * 1024
-READ = 64 * 1024  #: bytes that are taken from a connection at once
-PIPELINED = 16  #: requests that may wait on one connection before it is read no further
-SLICE = (
-    256 * 1024
-)  #: bytes of bodies that may wait likewise; of an answer, those that are encrypted before others' turn
-HEAD_SECONDS = 32.0  #: in which a request must have come whole, upstream's
-IDLE_SECONDS = 3600.0  #: how long a connection may lie unused
-LINGER_SECONDS = 2.0  #: how long a refused client may go on sending, so that it can read why
 log = logging.getLogger("knarr.server")
 
 Handle = Callable[[Request], Awaitable[Response]]
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The protocol of one connection; `connections` holds it while it is open."""
+    """The protocol of one connection; `connections` holds it while it is open. `once`: it gets one answer only."""
 
     _buffer = memoryview(bytearray(READ))  # of all connections: nothing stays in it
 
-    def __init__(self, handle: Handle, connections: set["Connection"]) -> None:
-        self._handle, self._connections = handle, connections
+    def __init__(self, handle: Handle, connections: set["Connection"], *, once: bool = False) -> None:
+        self._handle, self._connections, self._once = handle, connections, once
         self._loop = asyncio.get_running_loop()
         self._parser = HttpRequestParser(self)
         self._transport: asyncio.Transport
@@ -56,6 +57,7 @@ class Connection(asyncio.BufferedProtocol):
         self._since = self._loop.time()  # when it last began to wait for a request
         self._waiting = 0  # bytes of the bodies in the queue
         self._deaf = self._ending = self._streaming = self._full = False
+        self._partial = self._served = False  # a request has come in part; one has come whole
 
     # What the transport calls
 
@@ -94,7 +96,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if self._deaf:
             return
-        if not self._head_bytes:
+        if not self._head_bytes and not self._partial:
             self._since = self._loop.time()
         self._head_bytes += len(data)
         try:
@@ -109,7 +111,7 @@ class Connection(asyncio.BufferedProtocol):
     # What the parser calls
 
     def on_message_begin(self) -> None:
-        self._received = Received()
+        self._received, self._partial = Received(), True
 
     def on_url(self, url: bytes) -> None:
         self._received.url += url
@@ -137,6 +139,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0
+        self._partial, self._served = False, True
         if not self._deaf:
             self._received.keep_alive = self._parser.should_keep_alive()
             self._arrived(self._received)
@@ -161,9 +164,17 @@ class Connection(asyncio.BufferedProtocol):
     # What the server calls
 
     def expire(self, now: float) -> None:
-        """Close a connection that has been idle, or in the middle of a head, for too long."""
-        if self._arrival is not None and now - self._since > (HEAD_SECONDS if self._head_bytes else IDLE_SECONDS):
+        """Close a connection that has been idle, or in the middle of a request, for too long."""
+        if self._arrival is None:
+            return
+        whole = self._served and not self._head_bytes and not self._partial
+        limit = IDLE_SECONDS if whole else BODY_SECONDS if self._partial and not self._head_bytes else HEAD_SECONDS
+        if now - self._since > limit:
             self._transport.close()
+
+    def idle(self, now: float) -> float:
+        """For how many seconds nothing has been asked; 0 while something is answered."""
+        return now - self._since if self._arrival is not None and not self._queue else 0.0
 
     def finish(self) -> None:
         """Take no more requests: end a stream as if it had reached its end, and close when what runs is answered."""
@@ -190,6 +201,8 @@ class Connection(asyncio.BufferedProtocol):
             open_ = True
             while open_ and not self._ending:
                 open_ = await self._answer(await self._next())
+        except ConnectionAbortedError as error:
+            log.info("a connection was ended: %s", error)
         except Exception:
             log.exception("a connection broke")
         finally:
@@ -218,7 +231,7 @@ class Connection(asyncio.BufferedProtocol):
     async def _answer(self, received: Received) -> bool:
         """Answer one request; return whether the connection takes another."""
         if received.code:
-            self._transport.write(_refusal(received.code))
+            self._transport.write(refusal(received.code))
             return False
         path, query = query_of(received.url)
         body = received.body[0] if len(received.body) == 1 else b"".join(received.body)
@@ -227,6 +240,7 @@ class Connection(asyncio.BufferedProtocol):
             await self._hijack(response)
             return False
         keep = received.keep_alive and self._early is None and not self._ending and "upgrade" not in received.headers
+        keep = keep and not self._once
         if response.stream is not None:
             return await self._stream(response, response.stream, received, keep)
         start = head(response, keep, received.modern, len(response.body))
@@ -236,9 +250,16 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(start + response.body)
         else:
             await self._write_slices(start, response.body)
-        if self._writable is not None:
-            await self._writable
+        await self._read_by_client(STALL_SECONDS)
         return keep
+
+    async def _read_by_client(self, patience: float | None) -> None:
+        """Return when the client has read enough to be sent more; cut it off when it does not for so many seconds."""
+        while self._writable is not None:
+            done, _ = await asyncio.wait((self._writable,), timeout=patience)
+            if not done:
+                self._transport.abort()
+                raise ConnectionAbortedError("the client reads nothing of its answer")
 
     async def _write_slices(self, start: bytes, body: bytes) -> None:
         """Write a large answer without keeping other connections waiting."""
@@ -246,7 +267,7 @@ class Connection(asyncio.BufferedProtocol):
         view = memoryview(body)
         for at in range(0, len(body), SLICE):
             self._transport.write(view[at : at + SLICE])
-            await (self._writable or asyncio.sleep(0))
+            await (asyncio.sleep(0) if self._writable is None else self._read_by_client(STALL_SECONDS))
 
     async def _stream(self, response: Response, stream: AsyncIterator[bytes], received: Received, keep: bool) -> bool:
         chunked = received.modern
@@ -255,7 +276,8 @@ class Connection(asyncio.BufferedProtocol):
         try:
             if not ended:
                 self._streaming = True
-                ended = await self._send(stream, chunked, received)
+                patience = STALL_SECONDS if isinstance(response, Live) else None
+                ended = await self._send(stream, chunked, received, patience)
                 if ended and chunked:
                     self._transport.write(LAST_CHUNK)
         finally:
@@ -263,18 +285,21 @@ class Connection(asyncio.BufferedProtocol):
             await response.close()
         return ended and keep and chunked
 
-    async def _send(self, stream: AsyncIterator[bytes], chunked: bool, received: Received) -> bool:
+    async def _send(
+        self, stream: AsyncIterator[bytes], chunked: bool, received: Received, patience: float | None
+    ) -> bool:
         """Write a stream's pieces; return whether it came to a proper end. The server's stop is one."""
         try:
             async for piece in stream:
                 if piece:
                     self._transport.write(chunk(piece) if chunked else piece)
-                    if self._writable is not None:
-                        await self._writable
+                    await self._read_by_client(patience)
         except asyncio.CancelledError:
             if not self._ending or self._transport.is_closing():
                 raise
             self._task.uncancel()
+        except ConnectionAbortedError:
+            raise
         except Exception as error:
             log.exception("a stream broke: %s %s", received.url.decode(errors="replace"), error)
             return False
@@ -282,27 +307,6 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _hijack(self, hijack: Hijack) -> None:
         """Give the raw connection away; nothing of HTTP sees it from here on."""
-        reader = asyncio.StreamReader(loop=self._loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=self._loop)
-        for data in self._early or []:
-            if data:
-                reader.feed_data(data)
-        self._early = []
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        self._transport.resume_reading()  # which does nothing to one that is closing
-        writer = asyncio.StreamWriter(self._transport, protocol, reader, self._loop)
+        early, self._early = self._early or [], []
         assert hijack.run is not None
-        try:
-            await hijack.run(reader, writer)
-        finally:
-            writer.close()
-
-
-def _refusal(code: int) -> bytes:
-    """The whole answer to a request that was not understood."""
-    if code == 413:
-        response = status.response(RequestEntityTooLarge(f"Request entity too large: limit is {LIMIT}"))
-    else:
-        response = status.plain(code, "400 Bad Request" if code == 400 else "431 Request Header Fields Too Large")
-    return head(response, False, True, len(response.body)) + response.body
+        await take_over(self._transport, early, hijack.run)

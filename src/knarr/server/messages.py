@@ -8,6 +8,9 @@ from httptools import HttpParserInvalidURLError, parse_url
 
 from knarr.client.transport import Response
 from knarr.meta import clock
+from knarr.meta.errors import RequestEntityTooLarge
+from knarr.server import status
+from knarr.server.limits import LIMIT
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -75,3 +78,12 @@ def _now() -> str:
     if _date[0] != seconds:
         _date = seconds, formatdate(seconds, usegmt=True)
     return _date[1]
+
+
+def refusal(code: int) -> bytes:
+    """The whole answer to a request that was not understood."""
+    if code == 413:
+        response = status.response(RequestEntityTooLarge(f"Request entity too large: limit is {LIMIT}"))
+    else:
+        response = status.plain(code, "400 Bad Request" if code == 400 else "431 Request Header Fields Too Large")
+    return head(response, False, True, len(response.body)) + response.body

@@ -19,6 +19,7 @@ from knarr.registry import views
 from knarr.registry.watch import Watch, WatchItem
 from knarr.server import status, tables
 from knarr.server.conversions import Conversions
+from knarr.server.limits import Live
 from knarr.server.negotiation import STREAM, Form
 from knarr.server.protobuf import answers
 
@@ -35,7 +36,7 @@ def timeout(wanted: int) -> float:
 
 def response(watch: Watch, kind: Kind, form: Form, include: str, conversions: Conversions) -> Response:
     """The stream of a watch."""
-    return Response(200, _headers(form), stream=_pieces(watch, kind, form, include, conversions))
+    return Live(200, _headers(form), stream=_pieces(watch, kind, form, include, conversions))
 
 
 def refused(error: ApiError, form: Form) -> Response:
