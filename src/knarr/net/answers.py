@@ -58,7 +58,14 @@ def ours(name: str, zone: str) -> bool:
 
 
 def answer(question: Question, table: Table, ttl: int, *, tcp: bool) -> Answer:
-    """The authoritative answer to a question about one of our names."""
+    """The authoritative answer to a question about one of our names, never larger than the client may be sent."""
+    made = _whole(question, table, ttl, tcp=tcp)
+    if 2 + len(made.start) + made.window + len(made.end) <= (wire.TCP_MOST if tcp else question.room):
+        return made
+    return Answer(made.code, wire.head(question, made.code, flags=wire.AA | wire.TC), end=wire.option(question))
+
+
+def _whole(question: Question, table: Table, ttl: int, *, tcp: bool) -> Answer:
     if question.class_ != wire.IN or question.type in REFUSED_TYPES:
         return Answer(wire.REFUSED, wire.error(question, wire.REFUSED))
     if question.name == table.zone and question.type in (wire.SOA, wire.NS):

@@ -317,6 +317,18 @@ async def test_an_external_name_within_the_cluster_is_followed_at_once():
         assert [str(record.rname) for record in reply.rr] == ["near.default.svc.cluster.local.", f"{BASE}.", f"{BASE}."]
 
 
+async def test_long_aliases_are_not_sent_by_udp_beyond_what_fits():
+    end = ".default.svc.cluster.local"
+    long = [
+        a_service(f"{c * 63}", clusterIP="", type="ExternalName", externalName=f"{d * 63}{end}", ports=[])
+        for c, d in ("ab", "bc", "cd", "de", "ef", "fg")
+    ]
+    async with serving(*long) as (dns, _):
+        reply = await exchange(dns, bytes(DNSRecord.question("a" * 63 + end).pack()))
+        assert len(reply) <= 512 and DNSRecord.parse(reply).header.tc
+        assert len((await ask_tcp(dns, "a" * 63 + end)).rr) == 6
+
+
 async def test_external_names_that_lead_to_each_other_end():
     names = [
         a_service(a, clusterIP="", type="ExternalName", externalName=f"{b}.default.svc.cluster.local", ports=[])

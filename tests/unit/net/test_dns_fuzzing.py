@@ -21,7 +21,10 @@ from knarr.net.wire import NoQuestion, Wrong
 from tests.unit.net.test_dns import BASE, FilledInformers, a_service, a_slice
 
 SEEDS = {path.stem.replace("-", " "): bytes.fromhex(path.read_text()) for path in Path(__file__).parent.glob("seeds/*")}
+END = ".default.svc.cluster.local"
+LONG = f"{'a' * 63}.{'b' * 63}.{'c' * 63}."
 NAMES = [
+    f"far-0{END}",
     BASE,
     f"kubia-7.{BASE}",
     f"_http._tcp.{BASE}",
@@ -47,7 +50,11 @@ def a_server() -> ClusterDns:
     """One with a service of more endpoints than fit into a datagram."""
     informers = FilledInformers()
     away = a_service("away", clusterIP="", type="ExternalName", externalName="example.org", ports=[])
-    for obj in (a_service(), away, a_slice(*(f"10.244.0.{n}" for n in range(100)))):
+    far = [
+        a_service(f"far-{n}", clusterIP="", type="ExternalName", externalName=f"{LONG}far-{n + 1}{END}", ports=[])
+        for n in range(4)
+    ]
+    for obj in (a_service(), away, *far, a_slice(*(f"10.244.0.{n}" for n in range(100)))):
         informers.of({"Service": Service}.get(type(obj).__name__, EndpointSlice)).put(obj)
     informers.of(Namespace).put(Namespace(metadata=ObjectMeta(name="default")))
     return ClusterDns(informers)
