@@ -40,8 +40,12 @@ def validate(set_: StatefulSet) -> Iterator[FieldError]:
     for switch in SWITCHES:
         if given.get(switch, "true") not in ("true", "false"):
             yield field.wrong(at_key(path, switch), given[switch], "must be 'true' or 'false'")
-    if DEADLINE in given and not is_seconds(given[DEADLINE]):
+    if DEADLINE not in given:
+        return
+    if not is_seconds(given[DEADLINE]):
         yield field.wrong(at_key(path, DEADLINE), given[DEADLINE], "must be a whole number of seconds greater than 0")
+    elif int(given[DEADLINE]) <= (set_.spec.minReadySeconds or 0):
+        yield field.wrong(at_key(path, DEADLINE), given[DEADLINE], "must be greater than minReadySeconds")
 
 
 # Claim templates that grow

@@ -46,6 +46,15 @@ def test_values(created, annotations, errors):
     assert created(a_set(**annotations))[1] == errors
 
 
+def test_a_deadline_is_later_than_a_ready_pod_becomes_available(created):
+    tree = a_set(**{DEADLINE: "60"})
+    tree["spec"]["minReadySeconds"] = 60
+    assert created(tree)[1] == [
+        'metadata.annotations[knarr.dev/progress-deadline-seconds]: Invalid value: "60": '
+        "must be greater than minReadySeconds"
+    ]
+
+
 ON = {EXPAND: "true"}
 FORBIDDEN = (
     "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
