@@ -45,6 +45,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
             "partition": nodes.partition,
             "heal": nodes.heal,
             "scale": nodes.scale,
+            "nodes": nodes.states,
             "snapshot": lambda name: snapshots.save_running(cluster, store, name),
         }
         listening = await control.listen(Path(agents.control_socket(cluster)), actions)
@@ -53,7 +54,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
             from knarr.net.policy import NetworkPolicies
             from knarr.net.proxy import ServiceProxy
 
-            proxy = ServiceProxy(informers, cluster.network)
+            proxy = ServiceProxy(informers, cluster.network, context.recorder)
             policies = NetworkPolicies(informers, cluster.network, cluster.port, lambda number: ledger(cluster, number))
             tasks.create_task(again_when_failed("network policies", policies.run), name="network policies")
             tasks.create_task(again_when_failed("dns", lambda: answer_names(cluster, informers)), name="dns")

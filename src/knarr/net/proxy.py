@@ -7,14 +7,16 @@ services have no addresses that work, which is said once.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from knarr.client.informer import Informers
 from knarr.kinds.types.core_v1 import Node, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
+from knarr.loop.events import Recorder
 from knarr.net import nft, podnetwork
+from knarr.net.ground import ground
 from knarr.net.health import HealthPorts
 from knarr.net.place import Place, Wanted
 from knarr.net.plan import NetworkPlan
@@ -38,8 +40,10 @@ def by_service(each: EndpointSlice) -> Iterable[str]:
 class ServiceProxy:
     """`run` until cancelled. The tables have the name of the cluster's bridge."""
 
-    def __init__(self, informers: Informers, plan: NetworkPlan) -> None:
+    def __init__(self, informers: Informers, plan: NetworkPlan, recorder: Recorder | None = None) -> None:
         self._plan = plan
+        self._recorder = recorder.named("kube-proxy") if recorder is not None else None
+        self._nodes_ground = ground(plan, host=False)
         self._services, self._slices = informers.of(Service), informers.of(EndpointSlice)
         self._nodes = informers.of(Node)
         self._slices.cache.add_index(BY_SERVICE, by_service)
@@ -93,14 +97,19 @@ class ServiceProxy:
         if not self._dirty:
             await self._each({place: place.check() for place in self._places.values()})
         dirty, self._dirty = self._dirty, {}
+        try:
+            await self._bring(dirty)
+        except BaseException:
+            for place in self._places.values():
+                place.is_loaded = False  # what had changed is not known any more: all is worked out anew
+            raise
+        await self._health.serve(self._health_ports())
+
+    async def _bring(self, dirty: Collection[Key]) -> None:
+        """Load the services that changed, and all of them where nothing is loaded yet."""
         for key in dirty:
-            service = self._services.cache.get(key[1], key[0])
-            self._outer[key] = outer_addresses(service) if service is not None else []
-            if service is not None and service.spec.healthCheckNodePort:
-                self._checked[key] = service.spec.healthCheckNodePort
-            else:
-                self._checked.pop(key, None)
-        keys = dict(dirty)
+            self._look(key)
+        keys = dict.fromkeys(dirty)
         if not all(place.is_loaded for place in self._places.values()):
             keys |= {_key(service): None for service in self._services.cache.list()}
         now = asyncio.get_running_loop().time()
@@ -111,13 +120,32 @@ class ServiceProxy:
                 await asyncio.sleep(0)
         outer = {ip for found in self._outer.values() for ip in found}
         await self._each({place: place.bring(each, outer, now) for place, each in wanted.items()})
-        await self._health.serve(self._health_ports())
+
+    def _look(self, key: Key) -> None:
+        """Keep what all places need to know of a service: its addresses from outside and its health check port."""
+        service = self._services.cache.get(key[1], key[0])
+        before = self._outer.pop(key, None)
+        self._checked.pop(key, None)
+        if service is None:
+            return
+        self._outer[key] = outer_addresses(service)
+        if self._outer[key] != before:
+            self._warn(service, self._outer[key])
+        if service.spec.healthCheckNodePort:
+            self._checked[key] = service.spec.healthCheckNodePort
 
     async def _each(self, works: Mapping[Place, Awaitable[None]]) -> None:
         """Work on all places at once; one that fails begins anew the next time."""
         for place, result in zip(works, await asyncio.gather(*works.values(), return_exceptions=True), strict=True):
             if isinstance(result, BaseException):
                 _say(place, result)
+
+    def _warn(self, service: Service, outer: Iterable[str]) -> None:
+        """Say which of a service's external addresses are something else's, and lead nowhere."""
+        for ip in outer:
+            if self._recorder is not None and not self._nodes_ground.outer(ip):
+                message = f"external IP {ip} is an address of the cluster itself and does not lead to this service"
+                self._recorder.note(service, "Warning", "ExternalIPNotProgrammed", message)
 
     def _want(self, key: Key, wanted: Mapping[Place, Wanted], changed: bool) -> None:
         """Work out what a service is in the places that need to know; once, where it is the same in all."""

@@ -170,6 +170,29 @@ async def test_what_an_external_address_is_for_stays_on_the_nodes(kernel):
     assert kernel.routes == [(0, ["192.0.2.7"], []), (0, [], ["192.0.2.7"])]
 
 
+class Recorder:
+    """Stands for the writer of events."""
+
+    def __init__(self):
+        self.said = []
+
+    def named(self, component):
+        return self
+
+    def note(self, obj, type_, reason, message):
+        self.said.append(f"{reason} {obj.metadata.name}: {message}")
+
+
+async def test_an_address_that_is_the_clusters_own_is_told(kernel):
+    informers, recorder = FilledInformers(), Recorder()
+    loading = proxy.ServiceProxy(informers, PLAN, recorder)
+    informers.of(Service).put(replace(WEB, spec=replace(WEB.spec, externalIPs=["192.0.2.7", "10.96.0.1"])))
+    await loading.load()
+    await loading.load()
+    why = "external IP 10.96.0.1 is an address of the cluster itself and does not lead to this service"
+    assert recorder.said == [f"ExternalIPNotProgrammed web: {why}"]
+
+
 async def test_a_node_that_changes_its_zone_begins_anew(kernel):
     informers = FilledInformers()
     loading = proxy.ServiceProxy(informers, PLAN)
