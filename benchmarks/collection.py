@@ -37,6 +37,8 @@ PAUSE, PATIENCE = 0.01, 300.0  #: seconds between two questions, and until what 
 CALM, REST = 20.0, 30.0  #: seconds until rest, and of the measurement; longer than the pause between two discoveries
 RESTING = "garbage-collector,endpoint,endpoint-slice"
 SPACE = "knarr-bench-collection"
+WITHIN = f"/api/v1/namespaces/{SPACE}"
+DEFAULT, MERGE = {"name": "default"}, "application/merge-patch+json"
 Run = dict[str, float]
 
 
@@ -74,7 +76,7 @@ def namespace(count: int) -> Run:
         make(opened, "/api/v1/namespaces", a_namespace(SPACE))
         plant(opened, "configmaps", {"kind": "ConfigMap", "data": {"a": "1"}}, count // 2)
         plant(opened, "secrets", {"kind": "Secret", "data": {"a": "MQ=="}}, count - count // 2)
-        path = f"/api/v1/namespaces/{SPACE}"
+        path = WITHIN
         return timed(f"{count} objects of a namespace gone", opened, path, lambda: status(opened, path) == 404)
 
 
@@ -82,7 +84,7 @@ def dependents(count: int) -> Run:
     """ConfigMaps that one ConfigMap owns."""
     with target(None) as opened:
         make(opened, "/api/v1/namespaces", a_namespace(SPACE))
-        maps = f"/api/v1/namespaces/{SPACE}/configmaps"
+        maps = f"{WITHIN}/configmaps"
         make(opened, maps, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner"}})
         uid = ask(opened, f"{maps}/owner")["metadata"]["uid"]
         owned = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]}
@@ -93,17 +95,17 @@ def dependents(count: int) -> Run:
 
 
 def rest(count: int) -> Run:
-    """What the controllers cost where nothing happens."""
-    with resting(count // 100) as (opened, file, cluster):
+    """What the controllers cost where nothing happens but the heartbeats of a hundred nodes."""
+    groups = count // 100
+    with resting(100) as (opened, file):
         make(opened, "/api/v1/namespaces", a_namespace(SPACE))
-        make(opened, f"/api/v1/namespaces/{SPACE}/serviceaccounts", an_account())
-        shape = {"method": "POST", "path": f"/api/v1/namespaces/{SPACE}/services", "body": json.dumps(a_service())}
-        opened.run({"count": 100, "requests": [shape]})
-        body = json.dumps(a_pod()).replace("{node}", f"{cluster}-{{group}}")
-        for group in range(count // 100):
-            made = {"method": "POST", "path": f"/api/v1/namespaces/{SPACE}/pods"}
-            shape = made | {"body": body.replace("{group}", str(group))}
-            opened.run({"count": 100, "requests": [shape]})
+        make(opened, f"{WITHIN}/serviceaccounts", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": DEFAULT})
+        several(opened, 100, "POST", f"{WITHIN}/services", a_service())
+        several(opened, groups, "POST", "/api/v1/nodes", a_node())
+        say(f"  creating {count} pods")
+        for group in range(groups):
+            several(opened, 100, "POST", f"{WITHIN}/pods", a_pod(group))
+            several(opened, 100, "PATCH", f"{WITHIN}/pods/p{group}-{{n}}/status", a_status(group), MERGE)
         with controllers(file) as process:
             slices = f"/apis/discovery.k8s.io/v1/namespaces/{SPACE}/endpointslices"
             wait("the slices", lambda: endpoints(opened, slices) == count)
@@ -143,28 +145,40 @@ def a_namespace(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def an_account() -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-
-
 def a_service() -> dict[str, Any]:
     spec = {"selector": {"app": "s{n}"}, "ports": [{"port": 80}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s{n}"}, "spec": spec}
 
 
-def a_pod() -> dict[str, Any]:
+def a_node() -> dict[str, Any]:
+    """A node without an agent: its pods are what the benchmark says they are."""
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "still-{n}"}}
+
+
+def a_pod(group: int) -> dict[str, Any]:
     """The pods of one node: one of each service."""
-    meta = {"name": "p{group}-{n}", "labels": {"app": "s{n}"}}
-    spec = {"nodeName": "{node}", "containers": [{"name": "c", "image": "example.com/app"}]}
+    meta = {"name": f"p{group}-{{n}}", "labels": {"app": "s{n}"}}
+    spec = {"nodeName": f"still-{group}", "containers": [{"name": "c", "image": "example.com/app"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+def a_status(group: int) -> dict[str, Any]:
+    address = f"10.{group // 250 + 50}.{group % 250}.{{n}}"
+    ready = {"type": "Ready", "status": "True"}
+    return {"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": [ready]}}
+
+
+def several(opened: Target, count: int, method: str, path: str, tree: dict[str, Any], type_: str = "") -> None:
+    """So many requests, of which `{n}` is the number."""
+    shape = {"method": method, "path": path, "body": json.dumps(tree), **({"type": type_} if type_ else {})}
+    opened.run({"count": count, "connections": 16 if count > 100 else 4, "requests": [shape]})
 
 
 def plant(opened: Target, plural: str, tree: dict[str, Any], count: int) -> None:
     """Create so many of an object."""
     say(f"  creating {count} {plural}")
     body = {"apiVersion": "v1", **tree, "metadata": {**tree.get("metadata", {}), "name": "item-{n}"}}
-    shape = {"method": "POST", "path": f"/api/v1/namespaces/{SPACE}/{plural}", "body": json.dumps(body)}
-    opened.run({"count": count, "requests": [shape]})
+    several(opened, count, "POST", f"{WITHIN}/{plural}", body)
 
 
 def make(opened: Target, path: str, tree: dict[str, Any]) -> None:
@@ -204,8 +218,8 @@ def endpoints(opened: Target, path: str) -> int:
 
 
 @contextmanager
-def resting(nodes: int) -> Iterator[tuple[Target, Path, str]]:
-    """A cluster of simulated nodes that has no controllers, its kubeconfig and its name."""
+def resting(nodes: int) -> Iterator[tuple[Target, Path]]:
+    """A cluster of simulated nodes that has no controllers, and its kubeconfig."""
     folder, knarr = Path(tempfile.mkdtemp(prefix="knarr-benchmark-")), [sys.executable, "-m", "knarr"]
     name, own = f"bench-{os.getpid()}", folder / "kubeconfig"
     places = ["--data-dir", str(folder / "data"), "--kubeconfig", str(own), "--port", "0"]
@@ -217,7 +231,7 @@ def resting(nodes: int) -> Iterator[tuple[Target, Path, str]]:
         recorded = processes.read(lookup.pid_file(found, lookup.SERVER))
         assert recorded is not None
         with contextlib.closing(Target(kubeconfig.load(own), folder, recorded.pid)) as opened:
-            yield opened, own, name
+            yield opened, own
     finally:
         subprocess.run([*knarr, "down", "--name", name, "--delete-data"], stdout=subprocess.DEVNULL)
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,7 @@ import pytest
 
 from knarr.controllers import node_lifecycle, pod_gc, taint_eviction
 from knarr.kinds.types.coordination_v1 import Lease
-from knarr.kinds.types.core_v1 import Node, Pod, Taint
+from knarr.kinds.types.core_v1 import Event, Node, Pod, Taint
 from knarr.meta import clock
 from knarr.meta.errors import NotFound
 from knarr.testing import virtual_time
@@ -88,6 +88,8 @@ def test_a_node_that_is_back_in_time_keeps_its_pods():
         assert (await seen(cluster, "node-0"))[::2] == ("True", {})
         await asyncio.sleep(600)
         assert await going(cluster) == []
+        said = [each.message for each in (await cluster.api.list(Event, SPACE)).items]
+        assert "Cancelling deletion of Pod default/on-node-0" in said
 
     story(act, 3)
 

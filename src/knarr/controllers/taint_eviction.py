@@ -1,10 +1,10 @@
 """Taint eviction: pods leave a node whose NoExecute taints they do not tolerate, or no longer.
 
 Keeps true: a pod is deleted once a taint it does not tolerate is on its node, or once the shortest of its limited
-tolerations has run out since the taint came; a taint that goes in time spares it.
+tolerations has run out since the taint came; a taint that goes in time spares it, and that is told.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from knarr.kinds.placement import is_for
@@ -65,7 +65,33 @@ def evict(pod: Pod, now: datetime) -> Iterator[Step]:
     yield Delete(pod, "taint not tolerated")
 
 
+def spared(waited: Collection[str], pods: Sequence[Pod], steps: Sequence[Step]) -> Iterator[Step]:
+    """Tell the pods that were to leave, by their uids, and need not any more."""
+    leaving = {step.obj.metadata.uid for step in steps if isinstance(step, (Wait, Delete))}
+    for pod in pods:
+        meta = pod.metadata
+        if meta.uid in waited and meta.uid not in leaving and not meta.deletionTimestamp:
+            said = f"Cancelling deletion of Pod {meta.namespace}/{meta.name}"
+            yield Event(pod, "Normal", "TaintManagerEviction", said)
+
+
 def controller() -> Controller:
+    """The controller, which remembers which pods are to leave their nodes later."""
+    waiting: dict[str, set[str]] = {}
+
+    async def sync(key: Key, context: Context) -> datetime | None:
+        """Look at the pods of one node."""
+        name = key[1]
+        node = context.cache(Node).get(name)
+        waited = waiting.pop(name, set())
+        if node is None:
+            return None
+        pods = context.cache(Pod).by_index("node", name)
+        steps = list(plan(node, pods, clock.now()))
+        if leaving := {step.obj.metadata.uid for step in steps if isinstance(step, Wait)}:
+            waiting[name] = leaving
+        return await carry_out(context.api, [*spared(waited, pods, steps), *steps], context.recorder)
+
     return Controller(
         name="taint-eviction",
         component="taint-eviction-controller",
@@ -73,15 +99,6 @@ def controller() -> Controller:
         sync=sync,
         indexes=[(Pod, "node", lambda pod: [pod.spec.nodeName] if pod.spec.nodeName else [])],
     )
-
-
-async def sync(key: Key, context: Context) -> datetime | None:
-    """Look at the pods of one node."""
-    node = context.cache(Node).get(key[1])
-    if node is None:
-        return None
-    pods = context.cache(Pod).by_index("node", node.metadata.name)
-    return await carry_out(context.api, plan(node, pods, clock.now()), context.recorder)
 
 
 def node_of(pod: Pod) -> list[Key]:
