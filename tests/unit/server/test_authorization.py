@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from knarr.client.codec import encode
 from knarr.client.transport import User
 from knarr.kinds.pod_references import references
 from knarr.kinds.types import core_v1, meta_v1, rbac_v1
@@ -96,6 +97,7 @@ VOLUMES = [
     {"name": "v", "secret": {"secretName": "s"}},
     {"name": "w", "persistentVolumeClaim": {"claimName": "claim"}},
     {"name": "x", "projected": {"sources": [{"configMap": {"name": "projected"}}]}},
+    {"name": "own", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
 ]
 CLUSTER = [
     a_pod("mine", "n1", serviceAccountName="robot", containers=[MAIN], volumes=VOLUMES),
@@ -114,7 +116,8 @@ class Objects:
         return next((o for o in found if o.metadata.name == name), None)
 
     def mentioning(self, type_, namespace, *words):
-        return [o for o in CLUSTER if isinstance(o, type_) and o.metadata.namespace == namespace]
+        found = (o for o in CLUSTER if isinstance(o, type_) and o.metadata.namespace == namespace)
+        return [o for o in found if all(f'"{word}"'.encode() in encode(o) for word in words)]
 
 
 CHAIN = Chain((Masters(), BuiltIn(), NodeAgents(Objects()), Rbac(Stored())))
@@ -166,6 +169,8 @@ OF_NODE = {
     "a configmap of its pod": (to(NODE, "get", "configmaps", "a", "projected"), None),
     "another configmap": (to(NODE, "get", "configmaps", "a", "s"), UNRELATED),
     "its pod's claim": (to(NODE, "get", "persistentvolumeclaims", "a", "claim"), None),
+    "its pod's own claim": (to(NODE, "get", "persistentvolumeclaims", "a", "mine-own"), None),
+    "another pod's own claim": (to(NODE, "get", "persistentvolumeclaims", "a", "other-own"), UNRELATED),
     "claims": (to(NODE, "list", "persistentvolumeclaims", "a"), READ_ONE),
     "another claim": (to(NODE, "get", "persistentvolumeclaims", "a", "elsewhere"), UNRELATED),
     "the volume of its pod's claim": (to(NODE, "get", "persistentvolumes", name="mounted"), None),

@@ -6,7 +6,7 @@ is left to it. Beyond upstream: a node reads and patches the volumes that lie on
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from knarr.kinds.pod_references import references, volume_secrets
@@ -178,13 +178,19 @@ class NodeAgents:
             if pod is not None and pod.metadata.uid == known.metadata.uid and pod.spec.nodeName == node:
                 return True  # what a bound pod names does not change
             del self._known[key]
-        for pod in self._cluster.mentioning(Pod, namespace, name, node):
+        for pod in self._candidates(node, resource, namespace, name):
             if pod.spec.nodeName == node and (resource, name) in references(pod):
                 self._known[key] = pod
                 if len(self._known) > KEPT:
                     self._known.popitem(last=False)
                 return True
         return False
+
+    def _candidates(self, node: str, resource: str, namespace: str, name: str) -> Iterator[Pod]:
+        """The pods whose text has the name, or, for a claim, those that may have one made: its name is put together."""
+        yield from self._cluster.mentioning(Pod, namespace, name, node)
+        if resource == "persistentvolumeclaims":
+            yield from self._cluster.mentioning(Pod, namespace, "volumeClaimTemplate", node)
 
     async def _mounts_with(self, node: str, namespace: str, name: str) -> bool:
         for volume in self._cluster.mentioning(PersistentVolume, "", name):
