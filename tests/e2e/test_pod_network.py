@@ -109,7 +109,7 @@ def test_a_cut_node_is_unreachable_until_it_is_healed(wires: NetworkPlan):
     asyncio.run(podnetwork.cut_node(wires, 1))
     assert not reaches(None, address)
     asyncio.run(podnetwork.heal_node(wires, 1))
-    assert reaches(None, address)
+    assert any(reaches(None, address) for _ in range(5))  # the kernel tells the bridge within a second
 
 
 def test_a_removed_node_takes_its_routes_along(wires: NetworkPlan):
