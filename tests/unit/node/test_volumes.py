@@ -19,7 +19,7 @@ from knarr.kinds.types.core_v1 import (
 )
 from knarr.node.config import NodeConfig
 from knarr.node.runtimes.runtime import Mount
-from knarr.node.volumes import empty_dir, growth, host_path, nfs, ownership, projected
+from knarr.node.volumes import empty_dir, growth, host_path, mounts, nfs, ownership, projected
 from knarr.node.volumes.claim import Bound
 from knarr.node.volumes.folder import Folders
 from knarr.node.volumes.subpath import inside
@@ -109,6 +109,10 @@ FAILURES = {
     "a type that nobody knows any more": (
         {"flocker": {"datasetName": "x"}},
         'MountVolume.SetUp failed for volume "v" : no volume plugin matched',
+    ),
+    "a server whose name is an option of mount": (
+        {"nfs": {"server": "-obind", "path": "/etc"}},
+        'MountVolume.SetUp failed for volume "v" : nfs.server: Invalid value: "-obind": must not begin with "-"',
     ),
     "a disk of a cloud": (
         {"gcePersistentDisk": {"pdName": "x"}},
@@ -278,6 +282,12 @@ def test_a_file_with_two_names_counts_once(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 8192)
     (tmp_path / "b").hardlink_to(tmp_path / "a")
     assert empty_dir.used(tmp_path) == (tmp_path / "a").stat().st_blocks * 512
+
+
+def test_a_mount_is_found_whatever_its_name():
+    assert mounts.unescaped(r"/a\040b/\134/ä") == "/a b/\\/ä"
+    assert "/proc" in mounts.below(Path("/proc"))
+    assert mounts.below(Path("/nowhere")) == []
 
 
 def test_a_group_gets_a_volumes_files_but_not_what_links_point_at(tmp_path):

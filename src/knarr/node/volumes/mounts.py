@@ -5,6 +5,7 @@ in it: what is there may be the data of a volume that outlives the pod.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,8 +42,13 @@ def release(folder: Path) -> None:
 def below(folder: Path) -> list[str]:
     """The mounts on or below a folder, in the order in which they were made."""
     base, found = os.path.realpath(folder), []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        place = line.split()[4].encode().decode("unicode_escape")
+    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+        place = unescaped(os.fsdecode(line.split()[4]))
         if place == base or place.startswith(f"{base}/"):
             found.append(place)
     return found
+
+
+def unescaped(place: str) -> str:
+    """A path of the kernel's table of mounts, which writes white space and backslashes as octal numbers."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), place)

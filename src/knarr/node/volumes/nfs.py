@@ -16,6 +16,8 @@ HELPER = "mount.nfs"
 
 async def make(source: NFSVolumeSource, folder: Path, options: Sequence[str], *, read_only: bool) -> Path:
     """Mount it on a folder, unless it is there; VolumeError with what the host's `mount` said."""
+    if source.server.startswith("-"):
+        raise VolumeError(f'nfs.server: Invalid value: "{source.server}": must not begin with "-"')
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     if await asyncio.to_thread(os.path.ismount, folder):
         return folder
