@@ -159,6 +159,10 @@ async def test_history_tells_a_keys_events(store):
     await write_events(store)
     await store.put("/b", b"5")
     assert await store.history("/a") == EVENTS
+    assert await store.history("/a", limit=2) == EVENTS[:2]
+    assert await store.history("/a", after=EVENTS[1].revision, limit=1) == EVENTS[2:3]
+    with pytest.raises(Future):
+        await store.history("/a", after=99)
 
 
 async def test_compaction_forgets_history_and_keeps_values(store):
@@ -171,6 +175,8 @@ async def test_compaction_forgets_history_and_keeps_values(store):
     assert [record.key for record in (await store.range("/", revision=5))[1]] == ["/a", "/b"]
     assert await store.get("/a", revision=4) == Record("/a", b"4", 4, 4)
     assert [event.revision for event in await store.history("/b")] == [5, 6]
+    with pytest.raises(Compacted):
+        await store.history("/b", after=3)
     for read in (store.get("/a", revision=3), store.range("/", revision=3)):
         with pytest.raises(Compacted):
             await read

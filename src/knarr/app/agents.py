@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from knarr.app import config, lookup, processes
@@ -16,6 +17,34 @@ from knarr.server import pki
 AGENT_PORT = 10250
 SCALE_SECONDS = 300.0
 PATIENCE, PAUSE = 10.0, 0.02  #: seconds
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A node as this machine has it: whether its agent runs, and whether it is cut off."""
+
+    name: str
+    runtime: str
+    agent: bool
+    cut: bool
+    address: str
+    pods: str  #: the range of its pods' addresses
+
+
+def states(cluster: Cluster) -> list[State]:
+    """All nodes of a cluster that runs, the real ones first."""
+    found = []
+    for name in cluster.real_names:
+        plan = cluster.node(name)
+        alive = processes.read(lookup.pid_file(cluster, name)) is not None
+        cut = podnetwork.is_cut(cluster.network, plan.number)
+        found.append(State(name, cluster.runtime, alive, cut, plan.address, plan.pods))
+    said = ask(cluster, {"nodes": ""}) if cluster.simulated_nodes else {}
+    assert isinstance(said, dict)
+    for each in cluster.simulated_nodes:
+        agent, cut = said.get(each.name, (False, False))
+        found.append(State(each.name, "simulated", agent, cut, each.address, each.pods))
+    return found
 
 
 def check(cluster: Cluster, node: str) -> str:

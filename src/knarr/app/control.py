@@ -1,8 +1,8 @@
 """The control socket of the server process: how `knarr node` reaches simulated nodes.
 
 One JSON object a line in, one out: {ACTION: NODE} -> {"result": ...} or {"error": text}. The actions are `stop`,
-`start`, `partition`, `heal`, each of a node, `scale`, whose argument is the number of simulated nodes, and `snapshot`,
-whose argument is a name.
+`start`, `partition`, `heal`, each of a node, `scale`, whose argument is the number of simulated nodes, `nodes`, which
+tells of these, and `snapshot`, whose argument is a name.
 Only the cluster's owner can open it (0600 in a 0700 folder).
 """
 

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 Item = dict[str, Any]  #: of the server's History: type, resourceVersion, object, and if known manager, user, time
@@ -15,7 +15,7 @@ def title(item: Item) -> str:
     return f"resourceVersion {item['resourceVersion']}  {item.get('time', 'unknown time')}  {what} by {who}"
 
 
-def diffs(items: Sequence[Item]) -> Iterator[str]:
+def diffs(items: Iterable[Item]) -> Iterator[str]:
     """The lines of all revisions, each as what it changed of the one before; the first one whole."""
     before: list[str] = []
     for number, item in enumerate(items):
@@ -38,7 +38,7 @@ def shown(tree: dict[str, Any]) -> dict[str, Any]:
     return {**tree, "metadata": metadata}
 
 
-def documents(items: Sequence[Item]) -> Iterator[str]:
+def documents(items: Iterable[Item]) -> Iterator[str]:
     """The revisions as YAML documents, each under a comment that tells who wrote it."""
     for item in items:
         yield f"---\n# {title(item)}\n{as_yaml(item['object'])}"

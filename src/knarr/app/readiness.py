@@ -57,6 +57,24 @@ def forget_surplus_nodes(cluster: Cluster) -> None:
         link.close()
 
 
+def ready_nodes(cluster: Cluster) -> dict[str, str]:
+    """What the API says of each node's being Ready, by name: True, False or Unknown."""
+    link = connect(cluster)
+    try:
+        link.request("GET", "/api/v1/nodes")
+        found = json.loads(link.getresponse().read())["items"]
+    except (OSError, http.client.HTTPException) as error:
+        raise ConfigError(f"the API server of cluster {cluster.name!r} does not answer: {error}") from error
+    finally:
+        link.close()
+    return {
+        node["metadata"]["name"]: condition["status"]
+        for node in found
+        for condition in node.get("status", {}).get("conditions") or []
+        if condition["type"] == "Ready"
+    }
+
+
 def named(nodes: Collection[str]) -> str:
     """Some nodes in a sentence: the first few by name."""
     first = sorted(nodes)[:NAMED]

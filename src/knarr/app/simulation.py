@@ -65,6 +65,10 @@ class Simulation:
         """Reconnect a node; False when it was not cut off. KeyError when there is no such node."""
         return await self._load().heal(name)
 
+    async def states(self, _: str) -> dict[str, tuple[bool, bool]]:
+        """Of each simulated node whether its agent runs, and whether it is cut off."""
+        return {} if self._nodes is None else self._nodes.states()
+
     async def scale(self, count: str) -> int:
         """Have that many simulated nodes, now and after the next start; give how many there were."""
         number = int(count)

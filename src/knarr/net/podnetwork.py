@@ -9,10 +9,13 @@ Everything is idempotent, and found again by name: nothing depends on what an ea
 import asyncio
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +28,7 @@ from knarr.net.plan import NetworkPlan, NodePlan
 
 POD_BRIDGE = "pods0"
 SERVICE_LINK = "services0"
+SIOCGIFFLAGS, IFF_UP = 0x8913, 1  #: of Linux: asks for a link's flags; it is up
 LAST_RESORT = 4000  #: the metric of the host's blackhole routes: any other route is better
 
 
@@ -54,6 +58,17 @@ async def cut_node(plan: NetworkPlan, number: int) -> None:
 
 async def heal_node(plan: NetworkPlan, number: int) -> None:
     await asyncio.to_thread(_set_wire, plan, number, True)
+
+
+def is_cut(plan: NetworkPlan, number: int) -> bool:
+    """Whether the node's plug is pulled, or its wire is gone."""
+    asked = struct.pack("16sh14x", plan.node(number).link.encode(), 0)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_:
+            (flags,) = struct.unpack("16xh14x", fcntl.ioctl(any_, SIOCGIFFLAGS, asked))
+    except OSError:
+        return True
+    return not flags & IFF_UP
 
 
 def _create(plan: NetworkPlan) -> None:

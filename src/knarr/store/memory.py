@@ -66,9 +66,10 @@ class MemoryStore:
     def watch(self, prefix: str = "", *, after: int) -> AsyncIterator[list[Event]]:
         return self._feed.follow(prefix, after, self._gone)
 
-    async def history(self, key: str) -> list[Event]:
-        self._check(0)
-        return [event for event in self._events(self.compacted) if event.key == key]
+    async def history(self, key: str, *, after: int = 0, limit: int = 0) -> list[Event]:
+        self._check(after)
+        found = [event for event in self._events(after or self.compacted) if event.key == key]
+        return found[:limit] if limit else found
 
     async def compact(self, revision: int) -> None:
         self._check(revision)

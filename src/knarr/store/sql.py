@@ -63,7 +63,7 @@ SELECT log.deleted, log.key, log.value, log.revision, log.created, before.value,
 FROM log LEFT JOIN log AS before ON before.revision = log.previous
 """
 EVENTS = _EVENT + "WHERE log.revision > ? ORDER BY log.revision LIMIT ?"
-HISTORY = _EVENT + "WHERE log.key = ? AND log.revision > ? ORDER BY log.revision"
+HISTORY = _EVENT + "WHERE log.key = ? AND log.revision > ? ORDER BY log.revision LIMIT ?"
 
 SET_COMPACTED = "UPDATE state SET number = ? WHERE name = 'compacted'"
 SET_SWEPT = "UPDATE state SET number = ? WHERE name = 'swept'"

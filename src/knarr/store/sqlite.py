@@ -68,10 +68,10 @@ class SqliteStore:
     def watch(self, prefix: str = "", *, after: int) -> AsyncIterator[list[Event]]:
         return self._feed.follow(prefix, after, self._older)
 
-    async def history(self, key: str) -> list[Event]:
-        self._check(0)
-        after = self.compacted
-        return [_event(row) for row in await self._read(lambda: self._rows(sql.HISTORY, (key, after)))]
+    async def history(self, key: str, *, after: int = 0, limit: int = 0) -> list[Event]:
+        self._check(after)
+        values = (key, after or self.compacted, limit or -1)
+        return [_event(row) for row in await self._read(lambda: self._rows(sql.HISTORY, values))]
 
     async def compact(self, revision: int) -> None:
         self._check(revision)

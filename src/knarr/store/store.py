@@ -115,8 +115,10 @@ class Store(Protocol):
     def watch(self, prefix: str = "", *, after: int) -> AsyncIterator[list[Event]]:
         """Every event with a revision greater than `after`, in order, in batches; ends with Compacted or Closed."""
 
-    async def history(self, key: str) -> list[Event]:
-        """The events of a key that are not compacted, oldest first."""
+    async def history(self, key: str, *, after: int = 0, limit: int = 0) -> list[Event]:
+        """The events of a key that are not compacted, oldest first: those later than `after`, at most `limit` (0: all).
+
+        Raises Compacted when events after `after`, if that is given, may be gone."""
 
     async def compact(self, revision: int) -> None:
         """Forget history up to a revision; current values stay."""

@@ -11,6 +11,7 @@ controllers fail; `cluster.api` is the test's own, sound client.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -47,11 +48,14 @@ if TYPE_CHECKING:
     from knarr.testing.sync import SyncCluster
 
 HEARTBEAT = 10.0  #: seconds between two of a node, as in any cluster
+LONG, TOLD = 86400.0, 20  #: seconds of a way that is told of, and in how many parts
 QUIET = 3.0  #: seconds without a write after which the cluster has settled
 #: what is written for ever: heartbeats, and events, which are told later than what they tell of
 RESTLESS = ("/registry/coordination.k8s.io/leases/", "/registry/core/nodes/", "/registry/core/events/")
 #: what pods are told to trust; nobody serves with it
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
+
+log = logging.getLogger(__name__)
 
 Controllers = Callable[[], Iterable[Controller]]  #: makes them, with empty memories
 Service = Callable[[Context], Coroutine[Any, Any, None]]  #: the scheduler, and what else runs on a context
@@ -202,12 +206,18 @@ class Cluster:
             await asyncio.sleep(left)
 
     async def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
-        """Move virtual time by exactly that much; everything that is due until then, and at that moment, happens."""
+        """Move virtual time by exactly that much; everything that is due until then, and at that moment, happens.
+
+        More than a day's way is told of in parts, by the logger `knarr.testing.cluster` at level INFO."""
         loop = self._virtual()
         span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
         if span < 0:
             raise ValueError(f"time goes forward only, not by {span} s")
-        await asyncio.sleep(span)
+        began, parts = loop.time(), TOLD if span > LONG else 1
+        for part in range(1, parts + 1):
+            await asyncio.sleep(began + span * part / parts - loop.time())
+            if parts > 1:
+                log.info("virtual time is %s: %d of %d parts of the way", clock.timestamp(), part, parts)
         await loop.idle()
 
     async def start_node(self, name: str) -> None:

@@ -1,10 +1,11 @@
 import json
+from urllib.parse import parse_qsl
 
 import pytest
 
 from knarr.client.transport import InProcess, Request, User
 from knarr.kinds.types.core_v1 import ConfigMap
-from knarr.meta.errors import BadRequest, Forbidden, NotFound
+from knarr.meta.errors import BadRequest, Expired, Forbidden, NotFound
 from knarr.testing import virtual_time
 from knarr.testing.cluster import Cluster
 
@@ -12,13 +13,12 @@ MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data
 
 
 async def history(cluster, target="configmap/m", query="", user=None):
-    name, _, space = query.partition("=")
     transport = InProcess(cluster.handler.handle, user)
-    request = Request("GET", f"/knarr/v1/history/{target}", [(name, space)] if name else [])
+    request = Request("GET", f"/knarr/v1/history/{target}", parse_qsl(query))
     answer = await transport.send(request)
     tree = json.loads(answer.body)
     if answer.status != 200:
-        raise {400: BadRequest, 403: Forbidden, 404: NotFound}[answer.status](tree["message"])
+        raise {400: BadRequest, 403: Forbidden, 404: NotFound, 410: Expired}[answer.status](tree["message"])
     return tree
 
 
@@ -48,6 +48,24 @@ def test_every_revision_tells_what_when_and_who():
     numbers = [int(each["resourceVersion"]) for each in (first, second, last)]
     assert numbers == sorted(numbers)
     assert second["object"]["metadata"]["resourceVersion"] == second["resourceVersion"]
+
+
+def test_long_histories_come_in_pages():
+    async def act(cluster):
+        for number in range(7):
+            await cluster.api.patch(ConfigMap, "m", "default", {"data": {"a": f"n{number}"}})
+        pages, token = [], ""
+        while not pages or token:
+            query = f"limit=4{f'&continue={token}' if token else ''}"
+            found = await history(cluster, query=query)
+            pages.append([each["object"]["data"]["a"] for each in found["items"]])
+            token = found["metadata"].get("continue", "")
+        await cluster.store.compact(cluster.store.revision)
+        with pytest.raises(Expired, match="what follows resourceVersion 2 was compacted, up to"):
+            await history(cluster, query="continue=2")
+        return pages
+
+    assert on_a_cluster(act) == [["1", "2", "n0", "n1"], ["n2", "n3", "n4", "n5"], ["n6"]]
 
 
 def test_what_was_before_the_compaction_is_where_history_begins():

@@ -1,14 +1,14 @@
-"""`knarr node stop|start|partition|heal NODE`, `knarr node scale simulated=N`."""
+"""`knarr node ls`, `knarr node stop|start|partition|heal NODE`, `knarr node scale simulated=N`."""
 
 import click
 
-from knarr.app import agents, lookup, node_counts
+from knarr.app import agents, lookup, node_counts, readiness
 from knarr.app.config import ConfigError
 
 
 @click.group("node")
 def command() -> None:
-    """Kill, revive, cut off and reconnect nodes; have more or fewer simulated ones."""
+    """List, kill, revive, cut off and reconnect nodes; have more or fewer simulated ones."""
 
 
 _cluster = click.option("--name", "cluster_name", default="knarr", show_default=True, help="The cluster.")
@@ -16,6 +16,21 @@ _cluster = click.option("--name", "cluster_name", default="knarr", show_default=
 
 def _options(function: click.decorators.FC) -> click.decorators.FC:
     return _cluster(click.argument("node")(function))
+
+
+@command.command("ls")
+@_cluster
+def ls(cluster_name: str) -> None:
+    """List the nodes: whether their agents run, whether they are cut off, and what the API says of them."""
+    cluster = lookup.running(cluster_name)
+    ready = readiness.ready_nodes(cluster)
+    click.echo(f"{'NAME':<24} {'RUNTIME':<12} {'AGENT':<8} {'NETWORK':<8} {'READY':<8} {'ADDRESS':<16} PODS")
+    for node in agents.states(cluster):
+        agent, network = ("running" if node.agent else "stopped"), ("cut" if node.cut else "up")
+        known = ready.get(node.name, "unknown")
+        click.echo(
+            f"{node.name:<24} {node.runtime:<12} {agent:<8} {network:<8} {known:<8} {node.address:<16} {node.pods}"
+        )
 
 
 @command.command("stop")

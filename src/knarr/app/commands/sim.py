@@ -2,8 +2,9 @@
 
 import logging
 import os
+import shlex
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from knarr.testing.sim.schedule import FAULTS, ScheduleError, parse, printed
 from knarr.testing.workloads.objects import TYPES
 from knarr.testing.workloads.operations import OPERATIONS
 
+EVERY = 10.0  #: seconds between two lines that tell how far it is
 SHOWN = 30  #: writes before a breach that are shown
 
 
@@ -45,17 +47,29 @@ def command(
         sys.exit(report_one(scheduled(schedule, seed or 0)))
     wanted = [seed] if seed is not None else range(first, first + seeds)
     began, broken = clock.unix(), None
-    with click.progressbar(length=len(wanted), label="lives", file=sys.stderr) as bar:
-        for life in many(wanted, choice, min(jobs, len(wanted))):
-            bar.update(1)
-            if life.breach is not None:
-                broken = life
-                break
+    for life in followed(many(wanted, choice, min(jobs, len(wanted))), len(wanted)):
+        if life.breach is not None:
+            broken = life
+            break
     if broken is None:
         click.echo(f"{len(wanted)} lives, every invariant held  [{clock.unix() - began:.1f} s]")
         return
     report(shortest(broken) if shrink else broken, shrunk=shrink)
     sys.exit(1)
+
+
+def followed(lives: Iterator[Life], count: int) -> Iterator[Life]:
+    """The lives as they come, told of on stderr: by a bar on a terminal, else by a line every `EVERY` seconds."""
+    if sys.stderr.isatty():
+        with click.progressbar(lives, length=count, label="lives", file=sys.stderr) as bar:
+            yield from bar
+        return
+    told = clock.unix()
+    for number, life in enumerate(lives, 1):
+        if clock.unix() - told >= EVERY:
+            told = clock.unix()
+            click.echo(f"{number} of {count} lives", err=True)
+        yield life
 
 
 def chosen(text: str, known: Collection[str], what: str) -> tuple[str, ...]:
@@ -93,4 +107,4 @@ def report(life: Life, *, shrunk: bool) -> None:
     file.write_text(printed(life.acts))
     click.echo("its schedule" + (", as short as it was found to break:" if shrunk else ":"))
     click.echo(printed(life.acts))
-    click.echo(f"again: knarr sim --seed {life.seed} --schedule {file}")
+    click.echo(f"again: knarr sim --seed {life.seed} --schedule {shlex.quote(str(file))}")

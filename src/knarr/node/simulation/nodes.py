@@ -111,6 +111,10 @@ class SimulatedNodes:
         await agent.leave()
         return True
 
+    def states(self) -> dict[str, tuple[bool, bool]]:
+        """Of each node whether its agent runs, and whether it is cut off."""
+        return {name: (machine.agent is not None, machine.wire.cut) for name, machine in self.machines.items()}
+
     async def summary(self, name: str) -> bytes | None:
         """What a node and its pods use, as its agent tells it; None when it has none or cannot be reached."""
         machine = self.machines.get(name)

@@ -58,8 +58,8 @@ class Lease:
     def watch(self, prefix: str = "", *, after: int) -> AsyncIterator[list[Event]]:
         return self._held().watch(prefix, after=after)
 
-    async def history(self, key: str) -> list[Event]:
-        return await self._held().history(key)
+    async def history(self, key: str, *, after: int = 0, limit: int = 0) -> list[Event]:
+        return await self._held().history(key, after=after, limit=limit)
 
     async def compact(self, revision: int) -> None:
         await self._held().compact(revision)
