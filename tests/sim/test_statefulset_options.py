@@ -30,7 +30,7 @@ CONTROLLERS = (
     garbage_collector,
 )  # fmt: skip
 EXPANDABLE = CLASS + "allowVolumeExpansion: true\n"
-WAITED = 900.0  #: seconds
+WAITED = 120.0  #: seconds
 
 
 def a_set(replicas=3, options=None, **spec):
