@@ -26,12 +26,13 @@ from knarr.controllers.ownership_graph import (
     Node,
     coordinates,
     identity_of,
-    without,
 )
+from knarr.controllers.ownership_patches import remove_finalizer, remove_references, unblock
 from knarr.kinds.types.core_v1 import ObjectReference
 from knarr.kinds.types.meta_v1 import OwnerReference
 from knarr.loop.runner import Context, Controller, Enqueue, Key
-from knarr.meta.errors import ApiError, NotFound, UnsupportedMediaType
+from knarr.loop.steps import Propagation
+from knarr.meta.errors import ApiError, Conflict, NotFound
 
 WORKERS = 20  #: objects looked at together (upstream's --concurrent-gc-syncs)
 DISCOVER_SECONDS = 30.0
@@ -158,6 +159,11 @@ class Collector:
         node = self.graph.nodes.get(uid)
         if node is None or (node.deleting and not node.orphaning and not node.deleting_dependents):
             return None
+        known = (node.identity.api_version, node.identity.kind) in self._resources
+        if known and not node.virtual and not node.deleting and self.graph.is_orphan(node):
+            with contextlib.suppress(Conflict):  # it is not what was seen any more: then it is judged by what it is
+                await self._delete(context.api, node, node.version, node.finalizers)
+                return None
         latest = await self._latest(context.api, node.identity)
         if latest is None:
             findings = self.graph.confirm_absent(node) if node.virtual else self.graph.forget(uid)
@@ -207,29 +213,24 @@ class Collector:
         classes = await self._classify(api, node, latest.metadata.ownerReferences)
         if classes.solid:
             if surplus := {reference.uid for reference in (*classes.dangling, *classes.waiting)}:
-                await self._remove_references(api, node, latest, surplus)
+                await remove_references(api, self._resource(node), latest, surplus)
             return
         if classes.waiting and node.dependents:
             if any(dependent.deleting_dependents for dependent in self.graph.dependents(node)):
-                await self._unblock(api, node, latest)
-            await self._delete(api, node, latest, "Foreground")
+                await unblock(api, self._resource(node), latest)
+            await self._delete(api, node, latest.metadata.resourceVersion, (FOREGROUND,))
             return
-        finalizers = latest.metadata.finalizers
-        if ORPHAN in finalizers:
-            await self._delete(api, node, latest, "Orphan")
-        else:
-            await self._delete(api, node, latest, "Foreground" if FOREGROUND in finalizers else "Background")
+        await self._delete(api, node, latest.metadata.resourceVersion, latest.metadata.finalizers)
 
-    async def _delete(self, api: Api, node: Node, latest: Partial, propagation: Any) -> None:
-        meta = latest.metadata
+    async def _delete(self, api: Api, node: Node, version: str, finalizers: Sequence[str]) -> None:
+        """Delete an object if it still is of this version, and its dependents as its finalizers say."""
+        propagation: Propagation = "Foreground" if FOREGROUND in finalizers else "Background"
+        if ORPHAN in finalizers:
+            propagation = "Orphan"
+        _, _, namespace, name, uid = node.identity
         try:
             await api.delete(
-                self._resource(node),
-                meta.name,
-                meta.namespace,
-                uid=meta.uid,
-                resource_version=meta.resourceVersion,
-                propagation=propagation,
+                self._resource(node), name, namespace, uid=uid, resource_version=version, propagation=propagation
             )
         except NotFound:
             return
@@ -238,62 +239,21 @@ class Collector:
         """Let every dependent go, then the object."""
         for dependent in self.graph.dependents(node):
             if (current := await self._latest(api, dependent.identity)) is not None:
-                await self._remove_references(api, dependent, current, {node.identity.uid})
-        await self._remove_finalizer(api, node, latest, ORPHAN)
+                await remove_references(api, self._resource(dependent), current, {node.identity.uid})
+        await remove_finalizer(api, self._resource(node), latest, ORPHAN)
 
     async def _await_dependents(self, api: Api, node: Node, latest: Partial, enqueue: Enqueue) -> None:
         """Let the object go when no dependent blocks it, else see to the ones that do."""
         uid = node.identity.uid
         blocking = [dependent for dependent in self.graph.dependents(node) if dependent.blocks(uid)]
         if not blocking:
-            await self._remove_finalizer(api, node, latest, FOREGROUND)
+            await remove_finalizer(api, self._resource(node), latest, FOREGROUND)
         for dependent in blocking:
             if not dependent.deleting_dependents:
                 enqueue(("", dependent.identity.uid))
 
-    async def _remove_finalizer(self, api: Api, node: Node, latest: Partial, name: str) -> None:
-        meta = latest.metadata
-        if name not in meta.finalizers:
-            return
-        finalizers = [finalizer for finalizer in meta.finalizers if finalizer != name]
-        patch = {"metadata": {"resourceVersion": meta.resourceVersion, "finalizers": finalizers}}
-        try:
-            await api.patch(self._resource(node), meta.name, meta.namespace, patch)
-        except NotFound:
-            return
-
-    async def _remove_references(self, api: Api, node: Node, latest: Partial, uids: set[str]) -> None:
-        """Take owner references off an object."""
-        gone = [{"$patch": "delete", "uid": uid} for uid in sorted(uids)]
-        await self._patch_references(api, node, latest, gone, without(latest.metadata.ownerReferences, uids))
-
-    async def _unblock(self, api: Api, node: Node, latest: Partial) -> None:
-        """Make an object block none of its owners, so that a circle of foreground deletions opens."""
-        blocking = [{"uid": found.uid, "blockOwnerDeletion": False} for found in latest.metadata.ownerReferences]
-        references = [_plain(found) | {"blockOwnerDeletion": False} for found in latest.metadata.ownerReferences]
-        await self._patch_references(api, node, latest, blocking, references)
-
-    async def _patch_references(
-        self, api: Api, node: Node, latest: Partial, changes: Sequence[Any], whole: Sequence[Any]
-    ) -> None:
-        """Patch the references by the changes; where the server has no strategy, by the whole list."""
-        meta, resource = latest.metadata, self._resource(node)
-        patch: dict[str, Any] = {"metadata": {"uid": meta.uid, "ownerReferences": changes}}
-        try:
-            try:
-                await api.patch(resource, meta.name, meta.namespace, patch, kind="strategic")
-            except UnsupportedMediaType:
-                patch = {"metadata": {"resourceVersion": meta.resourceVersion, "ownerReferences": whole}}
-                await api.patch(resource, meta.name, meta.namespace, patch)
-        except NotFound:
-            return
-
     def _resource(self, node: Node) -> Resource[Partial]:
         return self._resources[node.identity.api_version, node.identity.kind]
-
-
-def _plain(reference: OwnerReference) -> dict[str, Any]:
-    return {name: getattr(reference, name) for name in ("apiVersion", "kind", "name", "uid", "controller")}
 
 
 def controller(calm: float = CALM_SECONDS) -> Controller:

@@ -37,6 +37,7 @@ class Node:
     dependents: dict[str, None] = field(default_factory=dict)  #: uids
     deleting: bool = False
     finalizers: tuple[str, ...] = ()
+    version: str = ""  #: the resourceVersion of what was seen
 
     @property
     def deleting_dependents(self) -> bool:
@@ -80,6 +81,7 @@ class Graph:
         node.identity, node.owners = identity, tuple(meta.ownerReferences)
         was_asking = node.orphaning or node.deleting_dependents
         node.deleting, node.finalizers = bool(meta.deletionTimestamp), tuple(meta.finalizers)
+        node.version = meta.resourceVersion
         self._relate(node, before, findings)
         if node.orphaning or node.deleting_dependents:
             findings.add(identity.uid)
@@ -136,6 +138,11 @@ class Graph:
     def absent(self, identity: Identity) -> bool:
         """Whether an owner of these coordinates, cluster-wide or of the namespace, is known not to exist."""
         return identity in self._absent or identity._replace(namespace="") in self._absent
+
+    def is_orphan(self, node: Node) -> bool:
+        """Whether an object has owners and each of them is known not to exist."""
+        namespace = node.identity.namespace
+        return bool(node.owners) and all(self.absent(coordinates(found, namespace)) for found in node.owners)
 
     def note_absent(self, identity: Identity) -> None:
         self._absent[identity] = None

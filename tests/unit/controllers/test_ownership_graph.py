@@ -157,3 +157,20 @@ def test_dependents_that_disagree_about_an_absent_owner_are_judged_apart():
     assert graph.absent("parent") == ["wrong", "parent"]
     assert graph.node("parent").identity.api_version == "v2"
     assert graph.absent("parent") == ["wrong", "right"]
+
+
+ORPHANS = {
+    "when its owner is gone": (["parent"], True),
+    "not while one of two is there": (["parent", "other"], False),
+    "not without ever having had one": ([], False),
+}
+
+
+@pytest.mark.parametrize("owners, orphan", ORPHANS.values(), ids=ORPHANS)
+def test_an_object_is_an_orphan(owners, orphan):
+    graph = Watched(
+        an_object("parent"), an_object("other"), an_object("child", *owners), an_object("sibling", "parent")
+    )
+    assert not graph.graph.is_orphan(graph.node("child"))
+    graph.lose("parent")
+    assert graph.graph.is_orphan(graph.node("child")) is orphan
