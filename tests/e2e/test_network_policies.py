@@ -1,6 +1,7 @@
 """NetworkPolicies between pods of two sandbox nodes: who reaches whom, by what, and how soon."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -236,6 +237,34 @@ def test_running_connections_end_with_what_allowed_them(reach: Reach, places: di
         it.stdin.write("two\n")
         it.stdin.close()
         assert "two" not in it.stdout.read()
+
+
+FORGED = """
+import socket, struct, sys
+source, target = (socket.inet_aton(each) for each in sys.argv[1:3])
+data = struct.pack("!4H", 4000, 5353, 13, 0) + b"hello"
+head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(data), 1, 0, 64, 17, 0) + source + target
+with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as link:
+    link.sendto(head + data, (sys.argv[2], 0))
+"""
+
+
+def test_no_pod_sends_under_another_s_address(reach: Reach, places: dict[str, str], cluster: Cluster):
+    apply(f"{{{ONLY_WEB}, ingress: [{{from: [{{podSelector: {{matchLabels: {{role: other}}}}}}]}}]}}")
+    assert not reach("near", "udp:web:5353")["udp:web:5353"]
+    node = cluster.node("e2e-0").namespace
+    listing = ["ip", "netns", "exec", node, "nft", "list", "set", "ip", f"{cluster.network.bridge}-policy", "known"]
+    assert places["near"] in subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    seen = ["ip", "netns", "exec", node, "nft", "-f", "-"]
+    counters = "".join(f"ip saddr {places[name]} ip daddr {places['web']} counter\n" for name in ("far", "near"))
+    count = f"table ip watching {{ chain c {{ type filter hook forward priority -300\n{counters} }}\n }}\n"
+    subprocess.run(seen, input=count, text=True, check=True)
+    for source in ("far", "near"):
+        Kubectl()("exec", "-n", SHOP, "near", "--", "python3", "-c", FORGED, places[source], places["web"])
+    table = ["ip", "netns", "exec", node, "nft", "list", "table", "ip", "watching"]
+    said = subprocess.run(table, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"counter packets (\d+)", said) == ["0", "1"]
+    subprocess.run(["ip", "netns", "exec", node, "nft", "delete", "table", "ip", "watching"], check=True)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:

@@ -45,7 +45,9 @@ class NetworkPolicies:
         self._recount = True  # addresses are
         self._addresses: dict[str, str] = {}
         self._members = Members(Frame(), {})
-        self._loaded: dict[int, tuple[int, Table]] = {}  # by node: which network namespace, and what is in it
+        #: by node and family: which network namespace, and what is in it
+        self._loaded: dict[tuple[int, str], tuple[int, Table]] = {}
+        self._guarding = True  # as long as the kernel has rules for bridges
 
         self._policies.on_change(self._policy_changed)
         self._spaces.on_change(self._space_changed)
@@ -101,9 +103,9 @@ class NetworkPolicies:
     async def load(self) -> None:
         """Bring every node that differs up to date."""
         places = await asyncio.to_thread(self._places)
-        for number in [number for number in self._loaded if number not in places]:
-            del self._loaded[number]
-        if self._recount or any(number not in self._loaded for number in places):
+        for key in [key for key in self._loaded if key[0] not in places]:
+            del self._loaded[key]
+        if self._recount or any((number, "ip") not in self._loaded for number in places):
             self._recount = False
             self._count(await self._ledgers.read(places))
         if self._reframe:
@@ -156,15 +158,19 @@ class NetworkPolicies:
         return self._members.put(f"{pod.metadata.namespace}/{pod.metadata.name}", known)
 
     async def _load_node(self, number: int, identity: int) -> None:
-        """Load what differs; everything when it is not known what is there, or the difference is refused."""
-        place = self._plan.node(number)
-        wanted = self._members.table(self.table, number, place.pods)
-        known, loaded = self._loaded.get(number, (0, None))
-        if known == identity and loaded is not None:
-            text = difference(loaded, wanted)
-            if not text or await apply(text, place.namespace):
-                self._loaded[number] = identity, wanted
-                return
-        self._loaded.pop(number, None)
-        if await apply(whole(wanted), place.namespace):
-            self._loaded[number] = identity, wanted
+        """Load what differs of a node's tables; the second is a further lock, without which the first still holds."""
+        pods = self._plan.node(number).pods
+        await self._load_table(number, identity, self._members.table(self.table, number, pods))
+        if self._guarding and not await self._load_table(number, identity, self._members.guard(self.table, number)):
+            self._guarding = False
+            log.warning("this kernel has no rules for bridges: pods may send under one another's addresses")
+
+    async def _load_table(self, number: int, identity: int, wanted: Table) -> bool:
+        """Load the difference; everything when it is not known what is there, or the difference is refused."""
+        key, place = (number, wanted.family), self._plan.node(number).namespace
+        known, loaded = self._loaded.pop(key, (0, None))
+        text = difference(loaded, wanted) if known == identity and loaded is not None else None
+        done = text == "" or (text is not None and await apply(text, place)) or await apply(whole(wanted), place)
+        if done:
+            self._loaded[key] = identity, wanted
+        return done

@@ -11,6 +11,7 @@ from knarr.kinds.pod import is_finished
 from knarr.kinds.types.core_v1 import Pod
 from knarr.meta.labels import Selector
 from knarr.net.plan import NetworkPlan
+from knarr.net.podnetwork import pod_link
 from knarr.net.policy_rules import (
     ADDRESS,
     DIRECTIONS,
@@ -24,7 +25,7 @@ from knarr.net.policy_rules import (
 from knarr.net.policy_table import Chain, Table
 from knarr.net.ruleset import PROTOCOLS
 
-KNOWN, SELF = "known", "self"
+KNOWN, SELF, PLACES = "known", "self", "places"
 EVERYWHERE = -1  #: sets that all nodes have alike
 
 
@@ -37,6 +38,7 @@ class Facts:
     address: str
     node: int  #: its number; EVERYWHERE: on none
     ports: frozenset[tuple[str, str, int]] = frozenset()  #: protocol, name, number
+    link: str = ""  #: the node's end of its wire
 
 
 def facts(pod: Pod, address: str, plan: NetworkPlan) -> Facts | None:
@@ -51,7 +53,8 @@ def facts(pod: Pod, address: str, plan: NetworkPlan) -> Facts | None:
         for port in container.ports
         if port.name and port.containerPort
     )
-    return Facts(pod.metadata.namespace, pod.metadata.labels, address, int(address.split(".")[2]), ports)
+    number, link = int(address.split(".")[2]), pod_link(pod.metadata.uid)
+    return Facts(pod.metadata.namespace, pod.metadata.labels, address, number, ports, link)
 
 
 Place = tuple[int, str]  #: a node's number and a set
@@ -112,6 +115,26 @@ class Members:
         elements |= {kind: self._elements((EVERYWHERE, kind)) for kind in frame.kinds}
         return Table(name, chains, own | frame.kinds, elements)
 
+    def guard(self, name: str, number: int) -> Table:
+        """The table that holds a node's pods to their own addresses, as policies go by addresses.
+
+        Pods reach one another through the node, never by the bridge alone: that is where policies are.
+        """
+        if not self.used:
+            return Table(name, family="bridge")
+        wire = 'iifname "pod*"'
+        rules = (
+            f"{wire} ether type ip iifname . ip saddr != @{PLACES} drop",
+            f"{wire} ether type arp iifname . arp saddr ip != @{PLACES} drop",
+            f"{wire} ether type != {{ ip, arp }} drop",
+        )
+        chains = {
+            "from-pods": Chain(rules, "type filter hook prerouting priority filter; policy accept"),
+            "between-pods": Chain(("drop",), "type filter hook forward priority filter; policy drop"),
+        }
+        kinds = {PLACES: ("set", "type ifname . ipv4_addr")}
+        return Table(name, chains, kinds, {PLACES: self._elements((number, PLACES))}, "bridge")
+
     def _take_out(self, place: Place, element: str) -> None:
         held = self._held[place]
         held[element] -= 1
@@ -137,6 +160,7 @@ class Members:
             return
         yield (pod.node, KNOWN), address
         yield (pod.node, SELF), f"{address} . {address}"
+        yield (pod.node, PLACES), f'"{pod.link}" . {address}'
         for direction in DIRECTIONS:
             subjects = frame.subjects[direction.type].get(pod.namespace, ())
             if any(subject.matches(pod.labels) for subject in subjects):

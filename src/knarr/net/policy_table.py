@@ -19,7 +19,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table of the family `ip`. Without chains it does nothing, and is not loaded at all.
+    """One table. Without chains it does nothing, and is not loaded at all.
 
     `kinds`: what each set or map is, as nft declares it ("set", "type ipv4_addr"). `elements`: what is in them; of a
     map "key : verdict".
@@ -29,21 +29,27 @@ class Table:
     chains: Mapping[str, Chain] = field(default_factory=dict)
     kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     elements: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    family: str = "ip"
+
+    @property
+    def title(self) -> str:
+        """How nft names it."""
+        return f"{self.family} {self.name}"
 
 
 def whole(table: Table) -> str:
     """The text that puts this table in the place of whatever has its name."""
-    clean = f"table ip {table.name} {{ }}\ndelete table ip {table.name}\n"
+    clean = f"table {table.title} {{ }}\ndelete table {table.title}\n"
     return clean + (difference(None, table) if table.chains else "")
 
 
 def difference(old: Table | None, new: Table) -> str:
     """The text that makes `new` of the loaded table `old`, "" when they are the same; None: of nothing at all."""
     if old is None or not old.chains:
-        lines = (f"add table ip {new.name}", *_steps(Table(new.name), new)) if new.chains else ()
+        lines = (f"add table {new.title}", *_steps(Table(new.name, family=new.family), new)) if new.chains else ()
         return "".join(f"{line}\n" for line in lines)
     if not new.chains:
-        return f"delete table ip {new.name}\n"
+        return f"delete table {new.title}\n"
     return "".join(f"{line}\n" for line in _steps(old, new))
 
 
@@ -52,22 +58,22 @@ def _steps(old: Table, new: Table) -> Iterator[str]:
     stale = [name for name, chain in old.chains.items() if chain != new.chains.get(name)]
     fresh = [name for name, chain in new.chains.items() if chain != old.chains.get(name)]
     gone = [name for name, kind in old.kinds.items() if new.kinds.get(name) != kind]
-    yield from (f"flush chain ip {new.name} {name}" for name in stale)
+    yield from (f"flush chain {new.title} {name}" for name in stale)
     for name, held in old.elements.items():
         left = frozenset() if name in gone else new.elements.get(name, frozenset())
         if held is not left:
-            yield from _elements("delete", new.name, name, (_key(each) for each in held - left))
-    yield from (f"delete {old.kinds[name][0]} ip {new.name} {name}" for name in gone)
-    yield from (f"delete chain ip {new.name} {name}" for name in stale if not _stays(name, old, new))
+            yield from _elements("delete", new.title, name, (_key(each) for each in held - left))
+    yield from (f"delete {old.kinds[name][0]} {new.title} {name}" for name in gone)
+    yield from (f"delete chain {new.title} {name}" for name in stale if not _stays(name, old, new))
     for name, (what, type_) in new.kinds.items():
         if name in gone or name not in old.kinds:
-            yield f"add {what} ip {new.name} {name} {{ {type_}; }}"
+            yield f"add {what} {new.title} {name} {{ {type_}; }}"
     yield from (_chain(new, name) for name in fresh if not _stays(name, old, new))
     for name, held in new.elements.items():
         before = frozenset() if name in gone else old.elements.get(name, frozenset())
         if held is not before:
-            yield from _elements("add", new.name, name, held - before)
-    yield from (f"add rule ip {new.name} {name} {rule}" for name in fresh for rule in new.chains[name].rules)
+            yield from _elements("add", new.title, name, held - before)
+    yield from (f"add rule {new.title} {name} {rule}" for name in fresh for rule in new.chains[name].rules)
 
 
 def _stays(name: str, old: Table, new: Table) -> bool:
@@ -77,13 +83,13 @@ def _stays(name: str, old: Table, new: Table) -> bool:
 
 def _chain(table: Table, name: str) -> str:
     hook = table.chains[name].hook
-    return f"add chain ip {table.name} {name}" + (f" {{ {hook}; }}" if hook else "")
+    return f"add chain {table.title} {name}" + (f" {{ {hook}; }}" if hook else "")
 
 
 def _elements(verb: str, table: str, name: str, elements: Iterable[str]) -> Iterator[str]:
     ordered = sorted(elements)
     for at in range(0, len(ordered), BATCH):
-        yield f"{verb} element ip {table} {name} {{ {', '.join(ordered[at : at + BATCH])} }}"
+        yield f"{verb} element {table} {name} {{ {', '.join(ordered[at : at + BATCH])} }}"
 
 
 def _key(element: str) -> str:

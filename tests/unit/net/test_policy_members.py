@@ -11,13 +11,14 @@ from knarr.kinds.types.core_v1 import Pod
 from knarr.kinds.types.networking_v1 import NetworkPolicy
 from knarr.meta.labels import EVERYTHING, of_labels
 from knarr.net.plan import NetworkPlan
+from knarr.net.podnetwork import pod_link
 from knarr.net.policy_members import Facts, Members, facts
 from knarr.net.policy_rules import Choice, frame
 from knarr.net.policy_table import Table, difference
 
 PLAN = NetworkPlan("knarr")
 SPACES = {"shop": {"team": "a"}, "bank": {"team": "b"}}
-WEB = Facts("shop", {"app": "web"}, "10.244.0.5", 0, frozenset({("tcp", "http", 8080)}))
+WEB = Facts("shop", {"app": "web"}, "10.244.0.5", 0, frozenset({("tcp", "http", 8080)}), "podx")
 
 
 def policy(name: str, **spec: Any) -> NetworkPolicy:
@@ -125,7 +126,14 @@ def pod(phase: str = "Running", **spec: Any) -> Pod:
 
 def test_the_facts_of_a_pod():
     ports = frozenset({("tcp", "http", 80), ("udp", "d", 53)})
-    assert facts(pod(), "10.244.3.7", PLAN) == Facts("shop", {"a": "b"}, "10.244.3.7", 3, ports)
+    assert facts(pod(), "10.244.3.7", PLAN) == Facts("shop", {"a": "b"}, "10.244.3.7", 3, ports, pod_link(""))
+
+
+def test_a_pod_is_held_to_its_own_address(members: Members):
+    members.put("shop/web", WEB)
+    assert filled(members.guard("t", 0)) == {"places": {'"podx" . 10.244.0.5'}}
+    assert filled(members.guard("t", 1)) == {}
+    assert Members(frame([]), SPACES).guard("t", 0).chains == {}
 
 
 NOWHERE = {
