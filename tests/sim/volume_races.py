@@ -5,7 +5,8 @@
 
 A life draws claims that want the same volumes and volumes that would do for the same claims, by size, class, name and
 reference; users delete and re-create them under the same names; the binder loses requests and answers, works from stale
-caches, is refused and dies between its writes. Every write is held to `knarr.testing.invariants.volumes`.
+caches, is refused and dies between its writes. In every third life the volumes lie on nodes, or are made, and claims
+wait for pods: then the scheduler races and fails too. Every write is held to `knarr.testing.invariants.volumes`.
 """
 
 import argparse
@@ -19,26 +20,42 @@ from dataclasses import dataclass
 
 from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import (
+    Container,
     Event,
+    LocalVolumeSource,
     NFSVolumeSource,
+    Node,
+    NodeSelector,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
     ObjectReference,
     PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
+    PersistentVolumeClaimVolumeSource,
     PersistentVolumeSpec,
+    Pod,
+    PodSpec,
+    Volume,
+    VolumeNodeAffinity,
     VolumeResourceRequirements,
 )
 from knarr.kinds.types.meta_v1 import LabelSelector, ObjectMeta
+from knarr.kinds.types.storage_v1 import StorageClass
+from knarr.kinds.volume_binding import NO_PROVISIONER
 from knarr.meta.errors import ApiError
 from knarr.testing import virtual_time
 from knarr.testing.invariants.table import RULES
 from knarr.testing.invariants.volumes import one_claim, unsettled
 from knarr.testing.sim.arena import Arena
 from knarr.testing.sim.schedule import Act
+from knarr.testing.virtual_time import wait_until
 from knarr.testing.workloads.draw import fault
 
 SPACE, SPAN = "default", 40.0  #: where claims are, and the seconds in which everything is begun
 NAMES = 3  #: claims, and volumes, that there may be at a time
+VERBS = ("claim", "claim", "volume", "volume", "drop-claim", "drop-volume", "unref")
+NODES, LATE = 2, "late"
 FAULTS = ("errors", "drop", "lose", "slow", "stale", "cut", "expire", "crash", "crash")
 QUIET, BACK_OFF, PATIENCE = 60.0, 1100.0, 4 * 3600.0  #: seconds
 ALL_RULES = {**RULES, "a volume has one claim": one_claim}
@@ -68,30 +85,40 @@ class Race:
     deeds: tuple[str, ...] = ()
 
 
-def drawn(rng: random.Random) -> tuple[list[Deed], list[Act]]:
-    """What users do, and what fails."""
+def drawn(rng: random.Random, placed: bool) -> tuple[list[Deed], list[Act]]:
+    """What users do, and what fails; `placed`: there are pods, and volumes of nodes."""
     start = rng.choice((("claim", "claim", "volume"), ("volume", "volume", "claim"), ("claim", "volume") * 2))
     deeds = [Deed(rng.choice((0.0, 0.0, 0.001, 1.0)), verb, n % NAMES, rng.random()) for n, verb in enumerate(start)]
-    for _ in range(rng.randint(2, 10)):
-        verb = rng.choice(("claim", "claim", "volume", "volume", "drop-claim", "drop-volume", "unref"))
+    for _ in range(rng.randint(2, 14 if placed else 10)):
+        verb = rng.choice((*VERBS, "pod", "pod", "pod", "drop-pod") if placed else VERBS)
         deeds.append(Deed(round(rng.random() * SPAN, 3), verb, rng.randrange(NAMES), rng.random()))
     times = [deed.when for deed in deeds]
-    faults = [befalling(rng, times) for _ in range(rng.choice((0, 1, 2, 3, 5)))]
+    parts = ("volumes", "scheduler") if placed else ("volumes",)
+    faults = [befalling(rng, times, rng.choice(parts)) for _ in range(rng.choice((0, 1, 2, 3, 5)))]
     return sorted(deeds, key=lambda deed: deed.when), sorted(faults, key=lambda act: act.when)
 
 
-def befalling(rng: random.Random, times: list[float]) -> Act:
-    """A fault of the binder, most often just before a user does something."""
-    act = fault(rng, rng.choice(FAULTS), ["volumes"], times)
+def befalling(rng: random.Random, times: list[float], part: str) -> Act:
+    """A fault of the binder or the scheduler, most often just before a user does something."""
+    act = fault(rng, rng.choice(FAULTS), [part], times)
     given = dict(act.given)
     if act.verb == "stale":
         given["of"] = rng.choice(("persistentvolumes", "persistentvolumeclaims"))
         if rng.random() < 0.3:
             del given["of"]
-    return Act(act.when, act.verb, act.subject if act.subject == "server" else "volumes", tuple(given.items()))
+    return Act(act.when, act.verb, act.subject if act.subject == "server" else part, tuple(given.items()))
 
 
-def a_claim(number: int, rng: random.Random) -> PersistentVolumeClaim:
+def a_claim(number: int, rng: random.Random, placed: bool) -> PersistentVolumeClaim:
+    if placed:
+        return PersistentVolumeClaim(
+            metadata=ObjectMeta(name=f"c{number}", namespace=SPACE),
+            spec=PersistentVolumeClaimSpec(
+                accessModes=["ReadWriteOnce"],
+                storageClassName=rng.choice((LATE, LATE, "local-path")),
+                resources=VolumeResourceRequirements(requests={"storage": "1Gi"}),
+            ),
+        )
     named = rng.random() < 0.2
     return PersistentVolumeClaim(
         metadata=ObjectMeta(name=f"c{number}", namespace=SPACE),
@@ -105,7 +132,23 @@ def a_claim(number: int, rng: random.Random) -> PersistentVolumeClaim:
     )
 
 
-def a_volume(number: int, rng: random.Random) -> PersistentVolume:
+def a_volume(number: int, rng: random.Random, placed: bool) -> PersistentVolume:
+    if placed:
+        here = NodeSelectorRequirement(
+            key="kubernetes.io/hostname", operator="In", values=[f"node-{rng.randrange(NODES)}"]
+        )
+        term = NodeSelectorTerm(matchExpressions=[here])
+        return PersistentVolume(
+            metadata=ObjectMeta(name=f"v{number}"),
+            spec=PersistentVolumeSpec(
+                accessModes=["ReadWriteOnce"],
+                capacity={"storage": rng.choice(("1Gi", "2Gi"))},
+                local=LocalVolumeSource(path=f"/data/v{number}"),
+                nodeAffinity=VolumeNodeAffinity(required=NodeSelector(nodeSelectorTerms=[term])),
+                persistentVolumeReclaimPolicy="Retain",
+                storageClassName=LATE,
+            ),
+        )
     ref = ObjectReference(namespace=SPACE, name=f"c{rng.randrange(NAMES)}") if rng.random() < 0.2 else None
     return PersistentVolume(
         metadata=ObjectMeta(name=f"v{number}", labels={"disk": rng.choice(("ssd", "hdd"))}),
@@ -119,15 +162,31 @@ def a_volume(number: int, rng: random.Random) -> PersistentVolume:
     )
 
 
-async def do(arena: Arena, deed: Deed) -> None:
+def a_pod(number: int, rng: random.Random) -> Pod:
+    claim = PersistentVolumeClaimVolumeSource(claimName=f"c{rng.randrange(NAMES)}")
+    return Pod(
+        metadata=ObjectMeta(name=f"p{number}", namespace=SPACE),
+        spec=PodSpec(
+            containers=[Container(name="c", image="image")],
+            terminationGracePeriodSeconds=1,
+            volumes=[Volume(name="v", persistentVolumeClaim=claim)],
+        ),
+    )
+
+
+async def do(arena: Arena, deed: Deed, placed: bool) -> None:
     """Do it; what the server refuses is not done."""
     rng, api = random.Random(deed.seed), arena.api
     try:
         match deed.verb:
             case "claim":
-                await api.create(a_claim(deed.number, rng))
+                await api.create(a_claim(deed.number, rng, placed))
             case "volume":
-                await api.create(a_volume(deed.number, rng))
+                await api.create(a_volume(deed.number, rng, placed))
+            case "pod":
+                await api.create(a_pod(deed.number, rng))
+            case "drop-pod":
+                await api.delete(Pod, f"p{deed.number}", SPACE)
             case "drop-claim":
                 await api.delete(PersistentVolumeClaim, f"c{deed.number}", SPACE)
             case "drop-volume":
@@ -144,12 +203,16 @@ async def do(arena: Arena, deed: Deed) -> None:
 
 async def _race(seed: int) -> Race:
     rng = random.Random(f"race {seed}")
-    deeds, faults = drawn(rng)
+    placed = seed % 3 == 2
+    deeds, faults = drawn(rng, placed)
     loop = asyncio.get_running_loop()
-    async with Arena(seed, 0, ("volumes",), ALL_RULES) as arena:
+    async with Arena(seed, NODES if placed else 0, ("volumes",), ALL_RULES) as arena:
+        if placed:
+            await arena.api.create(late_class())
+            await wait_until(lambda: len(arena.world.all(Node)) == NODES, timeout=60)
         for each in sorted([*deeds, *faults], key=lambda each: each.when):
             await asyncio.sleep(max(0.0, each.when - loop.time()))
-            await (do(arena, each) if isinstance(each, Deed) else arena.do(each))
+            await (do(arena, each, placed) if isinstance(each, Deed) else arena.do(each))
         await asyncio.sleep(max((act.when + act.number("for") + act.number("down") for act in faults), default=0.0))
         await arena.heal()
         if not await arena.quiet(QUIET, PATIENCE):
@@ -159,7 +222,7 @@ async def _race(seed: int) -> Race:
         for said in unsettled(arena.world):
             arena.fail("claims and volumes end as they are to", said)
         claims = arena.world.all(PersistentVolumeClaim)
-        if not faults:
+        if not faults and not placed:
             for said in await untold(arena, claims):
                 arena.fail("who waits is told why", said)
         bound = sum(claim.status.phase == "Bound" for claim in claims)
@@ -177,6 +240,11 @@ async def untold(arena: Arena, claims: list[PersistentVolumeClaim]) -> list[str]
         and claim.metadata.uid not in told
         and (not claim.spec.volumeName or arena.world.get(PersistentVolume, "", claim.spec.volumeName) is not None)
     ]
+
+
+def late_class() -> StorageClass:
+    meta = ObjectMeta(name=LATE)
+    return StorageClass(metadata=meta, provisioner=NO_PROVISIONER, volumeBindingMode="WaitForFirstConsumer")
 
 
 def race(seed: int) -> Race:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
-from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim
-from knarr.kinds.volume_binding import BIND_COMPLETED, suits
+from knarr.kinds.pod import is_terminating
+from knarr.kinds.pod_claims import uses
+from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
+from knarr.kinds.volume_binding import BIND_COMPLETED, PROVISIONED_BY, suits
 from knarr.testing.invariants.world import World, Write
 
+MADE = "local-path"  #: the class whose volumes are made
 USER = "user"  #: who may do as they like with what is theirs
 
 
@@ -66,14 +69,29 @@ def unsettled(world: World) -> Iterator[str]:
     volumes, claims = world.all(PersistentVolume), world.all(PersistentVolumeClaim)
     for claim in claims:
         yield from at_rest(claim, world)
+        yield from waiting(claim, world)
     for volume in volumes:
         ref, phase, name = volume.spec.claimRef, volume.status.phase, volume.metadata.name
         there = claim_of(volume, world)
         wanted = ("Available",) if ref is None or not ref.uid else ("Bound",) if there else ("Released", "Failed")
+        made = PROVISIONED_BY in volume.metadata.annotations
+        if made and there is None and volume.spec.persistentVolumeReclaimPolicy == "Delete":
+            yield f"volume {name} was made for a claim that is gone"
         if phase not in wanted:
             yield f"volume {name} is {phase}, not {' or '.join(wanted)}"
         if there is not None and not is_together(there, volume):
             yield f"volume {name} is kept for claim {there.metadata.name}, which has {there.spec.volumeName or 'none'}"
+
+
+def waiting(claim: PersistentVolumeClaim, world: World) -> Iterator[str]:
+    """A claim that waits for its consumer does not when there is one, and a volume for it, or somebody to make it."""
+    used = any(uses(pod, claim) and not is_terminating(pod) for pod in world.all(Pod))
+    going = claim.metadata.deletionTimestamp
+    if claim.status.phase != "Pending" or claim.spec.storageClassName == "" or not used or going:
+        return
+    free = [each.metadata.name for each in world.all(PersistentVolume) if suits(each, claim)]
+    if free or claim.spec.storageClassName == MADE:
+        yield f"claim {claim.metadata.name} waits, its pod is there, and {(free or ['a new volume'])[0]} would do"
 
 
 def at_rest(claim: PersistentVolumeClaim, world: World) -> Iterator[str]:
