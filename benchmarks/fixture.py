@@ -1,6 +1,10 @@
 """How soon a test has its cluster, and whether a run of many leaves anything behind.
 
     python -m benchmarks fixture [--clusters 200] [--virtual-time] [--json FILE]
+    python -m benchmarks fixture --spans [--days 30]
+
+`--spans` tells instead what long spans of virtual time take: a pod's five minutes on a node that has died, and days of
+an hourly CronJob with a heartbeat a day.
 
 Each cluster is that of the fixture `knarr`: begun, given a ConfigMap, asked over its TLS socket, ended. The first one's
 imports and keys are told apart.
@@ -29,11 +33,52 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--clusters", type=int, default=200)
     parser.add_argument("--virtual-time", action="store_true")
     parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--spans", action="store_true", help="measure long spans of virtual time")
+    parser.add_argument("--days", type=int, default=30, help="of the CronJob")
     given = parser.parse_args(arguments)
+    if given.spans:
+        spans(given.days)
+        return
     runs = [one(given.virtual_time) for _ in range(given.clusters)]
     report(runs)
     if given.json:
         given.json.write_text(json.dumps(runs, indent=2) + "\n")
+
+
+def spans(days: int) -> None:
+    """What is printed are seconds of a processor; the clusters' beginnings are not among them."""
+    from knarr.testing import Cluster
+
+    with Cluster(nodes=2, virtual_time=True, seed=1) as cluster:
+        cluster.apply(a_deployment())
+        cluster.settled()
+        (pod,) = cluster.list("pods")
+        began = time.process_time()
+        cluster.stop_node(pod["spec"]["nodeName"])
+        cluster.advance(minutes=7)
+        print(f"a pod's leaving a dead node after 300 s: {time.process_time() - began:.3f} s")
+    with Cluster(virtual_time=True, seed=1, heartbeat=86400) as cluster:
+        cluster.apply(a_cronjob())
+        cluster.settled()
+        began = time.process_time()
+        cluster.advance(days=days)
+        took = time.process_time() - began
+        print(f"{days} days of an hourly CronJob: {took:.2f} s, of a year: {took / days * 365:.0f} s")
+
+
+def a_deployment() -> dict[str, object]:
+    labels, container = {"app": "web"}, {"name": "main", "image": "app:1"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+
+
+def a_cronjob() -> dict[str, object]:
+    ends = {"annotations": {"knarr.dev/simulated-exit-after": "30"}}
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "app:1"}]}
+    job = {"spec": {"template": {"metadata": ends, "spec": pod}}}
+    spec = {"schedule": "@hourly", "jobTemplate": job}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "hourly"}, "spec": spec}
 
 
 def one(virtual_time: bool) -> Figures:
