@@ -49,7 +49,7 @@ class ResourceQuotas:
         if not handles(admission):
             return
         found = await state.list(ResourceQuota, admission.namespace)
-        if not any(concerns(quota, [admission]) for quota in found):
+        if not any(quota_usage.names(admission.kind, quota.status.hard) for quota in found):
             return
         namespace, waiter = admission.namespace, _Waiter(admission)
         waiting = self._waiting.setdefault(namespace, [])
