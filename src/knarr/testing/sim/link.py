@@ -280,4 +280,4 @@ def _path(request: Request) -> str:
     return request.path + "?" + "&".join(chosen)
 
 
-_EXPIRED = status_response(Expired("too old resource version")).body
+_EXPIRED = status_response(Expired("too old resource version")).body.strip()  # an event is one line
