@@ -197,8 +197,11 @@ def _paced(sock: socket.socket, asked: list[bytes]) -> list[float]:
             due[sent] = time.perf_counter()
             sock.send(struct.pack("!H", sent & 0xFFFF) + asked[sent % len(asked)])
             sent += 1
-        if sent == count and not select.select([sock], [], [], 1)[0]:
-            break
+        pause = began + sent / PACE - time.perf_counter() if sent < count else 1.0
+        if not select.select([sock], [], [], max(0.0, pause))[0]:
+            if sent == count:
+                break
+            continue
         try:
             while True:
                 data = sock.recv(4096)
