@@ -1,6 +1,6 @@
 """Bugs that are planted in the controllers are found: within few seeds, by the rule that they break."""
 
-from functools import partial
+from dataclasses import replace
 
 import pytest
 
@@ -31,7 +31,12 @@ def forgets_what_it_did(patch):
 
 def takes_evicted_pods_for_dead(patch):
     """What is evicted from a silent node goes at once, though it may still run there."""
-    patch.setattr(taint_eviction, "Delete", partial(Delete, grace=0))
+    decide = taint_eviction.plan
+
+    def at_once(*known):
+        return [replace(step, grace=0) if isinstance(step, Delete) else step for step in decide(*known)]
+
+    patch.setattr(taint_eviction, "plan", at_once)
 
 
 def rolls_below_the_partition(patch):
