@@ -164,7 +164,7 @@ def controller() -> Controller:
         sources=[
             Source(Service, objects_of, matters=lambda old, new: old.spec != new.spec),
             Source(IPAddress, service_of),
-            Source(ServiceCIDR, between=every_service),
+            Source(ServiceCIDR, between=services_within),
         ],
         sync=partial(sync, lost),
         observe=observe,
@@ -176,8 +176,10 @@ def controller() -> Controller:
     )
 
 
-def every_service(old: ServiceCIDR | None, new: ServiceCIDR | None, context: Context) -> Iterable[Key]:
-    """A range that comes, goes or changes concerns all."""
-    if old is None or new is None or old.spec != new.spec:
-        for service in context.cache(Service).list():
+def services_within(old: ServiceCIDR | None, new: ServiceCIDR | None, context: Context) -> Iterable[Key]:
+    """A range that comes, goes or changes concerns who has an address in it."""
+    before, after = (set(found.spec.cidrs) if found is not None else set() for found in (old, new))
+    changed = before ^ after
+    for service in context.cache(Service).list() if changed else ():
+        if any(within(address, changed) for address in addresses(service.spec)):
             yield from itself(service)
