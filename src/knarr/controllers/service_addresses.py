@@ -31,7 +31,7 @@ def plan(
     steps: list[Step] = []
     for address in addresses(service.spec):
         family = "IPv6" if ":" in address else "IPv4"
-        if not any(ip_address(address) in network(each) for each in ranges):
+        if not within(address, ranges):
             message = (
                 f"Cluster IP [{family}]: {address} is not within any configured Service CIDR; please recreate service"
             )
@@ -49,6 +49,11 @@ def plan(
             message = f"Port {port} was assigned to multiple services; please recreate service"
             steps.append(Event(service, "Warning", "PortAlreadyAllocated", message))
     return steps
+
+
+def within(address: str, ranges: Iterable[str]) -> bool:
+    at = ip_address(address)
+    return any(at in network(each) for each in ranges)
 
 
 @lru_cache(4096)
