@@ -10,17 +10,14 @@ and every verb is timed for each of them.
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import every_kind
+from benchmarks.report import DOCS, about, boxes, pyplot, say, write_docs
 from benchmarks.stages import NAMESPACE, STAGES
-from benchmarks.target import ROOT, Figures, Target, target
+from benchmarks.target import Figures, Target, target
 
 GOALS = {  # requests a second, milliseconds for watchers, megabytes for memory
     "create": 2650,
@@ -32,8 +29,6 @@ GOALS = {  # requests a second, milliseconds for watchers, megabytes for memory
     "seen by 1000 watchers": 50,
     "memory": 220,
 }
-DOCS = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- api: begin -->", "<!-- api: end -->"
 Run = dict[str, Figures]
 
 
@@ -65,12 +60,7 @@ def main(arguments: list[str]) -> None:
     if given.plot:
         plot(runs, given.plot)
     if given.write_docs:
-        write_docs(lines)
-
-
-def say(text: str) -> None:
-    """Show progress, beside the results."""
-    print(text, file=sys.stderr, flush=True)
+        write_docs("api", lines)
 
 
 def measure(opened: Target, scale: int) -> Run:
@@ -94,16 +84,6 @@ def shown(figures: Figures) -> str:
         return ", ".join(f"{key} {value:.0f} MB" for key, value in figures.items())
     text = f"{figures['rate']:.0f}/s, " if "rate" in figures else ""
     return text + f"p50 {figures['p50'] * 1000:.2f} ms, p99 {figures['p99'] * 1000:.2f} ms"
-
-
-def about() -> Figures:
-    """When and where this was measured."""
-    return {
-        "date": datetime.now(UTC).date().isoformat(),  # noqa: TID251 (of the report, not of the product)
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "load": round(os.getloadavg()[0], 1),
-    }
 
 
 def table(runs: list[Run]) -> Iterable[str]:
@@ -142,26 +122,7 @@ def row(name: str, figures: list[Figures]) -> str:
     return "| " + " | ".join([name, *speed, goal, *times, cpu("server_cpu"), cpu("client_cpu")]) + " |"
 
 
-def write_docs(lines: list[str]) -> None:
-    """Replace the table between the marks of the document."""
-    text = DOCS.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    DOCS.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")
-
-
 def plot(runs: list[Run], file: Path) -> None:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise SystemExit("--plot needs matplotlib: pip install matplotlib") from error
     names = [name for name, figures in runs[0].items() if "rate" in figures]
-    figure, axes = plt.subplots(figsize=(9, 6))
-    axes.boxplot([[run[name]["rate"] for run in runs] for name in names], vert=False, tick_labels=names)
-    places = [(at, GOALS[name]) for at, name in enumerate(names, 1) if name in GOALS]
-    axes.plot([goal for _, goal in places], [at for at, _ in places], "r|", markersize=20, label="goal")
-    axes.set_xscale("log")
-    axes.set_xlabel("requests a second")
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(file)
+    rates = {name: [run[name]["rate"] for run in runs] for name in names}
+    boxes(pyplot(), rates, GOALS, "requests a second", file)

@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api import DOCS, about, say
+from benchmarks.report import DOCS, Run, about, goal_in, medians, say, write_docs
 from benchmarks.target import Target, target
 from knarr.app import config, lookup, processes
 from knarr.client import kubeconfig
@@ -32,14 +31,12 @@ GOALS = {
     "10000 dependents of an owner gone (s)": 10.0,
     "at rest beside 10000 pods (% of a core)": 5.0,
 }
-BEGIN, END = "<!-- collection: begin -->", "<!-- collection: end -->"
 PAUSE, PATIENCE = 0.01, 300.0  #: seconds between two questions, and until what does not come is given up
 CALM, REST = 20.0, 30.0  #: seconds until rest, and of the measurement; longer than the pause between two discoveries
 RESTING = "garbage-collector,endpoint,endpoint-slice"
 SPACE = "knarr-bench-collection"
 WITHIN = f"/api/v1/namespaces/{SPACE}"
 DEFAULT, MERGE = {"name": "default"}, "application/merge-patch+json"
-Run = dict[str, float]
 
 
 def main(arguments: list[str]) -> None:
@@ -64,7 +61,7 @@ def main(arguments: list[str]) -> None:
     if given.json:
         given.json.write_text(json.dumps({"about": about(), "runs": runs}, indent=2) + "\n")
     if given.write_docs:
-        write_docs(lines)
+        write_docs("collection", lines)
 
 
 # The stages
@@ -259,22 +256,4 @@ def spent(pid: int) -> float:
 
 
 def table(runs: list[Run]) -> Iterable[str]:
-    """The medians as Markdown."""
-    where = about()
-    yield f"{where['date']}, {where['cores']} cores under a load of {where['load']}, Python {where['python']};"
-    yield f"medians of {len(runs)} runs."
-    yield ""
-    yield "| what | median | least | most | goal |"
-    yield "|---|---|---|---|---|"
-    for name in runs[0]:
-        values = [run[name] for run in runs]
-        goal = f"{GOALS[name]:g}" if name in GOALS else ""
-        cells = [f"{value:.2f}" for value in (statistics.median(values), min(values), max(values))]
-        yield "| " + " | ".join([name, *cells, goal]) + " |"
-
-
-def write_docs(lines: list[str]) -> None:
-    """Replace the table between the marks of the document."""
-    before, rest_ = DOCS.read_text().split(BEGIN)
-    _, after = rest_.split(END)
-    DOCS.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")
+    return medians(runs, goal_in(GOALS), "")

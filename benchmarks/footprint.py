@@ -22,6 +22,7 @@ from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.report import pyplot
 from knarr.app import config, lookup, processes, readiness
 from knarr.app.config import Cluster
 from knarr.app.demo.observer import Connect, Observer, ready
@@ -169,10 +170,7 @@ def report(runs: list[Figures]) -> None:
 
 
 def plot(runs: list[Figures], file: Path) -> None:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise SystemExit("--plot needs matplotlib: pip install matplotlib") from error
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(9, 4))
     names = [name for name in runs[0] if name != "server memory"]
     axes.boxplot([[run[name] for run in runs] for name in names], vert=False, tick_labels=names)

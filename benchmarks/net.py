@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import net_change
-from benchmarks.api import DOCS, about, say
+from benchmarks.report import DOCS, Run, about, medians, pyplot, say, write_docs
 from knarr.client.cache import Cache
 from knarr.kinds.types.core_v1 import Node, Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
@@ -36,12 +36,10 @@ from knarr.net.proxy import ServiceProxy
 ALL, CHANGE, SHARE = "services programmed at once, ms", "a changed endpoint in the rules, ms", "of a pod's throughput"
 GOALS = {ALL: 200.0, CHANGE: 50.0, SHARE: 0.9}
 PLAN = NetworkPlan("bench", 0)
-BEGIN, END = "<!-- net: begin -->", "<!-- net: end -->"
 CHANGES = 20
 SECONDS = 2.0  #: that bytes are sent for
 ALONE = 'mount -t tmpfs tmpfs /run && mkdir /run/netns && ip link set lo up && exec "$@"'
 INSIDE = "KNARR_BENCHMARK_INSIDE"
-Run = dict[str, float]
 
 
 def main(arguments: list[str]) -> None:
@@ -83,7 +81,7 @@ def main(arguments: list[str]) -> None:
     if given.plot:
         plot(runs, given.plot)
     if given.write_docs:
-        write_docs(lines)
+        write_docs("net", lines)
 
 
 Note = Callable[[str, float], None]
@@ -269,17 +267,7 @@ def wires() -> Iterator[Path]:
 
 
 def table(runs: list[Run]) -> Iterable[str]:
-    """The medians as Markdown."""
-    where = about()
-    yield f"{where['date']}, {where['cores']} cores under a load of {where['load']}, Python {where['python']};"
-    yield f"medians of {len(runs)} runs. nft: {nft_version()}."
-    yield ""
-    yield "| what | median | least | most | goal |"
-    yield "|---|---|---|---|---|"
-    for name in runs[0]:
-        values = [run[name] for run in runs]
-        cells = [f"{value:.2f}" for value in (statistics.median(values), min(values), max(values))]
-        yield "| " + " | ".join([name, *cells, goal_of(name)]) + " |"
+    return medians(runs, goal_of, f"; nft {nft_version()}")
 
 
 def goal_of(name: str) -> str:
@@ -299,18 +287,8 @@ def nft_version() -> str:
     return said.split()[1]
 
 
-def write_docs(lines: list[str]) -> None:
-    """Replace the table between the marks of the document."""
-    before, rest = DOCS.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    DOCS.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")
-
-
 def plot(runs: list[Run], file: Path) -> None:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise SystemExit("--plot needs matplotlib: pip install matplotlib") from error
+    plt = pyplot()
     names = list(runs[0])
     figure, all_axes = plt.subplots(len(names), 1, figsize=(8, 1.2 * len(names)), squeeze=False)
     for axes, name in zip(all_axes[:, 0], names, strict=True):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import workloads
-from benchmarks.api import DOCS, about, say
+from benchmarks.report import DOCS, Run, about, boxes, goal_in, medians, pyplot, say, write_docs
 from knarr.client import kubeconfig
 from knarr.client.api import Api
 from knarr.kinds.types.core_v1 import Namespace
@@ -40,9 +40,7 @@ GOALS = {  # seconds
     "1000 CronJobs due in one minute": 3.0,
 }
 GROWTH = 1.5  #: times what a pod of 500 costs, for a pod of 10,000
-BEGIN, END = "<!-- rollout: begin -->", "<!-- rollout: end -->"
 PAUSE, PATIENCE = 0.01, 600.0  #: seconds between two questions, and until what does not come is given up
-Run = dict[str, float]
 
 
 def main(arguments: list[str]) -> None:
@@ -73,7 +71,7 @@ def main(arguments: list[str]) -> None:
     if given.plot:
         plot(runs, given.plot)
     if given.write_docs:
-        write_docs(lines)
+        write_docs("rollout", lines)
 
 
 # The stages
@@ -258,18 +256,7 @@ async def namespace(api: Api, name: str) -> AsyncIterator[str]:
 
 
 def table(runs: list[Run]) -> Iterable[str]:
-    """The medians as Markdown."""
-    where = about()
-    yield f"{where['date']}, {where['cores']} cores under a load of {where['load']}, Python {where['python']};"
-    yield f"medians of {len(runs)} runs, in seconds."
-    yield ""
-    yield "| what | median | least | most | goal |"
-    yield "|---|---|---|---|---|"
-    for name in runs[0]:
-        seconds = [run[name] for run in runs]
-        goal = f"{GOALS[name]}" if name in GOALS else ""
-        cells = [f"{value:.2f}" for value in (statistics.median(seconds), min(seconds), max(seconds))]
-        yield "| " + " | ".join([name, *cells, goal]) + " |"
+    return medians(runs, goal_in(GOALS), ", in seconds")
 
 
 def growth(runs: list[Run], scale: int) -> Iterable[str]:
@@ -283,24 +270,5 @@ def growth(runs: list[Run], scale: int) -> Iterable[str]:
         yield f"  {large / small:.2f} times (goal: less than {GROWTH})."
 
 
-def write_docs(lines: list[str]) -> None:
-    """Replace the table between the marks of the document."""
-    before, rest = DOCS.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    DOCS.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")
-
-
 def plot(runs: list[Run], file: Path) -> None:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise SystemExit("--plot needs matplotlib: pip install matplotlib") from error
-    names = list(runs[0])
-    figure, axes = plt.subplots(figsize=(9, 6))
-    axes.boxplot([[run[name] for run in runs] for name in names], vert=False, tick_labels=names)
-    places = [(at, GOALS[name]) for at, name in enumerate(names, 1) if name in GOALS]
-    axes.plot([goal for _, goal in places], [at for at, _ in places], "r|", markersize=20, label="goal")
-    axes.set_xlabel("seconds")
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(file)
+    boxes(pyplot(), {name: [run[name] for run in runs] for name in runs[0]}, GOALS, "seconds", file)

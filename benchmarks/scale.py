@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.footprint import memory
+from benchmarks.report import pyplot
 from knarr.app import config, lookup, processes, readiness
 from knarr.app.config import Cluster
 from knarr.meta import clock
@@ -116,10 +117,7 @@ def report(runs: list[Figures]) -> None:
 
 
 def plot(runs: list[Figures], file: Path) -> None:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise SystemExit("--plot needs matplotlib: pip install matplotlib") from error
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(9, 4))
     for run in runs:
         axes.plot(*zip(*run["over time"], strict=True), label=f"{run['nodes']} nodes")
