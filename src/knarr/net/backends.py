@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from knarr.kinds.types.core_v1 import ServicePort
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointSlice
-from knarr.net.records import ready
+from knarr.net.records import is_port, ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,14 @@ def backends(slices: Iterable[EndpointSlice], port: ServicePort) -> list[Backend
 
 
 def port_numbers(each: EndpointSlice, port: ServicePort) -> list[int]:
-    """The numbers that a slice has for a service's port."""
+    """The numbers that a slice has for a service's port. The API takes any number, but with one that is no port the
+    kernel would refuse the rules of all services."""
     protocol = port.protocol or "TCP"
     return [
         given.port
         for given in each.ports
-        if given.port and (given.name or "") == port.name and (given.protocol or "TCP") == protocol
+        if given.port and is_port(given.port)
+        if (given.name or "") == port.name and (given.protocol or "TCP") == protocol
     ]
 
 

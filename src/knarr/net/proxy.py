@@ -154,7 +154,11 @@ class ServiceProxy:
         shared = Wanted()
         for place, parts in wanted.items():
             if changed or not place.is_loaded:
-                parts.add(key, service, slices, place, shared)
+                try:
+                    parts.add(key, service, slices, place, shared)
+                except ValueError as error:  # in a store that was loaded from elsewhere; no other service waits for it
+                    log.warning("service %s has no rules: %s", "/".join(key), error)
+                    parts.add(key, None, (), place, shared)
 
     def _health_ports(self) -> dict[tuple[str, int], tuple[Key, int]]:
         """For each node and health check port: whose it is, and how many of its endpoints are ready there."""

@@ -159,7 +159,7 @@ def slice_names(service: Service, each: EndpointSlice, zone: str) -> Names:
             _add(found, reverse(ip), Record("PTR", name))
             if alone:
                 _add(found, base, _address(ip))
-            for port in each.ports:
+            for port in (one for one in each.ports if is_port(one.port or 0)):
                 record = Record("SRV", name, port.port or 0)
                 _add(found, name, record)
                 if alone:
@@ -191,6 +191,11 @@ def _address(ip: str) -> Record:
 def ready(endpoint: Endpoint) -> bool:
     """Unknown counts as ready. With publishNotReadyAddresses the slice itself says ready."""
     return endpoint.conditions is None or endpoint.conditions.ready is not False
+
+
+def is_port(number: int) -> bool:
+    """Whether a message or a rule can hold it; slices may have any number. 0 stands for every port."""
+    return 0 <= number < 1 << 16
 
 
 def dashed(ip: str) -> str:

@@ -11,6 +11,7 @@ that all share choose the map.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 from knarr.kinds.service import AFFINITY_SECONDS
 from knarr.kinds.types.core_v1 import LoadBalancerStatus, Service, ServicePort, ServiceSpec
@@ -161,7 +162,7 @@ class _Port:
 
     def guard(self) -> None:
         """Who may not reach the balancer's addresses is dropped before anything else."""
-        ranges = [each.strip() for each in self.spec.loadBalancerSourceRanges if ":" not in each]
+        ranges = [canonical(each) for each in self.spec.loadBalancerSourceRanges if ":" not in each]
         if not self.balanced or not self.spec.loadBalancerSourceRanges:
             return
         allowed = f"ip saddr != {{ {', '.join(ranges)} }} drop" if ranges else "drop"
@@ -202,6 +203,11 @@ class _Port:
 
     def lead(self, into: str, key: str, goal: str) -> None:
         self.made.elements[into, key] = goal
+
+
+def canonical(text: str) -> str:
+    """A range as nft reads it: the API takes " 10.0.0.0/08", too."""
+    return str(IPv4Network(text.strip(), strict=False))
 
 
 def by_chance(places: Sequence[tuple[str, int]], protocol: str) -> str:

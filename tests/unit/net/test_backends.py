@@ -47,6 +47,7 @@ CASES = {
     "one of another port is none": ([a_slice(at("1"), name="admin")], HERE, "", ""),
     "nor is one of another family": ([a_slice(at("1"), family="IPv6")], HERE, "", ""),
     "nor one without a port": ([a_slice(at("1"), port=None)], HERE, "", ""),
+    "nor one whose port is none": ([a_slice(at("1"), port=70000), a_slice(at("2"), port=-1)], HERE, "", ""),
     "nor one that is not ready": ([a_slice(at("1", state="unready"))], HERE, "", ""),
     "what is unknown counts as ready": ([a_slice(at("1", state="unknown"))], HERE, "1", "1"),
     "one that is wanted unready is used": ([a_slice(at("1", state="welcome"))], HERE, "1", "1"),

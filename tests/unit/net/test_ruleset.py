@@ -115,6 +115,19 @@ LEADS = {
         THERE,
     ),
 }
+ENTERED = {
+    "10.9.0.0/16": "10.9.0.0/16",
+    " 10.9.0.0/016": "10.9.0.0/16",
+    "10.9.0.7/16": "10.9.0.0/16",
+}
+
+
+@pytest.mark.parametrize("given, shown", ENTERED.items(), ids=ENTERED)
+def test_a_source_range_is_written_as_nft_reads_it(given, shown):
+    made = part(a_service(**BALANCED, loadBalancerSourceRanges=[given]), [ONE], HOST, Ground())
+    assert made.chains["guard/default/web/tcp/80"] == (f"ip saddr != {{ {shown} }} drop",)
+
+
 GROUND = Ground(outer=lambda ip: ip != "8.8.8.8")
 
 
