@@ -144,6 +144,21 @@ async def test_a_changed_object_changes_the_files_at_once(world):
     assert contents(mount.source) == {"a.txt": b"new"} and not (mount.source / "b.txt").exists()
 
 
+async def test_contents_that_are_gone_keep_no_others_from_being_brought_up_to_date(world):
+    server, folders = world
+    volumes = [{"name": name, "configMap": {"name": name}} for name in ("gone", "cm")]
+    await server.put(f"{DEFAULT}/configmaps/gone", {"metadata": {}, "data": {"a": "A"}}, "ADDED")
+    paths = [{"name": name, "mountPath": f"/{name}"} for name in ("gone", "cm")]
+    pod = a_pod(volumes=volumes, container={"volumeMounts": paths})
+    await folders.prepare(pod)
+    places = [mount.source for mount in await folders.mounts(pod, pod.spec.containers[0], {})]
+    del server.objects[f"{DEFAULT}/configmaps/gone"]
+    server.objects[f"{DEFAULT}/configmaps/cm"]["data"] = {"a.txt": "new"}
+    with pytest.raises(VolumeError, match='configmap "gone" not found'):
+        await folders.refresh(pod)
+    assert [contents(place) for place in places] == [{"a": b"A"}, {"a.txt": b"new"}]
+
+
 async def test_an_empty_directory_is_everybodys_and_goes_with_the_pod(world):
     pod = a_pod_with({"emptyDir": {}})
     mount = await mounted(world[1], pod)
@@ -401,6 +416,15 @@ def test_a_link_within_is_followed_and_what_is_missing_made(tmp_path):
     (tmp_path / "link").symlink_to("real")
     assert inside(tmp_path, checked("link/a/b")) == (tmp_path, tmp_path / "real" / "a" / "b")
     assert (tmp_path / "real" / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o2770, 0o755])
+def test_a_path_that_is_made_may_be_used_by_whoever_may_use_the_volume(tmp_path, mode):
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    volume.chmod(mode)
+    _, made = inside(volume, checked("a/b"))
+    assert [each.stat().st_mode & 0o7777 for each in (made.parent, made)] == [mode, mode]
 
 
 def test_a_link_made_meanwhile_is_not_followed(tmp_path, monkeypatch):

@@ -11,9 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from knarr.client.api import Api
+from knarr.client.transport import TransportError
 from knarr.kinds.pod_claims import claim_of
 from knarr.kinds.types.core_v1 import Container, Pod, Volume, VolumeMount
 from knarr.kinds.volume_drivers import driver_of
+from knarr.meta.errors import ApiError
 from knarr.node.config import NodeConfig
 from knarr.node.env import expand
 from knarr.node.runtimes.runtime import Mount, Propagation
@@ -43,12 +45,24 @@ class Folders:
                 places[volume.name] = await self._make(pod, volume)
 
     async def refresh(self, pod: Pod) -> None:
+        """Bring all contents up to date. One that cannot be had keeps no other from it, the pod's token least of all;
+        the first failure is raised at the end.
+        """
+        failures: list[Exception] = []
         for volume in pod.spec.volumes:
-            if from_objects(volume):
-                await self._make(pod, volume)
-            elif name := claim_of(pod, volume):
-                own = volume.persistentVolumeClaim is None
-                await growth.finish(self._api, await claim.bound(self._api, pod, name, own=own))
+            try:
+                await self._refresh(pod, volume)
+            except (VolumeError, ApiError, TransportError) as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    async def _refresh(self, pod: Pod, volume: Volume) -> None:
+        if from_objects(volume):
+            await self._make(pod, volume)
+        elif name := claim_of(pod, volume):
+            own = volume.persistentVolumeClaim is None
+            await growth.finish(self._api, await claim.bound(self._api, pod, name, own=own))
 
     async def mounts(self, pod: Pod, container: Container, env: dict[str, str]) -> tuple[Mount, ...]:
         if pod.metadata.uid not in self._places:

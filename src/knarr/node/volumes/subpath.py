@@ -5,13 +5,17 @@ all: containers that write to the volume meanwhile cannot turn the way elsewhere
 """
 
 import os
+import stat
 from pathlib import Path, PurePosixPath
 
 from knarr.node.volumes.volume import VolumeError
 
+PRIVATE = 0o700  #: until it has the mode of its volume
+
 
 def inside(root: Path, relative: PurePosixPath) -> tuple[Path, Path]:
-    """The volume and the path below it, both without links, made as a directory where it is missing.
+    """The volume and the path below it, both without links, made as a directory where it is missing: whoever may use
+    the volume may use that.
 
     VolumeError when a link leads out.
     """
@@ -26,15 +30,19 @@ def inside(root: Path, relative: PurePosixPath) -> tuple[Path, Path]:
 
 def _make(base: Path, parts: tuple[str, ...], named: str) -> None:
     here = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mode = stat.S_IMODE(os.fstat(here).st_mode) & 0o777  # as upstream: that of the volume
     try:
         for part in parts:
             try:
-                os.mkdir(part, 0o750, dir_fd=here)
+                os.mkdir(part, PRIVATE, dir_fd=here)
+                new = True
             except FileExistsError:
-                """Somebody made it already; what it is shows in the next line."""
+                new = False  # what it is shows in the next line
             following = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
             os.close(here)
             here = following
+            if new:
+                os.chmod(f"/proc/self/fd/{here}", mode | os.fstat(here).st_mode & stat.S_ISGID)  # noqa: PTH101
     except OSError as error:
         raise VolumeError(f"subPath {named!r}: {error.strerror}") from None
     finally:
