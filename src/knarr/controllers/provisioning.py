@@ -139,6 +139,14 @@ def place(spec: PersistentVolumeSpec) -> dict[str, str]:
     return {HOSTNAME: nodes[0]} if len(nodes) == 1 else {}
 
 
+def placed(volume: PersistentVolume) -> Iterator[Step]:
+    """Have a volume carry the label of its place: without it its node would never see that it has to remove it."""
+    missing = place(volume.spec)
+    if not missing.items() <= volume.metadata.labels.items():
+        meta = {"uid": volume.metadata.uid, "labels": missing}
+        yield Patch(volume, {"metadata": meta}, reason="its node looks for it by its label")
+
+
 def released(volume: PersistentVolume) -> Iterator[Step]:
     """Delete a volume that the binder has released; its finalizer keeps it until its storage is gone."""
     if volume.status.phase == "Released" and volume.spec.persistentVolumeReclaimPolicy == "Delete":
@@ -225,7 +233,8 @@ async def _provide(provisioner: Provisioner, claim: PersistentVolumeClaim, conte
 
 
 async def _see_to_volume(provisioner: Provisioner, volume: PersistentVolume, context: Context) -> None:
-    """Bring a volume that nobody needs any more nearer to its end."""
+    """Have a volume found by its node; bring one that nobody needs any more nearer to its end."""
+    await carry_out(context.api, placed(volume), context.recorder)
     if not volume.metadata.deletionTimestamp:
         await carry_out(context.api, released(volume), context.recorder)
     elif is_going(provisioner, volume):

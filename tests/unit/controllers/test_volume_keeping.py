@@ -156,6 +156,15 @@ def test_local_path_volume(volume, nodes, steps):
     assert [str(step) for step in ending(volume, nodes)] == steps
 
 
+@pytest.mark.parametrize("labels", [{}, {"kubernetes.io/hostname": "elsewhere"}])
+def test_a_volume_without_the_label_of_its_node_gets_it(labels):
+    volume = a_volume(phase="Bound")
+    assert list(provisioning.placed(volume)) == []
+    without = replace(volume, metadata=replace(volume.metadata, labels=labels))
+    [step] = provisioning.placed(without)
+    assert step.patch["metadata"]["labels"] == {"kubernetes.io/hostname": "host-a"}
+
+
 def a_user(*, node="a", claim="c", shut_down=False):
     source = PersistentVolumeClaimVolumeSource(claimName=claim)
     volume = Volume(name="v", persistentVolumeClaim=source)
