@@ -23,6 +23,9 @@ spec: {nodeName: %s, containers: [{name: c, image: "img:1"}]}
 """
 
 
+FOR_A_MINUTE = "{key: mine, operator: Exists, effect: NoExecute, tolerationSeconds: 60}"
+
+
 def parts():
     return [node_lifecycle.controller(), taint_eviction.controller(), pod_gc.controller()]
 
@@ -175,3 +178,36 @@ def test_pods_of_a_node_that_was_deleted_are_ended_after_its_quarantine():
             await cluster.api.get(Pod, "on-node-0", SPACE)
 
     story(act, 2)
+
+
+def test_a_pod_that_tolerates_a_users_taint_for_a_while_leaves_after_it_whatever_else_happens():
+    async def act(cluster):
+        pod = (POD % ("guest", "node-0")).replace("{nodeName", f"{{tolerations: [{FOR_A_MINUTE}], nodeName")
+        await cluster.apply(pod)
+        await cluster.settled()
+        await cluster.api.patch(Node, "node-0", "", {"spec": {"taints": [{"key": "mine", "effect": "NoExecute"}]}})
+        for second in range(59):
+            await asyncio.sleep(1)
+            labels = {"metadata": {"labels": {"at": str(second)}}}
+            guest = await cluster.api.patch(Pod, "on-guest", SPACE, labels)
+            assert not guest.metadata.deletionTimestamp
+        await asyncio.sleep(32)
+        with pytest.raises(NotFound):
+            await cluster.api.get(Pod, "on-guest", SPACE)
+
+    story(act, 2)
+
+
+def test_pods_of_a_node_that_is_back_stay_although_nobody_has_seen_it_yet():
+    async def main():
+        async with Cluster([pod_gc.controller()], 1) as cluster:
+            await cluster.apply(POD % ("node-0", "node-0"))
+            await cluster.settled()
+            cache = cluster.context.cache(Node)
+            node = cache.drop(("", "node-0"))  # what a watch that has fallen behind shows
+            await cluster.api.patch(Pod, "on-node-0", SPACE, {"metadata": {"labels": {"a": "b"}}})
+            await asyncio.sleep(100)
+            assert (await cluster.api.get(Pod, "on-node-0", SPACE)).status.phase == "Running"
+            cache.put(node)
+
+    virtual_time.run(main())

@@ -164,6 +164,8 @@ def taint(
     taints = wanted_taints(said, evict, now)
     if taints != said.spec.taints:
         metadata = {"uid": node.metadata.uid}
+        if all(found in node.status.conditions for found in said.status.conditions):  # else they are being written now
+            metadata["resourceVersion"] = node.metadata.resourceVersion  # a taint that came meanwhile is not lost
         patch = {"metadata": metadata, "spec": {"taints": taints or None}}
         reason = ", ".join(f"{t.key}:{t.effect}" for t in taints) or "no taints"
         yield Patch(node, patch, reason=reason)

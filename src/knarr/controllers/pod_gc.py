@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from knarr.client.api import Api
 from knarr.kinds.types.core_v1 import Node, Pod, PodCondition
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Enqueue, Key, Source
 from knarr.loop.steps import Delete, Patch, Step, Wait
 from knarr.meta import clock
+from knarr.meta.errors import NotFound
 
 THRESHOLD = 12500  #: finished pods kept (upstream's --terminated-pod-gc-threshold)
 PERIOD = 20.0  #: seconds between two looks
@@ -95,6 +97,9 @@ def controller() -> Controller:
         pods, nodes = context.cache(Pod).list(), context.cache(Node).list()
         now = clock.now()
         missing = missing_since(missing, pods, nodes, now)
+        for name in [name for name, since in missing.items() if since + QUARANTINE <= now]:
+            if await is_there(context.api, name):
+                missing[name] = now  # the cache will show it
         return await carry_out(context.api, plan(pods, nodes, missing, now), context.recorder)
 
     def observe(old: Pod | Node | None, new: Pod | Node | None) -> None:
@@ -114,6 +119,16 @@ def controller() -> Controller:
         background=look_regularly,
         observe=observe,
     )
+
+
+async def is_there(api: Api, node: str) -> bool:
+    """Whether the server has a node. It is asked before pods end for want of theirs: what a late cache does not show
+    may run them."""
+    try:
+        await api.get(Node, node)
+    except NotFound:
+        return False
+    return True
 
 
 def stranded(pod: Pod) -> list[Key]:

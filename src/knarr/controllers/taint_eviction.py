@@ -1,11 +1,14 @@
 """Taint eviction: pods leave a node whose NoExecute taints they do not tolerate, or no longer.
 
 Keeps true: a pod is deleted once a taint it does not tolerate is on its node, or once the shortest of its limited
-tolerations has run out since the taint came; a taint that goes in time spares it, and that is told.
+tolerations has run out since the taint came, or the pod; a taint that goes in time spares it, and that is told. When a
+taint came that does not say so itself is remembered from when it was first seen.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from knarr.kinds.placement import is_for
 from knarr.kinds.types.core_v1 import Node, Pod, PodCondition, Taint, Toleration
@@ -15,6 +18,30 @@ from knarr.loop.steps import Delete, Event, Patch, Step, Wait
 from knarr.meta import clock
 
 NO_EXECUTE = "NoExecute"
+Mark = tuple[str, str, str]  #: a taint: its node's uid, its key and value
+
+
+def undated(node: Node, before: Mapping[Mark, datetime], now: datetime) -> dict[Mark, datetime]:
+    """Since when a node has had those of its taints that do not say so, from what was known before."""
+    marks = [mark(node, taint) for taint in node.spec.taints if taint.effect == NO_EXECUTE and not taint.timeAdded]
+    return {each: before.get(each, now) for each in marks}
+
+
+def dated(node: Node, since: Mapping[Mark, datetime]) -> Node:
+    """The node with the time on each of these taints."""
+    if not since:
+        return node
+    taints = [
+        replace(taint, timeAdded=clock.timestamp(since[mark(node, taint)]))
+        if taint.effect == NO_EXECUTE and mark(node, taint) in since and not taint.timeAdded
+        else taint
+        for taint in node.spec.taints
+    ]
+    return replace(node, spec=replace(node.spec, taints=taints))
+
+
+def mark(node: Node, taint: Taint) -> Mark:
+    return node.metadata.uid, taint.key, taint.value
 
 
 def plan(node: Node, pods: Sequence[Pod], now: datetime) -> Iterator[Step]:
@@ -25,7 +52,7 @@ def plan(node: Node, pods: Sequence[Pod], now: datetime) -> Iterator[Step]:
     for pod in pods:
         if pod.metadata.deletionTimestamp:
             continue
-        leave = leaves_at(pod.spec.tolerations, taints, now)
+        leave = leaves_at(pod.spec.tolerations, taints, now, arrived(pod))
         if leave is None:
             continue
         if leave > now:
@@ -34,8 +61,18 @@ def plan(node: Node, pods: Sequence[Pod], now: datetime) -> Iterator[Step]:
             yield from evict(pod, now)
 
 
-def leaves_at(tolerations: Sequence[Toleration], taints: Sequence[Taint], now: datetime) -> datetime | None:
-    """When a pod has to leave; None when it tolerates the taints for good."""
+def arrived(pod: Pod) -> str:
+    """When a pod came to its node: a timestamp, or "" when that is not known."""
+    times = (c.lastTransitionTime for c in pod.status.conditions if c.type == "PodScheduled" and c.status == "True")
+    return next(times, "") or pod.metadata.creationTimestamp
+
+
+def leaves_at(
+    tolerations: Sequence[Toleration], taints: Sequence[Taint], now: datetime, arrived: str = ""
+) -> datetime | None:
+    """When a pod has to leave; None when it tolerates the taints for good. Who came after a taint has as long as who
+    was there: its successors would otherwise come and go without end.
+    """
     limits: list[datetime] = []
     for taint in taints:
         matching = [toleration for toleration in tolerations if is_for(toleration, taint)]
@@ -43,7 +80,8 @@ def leaves_at(tolerations: Sequence[Toleration], taints: Sequence[Taint], now: d
             return now
         seconds = [t.tolerationSeconds for t in matching if t.tolerationSeconds is not None]
         if seconds:
-            since = clock.parse(taint.timeAdded) if taint.timeAdded else now
+            times = [clock.parse(text) for text in (taint.timeAdded, arrived) if text]
+            since = max(times) if taint.timeAdded else now
             limits.append(since + timedelta(seconds=max(0, min(seconds))))
     return min(limits, default=None)
 
@@ -76,18 +114,21 @@ def spared(waited: Collection[str], pods: Sequence[Pod], steps: Sequence[Step]) 
 
 
 def controller() -> Controller:
-    """The controller, which remembers which pods are to leave their nodes later."""
+    """The controller, which remembers which pods are to leave their nodes later, and since when taints are there."""
     waiting: dict[str, set[str]] = {}
+    seen: dict[str, dict[Mark, datetime]] = {}
 
     async def sync(key: Key, context: Context) -> datetime | None:
         """Look at the pods of one node."""
-        name = key[1]
+        name, now = key[1], clock.now()
         node = context.cache(Node).get(name)
-        waited = waiting.pop(name, set())
+        waited, before = waiting.pop(name, set()), seen.pop(name, {})
         if node is None:
             return None
+        if since := undated(node, before, now):
+            seen[name] = since
         pods = context.cache(Pod).by_index("node", name)
-        steps = list(plan(node, pods, clock.now()))
+        steps = list(plan(dated(node, since), pods, now))
         if leaving := {step.obj.metadata.uid for step in steps if isinstance(step, Wait)}:
             waiting[name] = leaving
         return await carry_out(context.api, [*spared(waited, pods, steps), *steps], context.recorder)

@@ -171,6 +171,36 @@ def test_taint_eviction(taints, pod, steps):
     assert [str(step) for step in taint_eviction.plan(node, [pod], NOW)] == steps
 
 
+def test_a_pod_that_comes_later_has_its_own_time():
+    node = Node(metadata=ObjectMeta(name="a"), spec=NodeSpec(taints=[tainted(1000)]))
+    late = a_pod(tolerations=[FOR_A_WHILE], created=clock.timestamp(ago(2000)))
+    scheduled = PodCondition(type="PodScheduled", status="True", lastTransitionTime=clock.timestamp(ago(299)))
+    late = replace(late, status=replace(late.status, conditions=[scheduled]))
+    assert [str(step) for step in taint_eviction.plan(node, [late], NOW)] == STAYS
+    assert [str(step) for step in taint_eviction.plan(node, [late], NOW + timedelta(seconds=1))] == EVICT
+
+
+def test_a_taint_without_a_time_counts_from_when_it_was_first_seen():
+    node = Node(
+        metadata=ObjectMeta(name="a"),
+        spec=NodeSpec(taints=[Taint(key=UNREACHABLE, effect="NoExecute"), tainted(9, key="x")]),
+    )
+    known = taint_eviction.undated(node, {}, ago(300))
+    assert taint_eviction.undated(node, known, NOW) == known
+    times = [taint.timeAdded for taint in taint_eviction.dated(node, known).spec.taints]
+    assert times == [clock.timestamp(ago(300)), clock.timestamp(ago(9))]
+    assert taint_eviction.undated(a_node(), known, NOW) == {}
+
+
+def test_a_taint_that_comes_while_a_node_is_looked_at_is_not_lost():
+    node = a_node(cordoned=True)
+    node = replace(node, metadata=replace(node.metadata, resourceVersion="7"))
+    *_, step = node_lifecycle.plan(node, [], Sign(("", ""), NOW), lambda: None, NOW)
+    assert step.patch["metadata"]["resourceVersion"] == "7"
+    *_, step = node_lifecycle.plan(node, [], Sign(("", ""), ago(50)), lambda: None, NOW)
+    assert "resourceVersion" not in step.patch["metadata"]  # its status has just been written
+
+
 OUT = ("node.kubernetes.io/out-of-service", "NoExecute")
 
 #: sentence -> pods, nodes, since when "a" has been missing, steps
