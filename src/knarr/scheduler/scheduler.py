@@ -132,8 +132,9 @@ class Scheduler:
         await self._recorder.event(pod, "Normal", "Scheduled", message)
 
     def _give_up(self, waiting: Waiting) -> None:
-        known = self._informers.of(Pod).cache.get(waiting.pod.metadata.name, waiting.pod.metadata.namespace)
-        if known is None or not known.spec.nodeName:
+        meta = waiting.pod.metadata
+        known = self._informers.of(Pod).cache.get(meta.name, meta.namespace)
+        if known is None or (known.metadata.uid == meta.uid and not known.spec.nodeName):
             self.board.drop_pod(key_of(waiting.pod))
         self.queue.retry(waiting)
 
