@@ -11,8 +11,8 @@ import base64
 import binascii
 import logging
 import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from urllib.parse import quote
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from urllib.parse import quote, unquote
 
 from knarr.client import http
 from knarr.client.transport import Request, Response, User
@@ -36,6 +36,7 @@ PORT = 443
 REMOTE = "x-remote-"  #: how the names of the headers begin that only the front proxy may set
 KEY = "!#$&'*+-.^_`|~"  #: what stays as it is in the key of an extra, beside letters and digits
 TLS_SECONDS = 10.0
+LARGEST = 32 * 2**20  #: bytes of an answer to this server's own questions
 
 log = logging.getLogger("knarr.server")
 
@@ -73,8 +74,10 @@ class Aggregation:
 
     async def answer(self, request: Request, user: User, service: APIService) -> Response:
         """Carry a request on; text and the code 503 when the server is not available, as upstream."""
-        if any(part in (".", "..") for part in request.path.replace("%2e", ".").replace("%2E", ".").split("/")):
-            raise BadRequest(f'the path "{request.path}" may not hold "." or ".."')
+        if is_ambiguous(request.path):
+            raise BadRequest(
+                f'the path "{request.path}" may be read in two ways: it has "//", ".", ".." or an escaped "/"'
+            )
         if not is_available(service):
             return status.plain(503, "service unavailable\n")
         try:
@@ -89,7 +92,7 @@ class Aggregation:
         """
         answer = await self._carry(Request("GET", path, headers=headers), service, identity(OWN), verify=False)
         if answer.stream is not None:
-            answer = Response(answer.status, answer.headers, b"".join([piece async for piece in answer.stream]))
+            answer = Response(answer.status, answer.headers, await whole(answer, answer.stream))
         return answer
 
     async def _carry(self, request: Request, service: APIService, who: Fields, *, verify: bool) -> Response:
@@ -137,6 +140,25 @@ class Aggregation:
 
 
 OWN = User("system:kube-aggregator", groups=("system:masters",))
+
+
+async def whole(answer: Response, stream: AsyncIterator[bytes]) -> bytes:
+    """All of an answer's body; ServiceUnavailable when it is larger than any such answer is."""
+    body = bytearray()
+    try:
+        async for piece in stream:
+            body += piece
+            if len(body) > LARGEST:
+                raise ServiceUnavailable(f"the answer is larger than {LARGEST} bytes")
+    finally:
+        await answer.close()
+    return bytes(body)
+
+
+def is_ambiguous(path: str) -> bool:
+    """Whether the server behind may understand another path than permission was asked for here."""
+    parts = [unquote(part) for part in path.strip("/").split("/")]
+    return any(part in ("", ".", "..") or "/" in part for part in parts)
 
 
 def is_available(service: APIService) -> bool:

@@ -39,8 +39,8 @@ class Documents:
     def learn_v2(self, where: GroupVersion, document: Tree, tag: str) -> None:
         """Keep what a v2 document says of a group version: its paths, and all definitions."""
         told, root = self._told.setdefault(where, Told()), "/apis/" + "/".join(where)
-        paths = {path: item for path, item in (document.get("paths") or {}).items() if is_under(path, root)}
-        part = {"paths": paths, "definitions": document.get("definitions") or {}}
+        paths = {path: item for path, item in tree_of(document, "paths").items() if is_under(path, root)}
+        part = {"paths": paths, "definitions": tree_of(document, "definitions")}
         told.v2_tag = tag
         if part != told.v2:
             told.v2 = part
@@ -48,8 +48,8 @@ class Documents:
 
     def learn_v3(self, where: GroupVersion, index: Tree) -> None:
         place = "apis/" + "/".join(where)
-        entry = (index.get("paths") or {}).get(place) or {}
-        self._told.setdefault(where, Told()).v3 = entry.get("serverRelativeURL") or ""
+        url = tree_of(tree_of(index, "paths"), place).get("serverRelativeURL")
+        self._told.setdefault(where, Told()).v3 = url if isinstance(url, str) else ""
 
     def forget(self, where: GroupVersion) -> None:
         if (told := self._told.pop(where, None)) is not None and told.v2:
@@ -66,6 +66,12 @@ class Documents:
             for where, told in sorted(self._told.items())
             if told.v3
         }
+
+
+def tree_of(document: Tree, key: str) -> Tree:
+    """A part of what another server says; nothing where it says something else there."""
+    found = document.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def is_under(path: str, root: str) -> bool:

@@ -18,7 +18,7 @@ HOP_BY_HOP = frozenset(
 OURS = frozenset(("host", "authorization", "accept-encoding", "expect"))  #: not for what is behind the server
 IMPERSONATE = "impersonate-"  #: how the names of headers begin that the server has heeded
 HEAD_MOST = 64 * 1024
-INFORMATIONAL = frozenset((100, *range(102, 200)))  #: codes of what only announces the answer; 101 is one
+INFORMATIONAL = frozenset((100, *range(102, 200)))  #: codes of what only announces the answer; 101 is an answer
 LINES = ("warning", "set-cookie")  #: headers that may come several times, a line each
 
 Dial = Callable[[], Awaitable[Ends]]
@@ -34,6 +34,8 @@ class Answer:
         self.parser = HttpResponseParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.complete:
+            return  # a trailer
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
         if key in self.headers:
             text = f"{self.headers[key]}{chr(10) if key in LINES else ', '}{text}"
@@ -85,6 +87,9 @@ async def _exchange(request: Request, ends: Ends, start: bytes) -> Response:
                 raise ServiceUnavailable("error trying to reach service: " + ("EOF" if not data else "header too long"))
             parser.feed_data(data)
     except HttpParserUpgrade as upgrade:
+        if "upgrade" not in request.headers:  # the client's next request would go to whoever answers
+            message = "error trying to reach service: it changes the protocol, and nobody has asked for that"
+            raise ServiceUnavailable(message) from None
         return _tunnel(ends, Response(101, answer.headers), data[upgrade.args[0] :])
     except (HttpParserError, OSError) as error:
         raise ServiceUnavailable(f"error trying to reach service: {error}") from None
@@ -101,9 +106,11 @@ async def _body(ends: Ends, parser: HttpResponseParser, answer: Answer) -> Async
     until_closed = "content-length" not in answer.headers and "chunked" not in answer.headers.get(
         "transfer-encoding", ""
     )
+    silent = 0  # bytes since the last piece: chunks' heads and trailers
     try:
         while True:
             for piece in answer.take():
+                silent = 0
                 yield piece
             if answer.ended:
                 return
@@ -112,6 +119,9 @@ async def _body(ends: Ends, parser: HttpResponseParser, answer: Answer) -> Async
                 if until_closed:
                     return
                 raise ServiceUnavailable("the answer broke off")
+            silent += len(data)
+            if silent > HEAD_MOST + CHUNK:
+                raise ServiceUnavailable("the answer broke off: trailer too long")
             parser.feed_data(data)
     except (HttpParserError, OSError) as error:
         raise ServiceUnavailable(f"the answer broke off: {error}") from None
