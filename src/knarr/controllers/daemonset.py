@@ -21,7 +21,7 @@ from knarr.loop.backoff import Backoff
 from knarr.loop.claims import ORPHANS, claim, controller_of, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
-from knarr.loop.expected import carry_out_expected
+from knarr.loop.expected import carry_out_expected, ensure_owner_alive
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
 from knarr.loop.steps import Delete, Event, Status, Step
 from knarr.meta import clock, labels
@@ -91,6 +91,7 @@ async def sync(key: Key, context: Context, expectations: Expectations, failing: 
 async def carry_on(context: Context, view: Snapshot, key: Key, expectations: Expectations, failing: Backoff) -> None:
     """Decide and act; the next failure of a node whose failed pod goes now is waited for longer."""
     steps = plan(view)
+    await ensure_owner_alive(context, key, view.set_, steps, expectations)
     for step in steps:
         if isinstance(step, Delete) and step.reason == "failed":
             failing.failed((view.set_.metadata.uid, step.obj.spec.nodeName))

@@ -24,6 +24,7 @@ from knarr.kinds.types.core_v1 import Pod
 from knarr.loop.claims import ORPHANS, claim, controller_of, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
+from knarr.loop.expected import ensure_owner_alive
 from knarr.loop.runner import Context, Controller, Key, Result, Source, controlled_by, itself
 from knarr.loop.steps import Create, Delete, Step
 from knarr.loop.written import Written
@@ -113,6 +114,7 @@ async def sync(key: Key, context: Context, memory: JobMemory) -> Result:
     pods = await claim_pods(context, job)
     failures = memory.failures_of(key, job)
     planned = plan(Snapshot(job, pods, clock.now(), memory.released, trusted, failures))
+    await ensure_owner_alive(context, key, job, planned.steps, memory.expectations)
     undone, again, failure = await act(context, key, planned, memory)
     outcome = counting.outcome(planned, undone)
     job = await write_status(context, key, job, outcome.job, memory)

@@ -26,6 +26,7 @@ from knarr.loop import revisions as history_of
 from knarr.loop.claims import claim
 from knarr.loop.executor import carry_out
 from knarr.loop.expectations import PATIENCE, Expectations
+from knarr.loop.expected import ensure_owner_alive
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
 from knarr.loop.steps import Create, Delete, Status, Step
 from knarr.meta import clock, labels
@@ -86,6 +87,7 @@ async def sync(key: Key, context: Context, memory: Memory) -> datetime | None:
     claims = {claim.metadata.name: claim for claim in context.cache(PersistentVolumeClaim).list(namespace)}
     held = memory.setbacks.held(set_, pods, now)
     steps = plan(set_, pods, claims, revisions, now, held)
+    await ensure_owner_alive(context, key, set_, steps, memory.expectations)
     again: datetime | None = None
     failure: Exception | None = None
     try:

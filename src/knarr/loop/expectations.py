@@ -1,7 +1,8 @@
 """What a controller has done that its cache does not show yet, so that a stale cache never makes it do it twice.
 
 A controller states what it is about to do, tells every creation and deletion that it hears of, and plans for a key only
-when `satisfied`. What never shows is given up after upstream's five minutes.
+when `satisfied`. What never shows is given up after upstream's five minutes. A deletion that the controller did not ask
+for puts the owner in doubt: the garbage collector may have found it gone, which the cache of owners does not show yet.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ class Expected:
 class Expectations:
     def __init__(self) -> None:
         self._expected: dict[Key, Expected] = {}
+        self._doubted: set[Key] = set()
 
     def satisfied(self, key: Key) -> bool:
         """Whether the cache can be believed for this key."""
@@ -52,6 +54,18 @@ class Expectations:
     def forget(self, key: Key) -> None:
         """The owner is gone."""
         self._expected.pop(key, None)
+        self._doubted.discard(key)
+
+    def doubted(self, key: Key) -> bool:
+        """Whether an object was deleted by somebody else since the owner was last looked at."""
+        return key in self._doubted
+
+    def doubt(self, key: Key) -> None:
+        self._doubted.add(key)
+
+    def trust(self, key: Key) -> None:
+        """The owner is looked at now."""
+        self._doubted.discard(key)
 
     def observe(self, owner_kind: str, old: Any, new: Any) -> None:
         """Take in a change of an object that an owner of this kind manages."""
@@ -62,4 +76,14 @@ class Expectations:
                 if old is None:
                     self.created(key)
                 if new is None or new.metadata.deletionTimestamp:
+                    if not self._awaited(key, obj.metadata.uid) and not _was_leaving(old):
+                        self.doubt(key)
                     self.deleted(key, obj.metadata.uid)
+
+    def _awaited(self, key: Key, uid: str) -> bool:
+        expected = self._expected.get(key)
+        return expected is not None and uid in expected.deletions
+
+
+def _was_leaving(obj: Any) -> bool:
+    return obj is not None and bool(obj.metadata.deletionTimestamp)

@@ -19,7 +19,7 @@ from knarr.loop.claims import ORPHANS, claim, controller_of, orphaned_in
 from knarr.loop.deletion_order import deletion_order
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
-from knarr.loop.expected import carry_out_expected
+from knarr.loop.expected import carry_out_expected, ensure_owner_alive
 from knarr.loop.pod_templates import pod_of
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
 from knarr.loop.steps import Create, Delete, Note, Status, Step
@@ -108,6 +108,7 @@ async def sync(kind: Replicated, key: Key, context: Context, expectations: Expec
     pods, leaving = await claim_pods(kind, context, owner)
     now = clock.now()
     steps = plan(owner, pods, kind.related(context, owner, pods), now) if trusted else []
+    await ensure_owner_alive(context, key, owner, steps, expectations)
     failure: Exception | None = None
     try:
         await carry_out_expected(context, key, steps, expectations)

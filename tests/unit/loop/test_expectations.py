@@ -71,3 +71,29 @@ def test_a_failed_creation_is_not_awaited():
         assert expectations.satisfied(KEY)
 
     story(main)
+
+
+def test_an_owner_is_in_doubt_when_somebody_else_deletes_what_it_has():
+    async def main(expectations):
+        expectations.observe("StatefulSet", a_pod(0, owner=SET), a_pod(0, owner=SET, deleting=True))
+        assert expectations.doubted(KEY)
+        expectations.trust(KEY)
+        expectations.observe("StatefulSet", a_pod(0, owner=SET, deleting=True), None)
+        assert not expectations.doubted(KEY), "that it began to go was known"
+        expectations.observe("StatefulSet", a_pod(1, owner=SET), None)
+        assert expectations.doubted(KEY)
+        expectations.forget(KEY)
+        assert not expectations.doubted(KEY)
+
+    story(main)
+
+
+def test_an_owner_is_not_in_doubt_for_what_it_deletes_itself():
+    async def main(expectations):
+        expectations.expect(KEY, deletions=["uid-db-0", "uid-db-1"])
+        expectations.observe("StatefulSet", a_pod(0, owner=SET), a_pod(0, owner=SET, deleting=True))
+        expectations.observe("StatefulSet", a_pod(0, owner=SET, deleting=True), None)
+        expectations.observe("StatefulSet", a_pod(1, owner=SET), None)
+        assert not expectations.doubted(KEY)
+
+    story(main)

@@ -11,10 +11,10 @@ from knarr.kinds.types.core_v1 import ConfigMap
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.events import Recorder
 from knarr.loop.expectations import Expectations
-from knarr.loop.expected import carry_out_expected
+from knarr.loop.expected import carry_out_expected, ensure_owner_alive
 from knarr.loop.runner import Context
 from knarr.loop.steps import Create, Delete, Wait
-from knarr.meta.errors import InternalError
+from knarr.meta.errors import Conflict, InternalError, NotFound
 from knarr.testing.cluster import Cluster
 from knarr.testing.faults import Faulty
 from knarr.testing.virtual_time import run
@@ -99,5 +99,38 @@ def test_what_never_shows_is_given_up_after_five_minutes():
         assert not expectations.satisfied(KEY)
         await asyncio.sleep(2)
         assert expectations.satisfied(KEY)
+
+    story(act)
+
+
+async def an_owner(context):
+    return await context.api.create(ConfigMap(metadata=ObjectMeta(name="owner", namespace="default")))
+
+
+def test_an_owner_in_doubt_is_looked_at_once_before_it_creates():
+    async def act(context, faults, expectations):
+        owner = await an_owner(context)
+        expectations.doubt(KEY)
+        asked = len(faults.requests)
+        await ensure_owner_alive(context, KEY, owner, [Delete(a_config(0))], expectations)
+        assert len(faults.requests) == asked, "nothing is to be made"
+        for _ in range(2):
+            await ensure_owner_alive(context, KEY, owner, [Create(a_config(0))], expectations)
+        assert [request.method for request in faults.requests[asked:]] == ["GET"]
+
+    story(act)
+
+
+@pytest.mark.parametrize("made_anew, error", [(False, NotFound), (True, Conflict)], ids=["gone", "made anew"])
+def test_an_owner_that_is_gone_stays_in_doubt(made_anew, error):
+    async def act(context, faults, expectations):
+        owner = await an_owner(context)
+        await context.api.delete(ConfigMap, "owner", "default")
+        if made_anew:
+            await an_owner(context)
+        expectations.doubt(KEY)
+        for _ in range(2):
+            with pytest.raises(error):
+                await ensure_owner_alive(context, KEY, owner, [Create(a_config(0))], expectations)
 
     story(act)
