@@ -266,3 +266,127 @@ async def test_a_node_writes(resource, name, tree, allowed):
     except ApiError:
         refused = True
     assert refused is not allowed
+
+
+OWNER = {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "u1", "controller": True}
+ITS_NODE = core_v1.Node(metadata=meta("n1", uid="u1"))
+
+
+def a_mirror(owner=OWNER, **spec):
+    owners = [owner] if owner else []
+    metadata = {"name": "x", "annotations": {"kubernetes.io/config.mirror": "x"}, "ownerReferences": owners}
+    container = {"name": "c", "image": "i"}
+    return {"metadata": metadata, "spec": {"nodeName": "n1", "containers": [container], **spec}}
+
+
+ITSELF = "can only create pods with an owner reference set to itself"
+NAMES_NONE = "can not create pods that reference"
+MIRRORS = {
+    "its own": (a_mirror(), ""),
+    "nobody's": (a_mirror(None), f'node "n1" {ITSELF}'),
+    "another node's": (a_mirror(OWNER | {"name": "n2"}), f'node "n1" {ITSELF}'),
+    "an earlier node's of its name": (a_mirror(OWNER | {"uid": "u0"}), f'node "n1" {ITSELF}'),
+    "one that holds the node up": (a_mirror(OWNER | {"blockOwnerDeletion": True}), f'node "n1" {ITSELF}'),
+    "with an account": (a_mirror(serviceAccountName="admin"), f'node "n1" {NAMES_NONE} a service account'),
+    "with a Secret": (
+        a_mirror(volumes=[{"name": "v", "secret": {"secretName": "s"}}]),
+        f'node "n1" {NAMES_NONE} secrets',
+    ),
+    "with a claim": (
+        a_mirror(volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "s"}}]),
+        f'node "n1" {NAMES_NONE} persistentvolumeclaims',
+    ),
+}
+
+
+async def refusal_of(asked, *objects):
+    """Why a node may not write that; "" when it may."""
+    try:
+        await NodeRestriction().admit(asked, World(*objects))
+    except ApiError as error:
+        return str(error).partition(" is forbidden: ")[2]
+    return ""
+
+
+@pytest.mark.parametrize(("tree", "message"), MIRRORS.values(), ids=MIRRORS)
+async def test_a_node_creates_mirror_pods_that_give_it_nothing(tree, message):
+    assert await refusal_of(Admission("create", kind("pods"), "a", "x", NODE, tree=tree), ITS_NODE) == message
+
+
+A_NODE = {
+    "metadata": {"name": "n1", "labels": {"team": "a"}},
+    "spec": {"taints": [{"key": "own", "effect": "NoExecute"}]},
+}
+ZONE, ROLE = {"topology.kubernetes.io/zone": "b"}, {"node-role.kubernetes.io/control-plane": ""}
+KEPT = {"a.node-restriction.kubernetes.io/pci": "yes"}
+
+
+def with_labels(labels):
+    return A_NODE | {"metadata": {"name": "n1", "labels": {"team": "a"} | labels}}
+
+
+FORBIDDEN = 'node "n1" is not allowed to set the following labels: '
+CHANGED = "is not allowed to modify labels: "
+NODES = {
+    "labels of its own": ("create", "", with_labels(ZONE), ""),
+    "a role at its beginning": ("create", "", with_labels(ROLE), FORBIDDEN + "node-role.kubernetes.io/control-plane"),
+    "a role": ("update", "", with_labels(ROLE), CHANGED + "node-role.kubernetes.io/control-plane"),
+    "a role with its status": (
+        "update",
+        "status",
+        with_labels(ROLE),
+        CHANGED + "node-role.kubernetes.io/control-plane",
+    ),
+    "a label that is kept from nodes": (
+        "update",
+        "",
+        with_labels(KEPT),
+        CHANGED + "a.node-restriction.kubernetes.io/pci",
+    ),
+    "another zone": ("update", "", with_labels(ZONE), ""),
+    "without its taint": ("update", "", A_NODE | {"spec": {}}, 'node "n1" is not allowed to modify taints'),
+    "a status alone": ("update", "status", {"metadata": A_NODE["metadata"], "status": {}}, ""),
+}
+
+
+@pytest.mark.parametrize(("verb", "subresource", "tree", "message"), NODES.values(), ids=NODES)
+async def test_a_node_steers_no_pods_to_itself(verb, subresource, tree, message):
+    old = A_NODE if verb == "update" else None
+    asked = Admission(verb, kind("nodes"), "", "n1", NODE, subresource, tree, old)
+    assert await refusal_of(asked) == message
+
+
+A_POD = {"metadata": {"name": "near", "labels": {"app": "a"}}, "status": {"phase": "Pending"}}
+STATUSES = {
+    "a phase": (A_POD | {"status": {"phase": "Running"}}, ""),
+    "a label": (
+        A_POD | {"metadata": {"name": "near", "labels": {"app": "b"}}},
+        'node "n1" cannot update labels through pod status',
+    ),
+    "a claim": (
+        A_POD | {"status": {"resourceClaimStatuses": [{"name": "x", "resourceClaimName": "y"}]}},
+        'node "n1" cannot update resource claim statuses',
+    ),
+}
+
+
+@pytest.mark.parametrize(("tree", "message"), STATUSES.values(), ids=STATUSES)
+async def test_a_node_says_with_a_pods_status(tree, message):
+    near = core_v1.Pod(metadata=meta("near", namespace="a"), spec=core_v1.PodSpec(nodeName="n1"))
+    asked = Admission("update", kind("pods"), "a", "near", NODE, "status", tree, A_POD)
+    assert await refusal_of(asked, near) == message
+
+
+A_CLAIM = {"metadata": {"name": "c"}, "status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}}
+ELSE = 'node "n1" is not allowed to update fields other than status.capacity and status.conditions'
+CLAIMS = {
+    "that it has grown": (A_CLAIM | {"status": {"phase": "Bound", "capacity": {"storage": "2Gi"}}}, ""),
+    "another phase": (A_CLAIM | {"status": {"phase": "Lost"}}, ELSE),
+    "a label": (A_CLAIM | {"metadata": {"name": "c", "labels": {"a": "b"}}}, ELSE),
+}
+
+
+@pytest.mark.parametrize(("tree", "message"), CLAIMS.values(), ids=CLAIMS)
+async def test_a_node_says_of_a_claim(tree, message):
+    asked = Admission("update", kind("persistentvolumeclaims"), "a", "c", NODE, "status", tree, A_CLAIM)
+    assert await refusal_of(asked) == message
