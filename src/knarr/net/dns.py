@@ -6,6 +6,7 @@ by the question's bytes until anything changes.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ Place = tuple[str, int]  #: address and port
 AT_ONCE = 16  #: changed services or slices that are brought up to date in one turn of the loop
 CACHED = 4096  #: answers that are kept
 CACHED_SIZE = 512  #: bytes of the longest question whose answer is
+MOST_WAITING = 4096  #: datagrams whose answers others have to give
 KEPT_SIZE = 16 << 20  #: bytes of all of them, whoever asks for what in however many spellings
 log = logging.getLogger("knarr.net")
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
@@ -264,7 +266,13 @@ class ClusterDns:
         return fitted(question, whole[2:], tcp=tcp)
 
     def spawn(self, data: bytes, sock: socket.socket, source: Place) -> None:
-        """Answer a datagram that has to wait for others."""
+        """Answer a datagram that has to wait for others; with a failure at once when too many do."""
+        if len(self._tasks) >= MOST_WAITING:
+            question = wire.parse(data)
+            self.metrics.counter(False, question.kind, wire.SERVFAIL)[0] += 1
+            with contextlib.suppress(OSError):  # gone, or its buffer is full
+                sock.sendto(data[:2] + wire.error(question, wire.SERVFAIL), source)
+            return
         task = asyncio.get_running_loop().create_task(self._answer_later(data, sock, source))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,7 +1,8 @@
 """Which addresses of services a place of the cluster answers for. Pure.
 
 Whoever may write a service may name any external address. So an address that something else is reached by is left
-alone: the API server's and the DNS', other services', pods', and the machine's own on the bridge. The host, where other
+alone: the API server's and the DNS', other services', pods', the machine's own on the bridge, and the ports of the
+nodes' agents. The host, where other
 programs run too and from where packets could leave the machine, answers only for addresses of the cluster's own ranges,
 and leads only to endpoints there.
 """
@@ -26,13 +27,17 @@ def ground(plan: NetworkPlan, *, host: bool) -> Ground:
             return False
         return not host or any(address in network for network in own)
 
+    nodes = IPv4Network(plan.nodes)
     inside = [IPv4Network(each) for each in (plan.pods, plan.nodes, plan.simulated_pods)]
 
     @lru_cache(maxsize=65536)
     def ends(ip: str) -> bool:
         return any(IPv4Address(ip) in network for network in inside)
 
-    return Ground(lambda ip: ip not in kept, outer, ends) if host else Ground(lambda ip: ip not in kept, outer)
+    def agents(ip: str) -> bool:
+        return IPv4Address(ip) in nodes
+
+    return Ground(lambda ip: ip not in kept, outer, ends if host else lambda ip: True, agents)
 
 
 def is_routed(plan: NetworkPlan, ip: str) -> bool:

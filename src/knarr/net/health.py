@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from knarr.net import namespace
@@ -42,6 +42,12 @@ class HealthPorts:
                 sock=listening,
                 limit=LONGEST,
             )
+
+    def forget(self, spaces: Iterable[str]) -> None:
+        """Listen anew in these network namespaces: there may be others now under their names."""
+        gone = set(spaces)
+        for port in [port for port in self._servers if port[0] in gone]:
+            self._servers.pop(port).close()
 
     async def close(self) -> None:
         await self.serve({})

@@ -115,8 +115,9 @@ class Place:
         if self.view.is_host:
             return
         wanted = {ip for ip in outer if self.ground.outer(ip) and not is_routed(self._plan, ip)}
-        if wanted != self._routed:
-            new, old = wanted - self._routed, self._routed - wanted
+        known = self._routed if self.is_loaded else set()  # what is there is not known: the node may be a new one
+        if wanted != known or wanted != self._routed:
+            new, old = wanted - known, self._routed - wanted
             await podnetwork.route_services(self._plan, self._number, new, old)
             self._routed = wanted
 

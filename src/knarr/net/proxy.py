@@ -96,6 +96,7 @@ class ServiceProxy:
         await self._find_places()
         if not self._dirty:
             await self._each({place: place.check() for place in self._places.values()})
+        self._health.forget(place.namespace for place in self._places.values() if not place.is_loaded)
         dirty, self._dirty = self._dirty, {}
         try:
             await self._bring(dirty)
@@ -143,7 +144,8 @@ class ServiceProxy:
     def _warn(self, service: Service, outer: Iterable[str]) -> None:
         """Say which of a service's external addresses are something else's, and lead nowhere."""
         for ip in outer:
-            if self._recorder is not None and not self._nodes_ground.outer(ip):
+            leads = all(self._nodes_ground.answers(ip, port) for port in service.spec.ports)
+            if self._recorder is not None and not leads:
                 message = f"external IP {ip} is an address of the cluster itself and does not lead to this service"
                 self._recorder.note(service, "Warning", "ExternalIPNotProgrammed", message)
 

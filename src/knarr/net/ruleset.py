@@ -17,25 +17,31 @@ from knarr.kinds.service import AFFINITY_SECONDS
 from knarr.kinds.types.core_v1 import LoadBalancerStatus, Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.net.backends import Backend, Choice, View, backends, choose
-from knarr.net.records import headless
+from knarr.net.records import headless, is_address
 from knarr.net.table import Part
 
 MARK = "0x4000"  #: what came in from outside and has to come back through this node
 PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}  #: nft reads a number without looking it up in a file
 REFUSE, DROP = "goto refuse", "drop"
+AGENT_PORT = 10250  #: where a node's agent listens for the API server
 FEW = 8  #: endpoints that a service without chains has at most
 ENDS = tuple(f"end-{number}" for number in range(FEW))
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Which addresses a place answers for, of the service range and of those from outside it, and which endpoints it
-    leads to."""
+    """Which addresses a place answers for, of the service range and of those from outside it, which endpoints it
+    leads to, and where agents may be."""
 
     inner: Callable[[str], bool] = lambda ip: True
     outer: Callable[[str], bool] = lambda ip: True
     ends: Callable[[str], bool] = lambda ip: True
+    agents: Callable[[str], bool] = lambda ip: False
+
+    def answers(self, ip: str, port: ServicePort) -> bool:
+        """Whether an address from outside is the service's with this port: a node's agent keeps its own."""
+        return self.outer(ip) and not (port.port == AGENT_PORT and self.agents(ip))
 
 
 def is_programmed(service: Service) -> bool:
@@ -60,15 +66,15 @@ def balanced_addresses(service: Service) -> list[str]:
     given = (service.status.loadBalancer or LoadBalancerStatus()).ingress
     if service.spec.type != "LoadBalancer":
         return []
-    return [each.ip for each in given if each.ip and ":" not in each.ip and each.ipMode != "Proxy"]
+    return [each.ip for each in given if ":" not in each.ip and is_address(each.ip) and each.ipMode != "Proxy"]
 
 
 def outer_addresses(service: Service) -> list[str]:
     """All addresses of a service from outside the cluster's service range."""
     if not is_programmed(service):
         return []
-    outside = [ip for ip in service.spec.externalIPs if ":" not in ip]
-    return [*dict.fromkeys([*outside, *balanced_addresses(service)])]
+    found = dict.fromkeys([*service.spec.externalIPs, *balanced_addresses(service)])
+    return [ip for ip in found if ":" not in ip and is_address(ip)]
 
 
 def part(service: Service, slices: Iterable[EndpointSlice], view: View, ground: Ground) -> Part:
@@ -91,8 +97,8 @@ class _Port:
         self.protocol = PROTOCOLS.get(port.protocol or "TCP", "tcp")
         self.name = f"{service.metadata.namespace}/{service.metadata.name}/{self.protocol}/{port.port}"
         self.inner = [ip for ip in cluster_addresses(self.spec) if ground.inner(ip)]
-        self.outer = [ip for ip in outer_addresses(service) if ground.outer(ip)]
-        self.balanced = [ip for ip in balanced_addresses(service) if ground.outer(ip)]
+        self.outer = [ip for ip in outer_addresses(service) if ground.answers(ip, port)]
+        self.balanced = [ip for ip in balanced_addresses(service) if ground.answers(ip, port)]
         self.node_port = 0 if view.is_host else port.nodePort or 0
         config = self.spec.sessionAffinityConfig
         timeout = config.clientIP.timeoutSeconds if config and config.clientIP else None
@@ -162,7 +168,8 @@ class _Port:
 
     def guard(self) -> None:
         """Who may not reach the balancer's addresses is dropped before anything else."""
-        ranges = [canonical(each) for each in self.spec.loadBalancerSourceRanges if ":" not in each]
+        given = (each.strip() for each in self.spec.loadBalancerSourceRanges if ":" not in each)
+        ranges = [str(IPv4Network(each, strict=False)) for each in given]  # nft does not read 10.0.0.0/08
         if not self.balanced or not self.spec.loadBalancerSourceRanges:
             return
         allowed = f"ip saddr != {{ {', '.join(ranges)} }} drop" if ranges else "drop"
@@ -203,11 +210,6 @@ class _Port:
 
     def lead(self, into: str, key: str, goal: str) -> None:
         self.made.elements[into, key] = goal
-
-
-def canonical(text: str) -> str:
-    """A range as nft reads it: the API takes " 10.0.0.0/08", too."""
-    return str(IPv4Network(text.strip(), strict=False))
 
 
 def by_chance(places: Sequence[tuple[str, int]], protocol: str) -> str:

@@ -81,7 +81,7 @@ class Allocator:
             spec["clusterIP"], spec["clusterIPs"] = address, [address]
         if address in held:
             return
-        if ipaddress.ip_address(address) not in self.network:
+        if not self._has(ipaddress.ip_address(address)):
             why = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {self.network}"
         elif self._is_taken(address):
             why = "provided IP is already allocated"
@@ -137,6 +137,11 @@ class Allocator:
 
     def _is_taken(self, claim: Claim) -> bool:
         return claim in self._taken or claim in self._promised
+
+    def _has(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        """Whether an address may be a service's: the first and the last of the range are the range's own."""
+        ends = (self.network.network_address, self.network.broadcast_address)
+        return address in self.network and (address not in ends or self.network.num_addresses <= 2)
 
     def _free_address(self) -> str:
         size = self.network.num_addresses

@@ -15,6 +15,8 @@ from knarr.kinds.types.core_v1 import Namespace, Service, ServicePort, ServiceSp
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.meta import clock
+from knarr.net import dns as dns_module
+from knarr.net import wire
 from knarr.net.dns import ClusterDns, others
 from knarr.net.dns_sockets import listener, listeners
 from knarr.net.forward import place_of
@@ -610,3 +612,16 @@ async def test_however_a_question_is_spelled_its_answers_take_bounded_memory(mon
             dns.known(bytes(DNSRecord.question(BASE.replace("kubia", name)).pack()), tcp=False)
             assert sum(kept.size for kept, _ in dns._answers.values()) <= 50_000
         assert shown(await ask_tcp(dns, BASE))[0] == "NOERROR"
+
+
+async def test_when_too_many_wait_for_others_the_next_is_told_so_at_once(monkeypatch):
+    monkeypatch.setattr(dns_module, "MOST_WAITING", 0)
+    said = []
+
+    class Sock:
+        def sendto(self, data, place):
+            said.append((data[:2], data[3] & 0xF, place))
+
+    async with serving(upstream=("127.0.0.1:9",)) as (dns, _):
+        dns.spawn(DNSRecord.question("far.example.com").pack(), Sock(), ("127.0.0.1", 1))
+    assert [(code, place) for _, code, place in said] == [(wire.SERVFAIL, ("127.0.0.1", 1))]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from knarr.kinds.types.core_v1 import ServicePort
 from knarr.net.ground import ground, is_routed
 from knarr.net.plan import NetworkPlan
 
@@ -27,6 +28,14 @@ def test_who_answers_for(ip, node, host, end):
     assert ground(PLAN, host=True).outer(ip) is host
     assert ground(PLAN, host=True).ends(ip) is end
     assert ground(PLAN, host=False).ends(ip)
+
+
+@pytest.mark.parametrize("host", [False, True], ids=["a node", "the host"])
+def test_a_nodes_agent_keeps_its_port(host):
+    agents, own = ServicePort(port=10250, protocol="TCP"), ServicePort(port=443, protocol="TCP")
+    here = ground(PLAN, host=host)
+    answered = [here.answers(ip, port) for ip in ("172.30.0.2", "192.0.2.3") for port in (agents, own)]
+    assert answered == [False, True, True, True]
 
 
 def test_services_addresses_are_answered_but_for_those_that_others_have():

@@ -76,3 +76,15 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+async def test_a_node_that_came_anew_is_listened_on_anew(ports, monkeypatch, unused_port):
+    made, listen = [], health._listen
+    monkeypatch.setattr(health, "_listen", lambda *port: made.append(port) or listen(*port))
+    wanted = {("node", unused_port): (WEB, 1)}
+    await ports.serve(wanted)
+    ports.forget(["node", "another"])
+    await ports.serve(wanted)
+    assert made == [("node", unused_port)] * 2
+    assert (await ask(unused_port)).startswith(b"HTTP/1.1 200")
+    await ports.close()

@@ -6,7 +6,15 @@ import pytest
 from msgspec.structs import replace
 
 from knarr.client.cache import Cache
-from knarr.kinds.types.core_v1 import Node, Service, ServicePort, ServiceSpec
+from knarr.kinds.types.core_v1 import (
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    Node,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    ServiceStatus,
+)
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.net import conntrack, nft, podnetwork, proxy
@@ -222,3 +230,30 @@ async def test_without_nft_it_ends_and_says_so(kernel, monkeypatch, caplog):
     await proxy.ServiceProxy(FilledInformers(), PLAN).run()
     assert "nft is not installed" in caplog.text
     assert kernel.loads == []
+
+
+async def test_a_node_that_came_anew_under_its_name_gets_its_routes_again(kernel):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    informers.of(Service).put(replace(WEB, spec=replace(WEB.spec, externalIPs=["192.0.2.7"])))
+    await loading.load()
+    kernel.flushed, kernel.routes = NODE, []
+    await loading.load()
+    assert kernel.routes == [(0, ["192.0.2.7"], [])]
+
+
+async def test_a_service_that_cannot_be_understood_keeps_no_other_from_its_rules(kernel):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    given = LoadBalancerStatus(ingress=[LoadBalancerIngress(ip="172.30.0.200")])
+    balanced = {"type": "LoadBalancer", "loadBalancerSourceRanges": ["no range"], "externalIPs": ["010.0.0.1"]}
+    odd = replace(
+        WEB,
+        metadata=replace(WEB.metadata, name="odd"),
+        spec=replace(WEB.spec, clusterIP="10.96.0.21", **balanced),
+        status=ServiceStatus(loadBalancer=given),
+    )
+    informers.of(Service).put(odd)
+    informers.of(Service).put(WEB)
+    await loading.load()
+    assert kernel.loads == [("", "all with web"), (NODE, "all with web")]
