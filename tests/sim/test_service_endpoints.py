@@ -1,10 +1,17 @@
 """What services publish while pods come, become unready and go, on simulated nodes."""
 
+import pytest
+from msgspec.structs import replace
+
 from knarr.controllers import endpoint_slice, endpoint_slice_mirroring, endpoints
-from knarr.kinds.types.core_v1 import Endpoints, Pod, Service
+from knarr.kinds.types.core_v1 import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Pod, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
+from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.testing.builders import a_pod, a_service
 from knarr.testing.cluster import Cluster
+from knarr.testing.sim.arena import Arena
+from knarr.testing.sim.component import PARTS, Part
+from knarr.testing.sim.schedule import FAULTS, parse_line
 from knarr.testing.virtual_time import run
 
 
@@ -169,3 +176,34 @@ def test_endpoints_written_by_hand_are_mirrored_while_their_service_has_no_selec
         assert await mirrored() == []
 
     story(act)
+
+
+def endpoints_made_by_hand():
+    subset = EndpointSubset(addresses=[EndpointAddress(ip="192.0.2.7")], ports=[EndpointPort(port=80, protocol="TCP")])
+    return Endpoints(metadata=ObjectMeta(name="db", namespace="default"), subsets=[subset])
+
+
+OWNERS = {  # the controller, and what there is: the last is deleted behind its back
+    "a service": (endpoint_slice, a_service()),
+    "endpoints made by hand": (endpoint_slice_mirroring, a_service(selector={}), endpoints_made_by_hand()),
+}
+
+
+@pytest.mark.parametrize("module, objects", [(module, objects) for module, *objects in OWNERS.values()], ids=OWNERS)
+def test_what_is_gone_behind_a_stale_cache_is_not_published_again_and_again(monkeypatch, module, objects):
+    async def main():
+        async with Arena(1, 1, ("endpoints", "collector")) as arena:
+            for obj in objects:
+                await arena.api.create(replace(obj, metadata=ObjectMeta(name="db", namespace="default")))
+            await arena.quiet(3, 60)
+            assert (await arena.api.list(EndpointSlice, "default")).items
+            resource = "services" if module is endpoint_slice else "endpoints"
+            await arena.do(parse_line(f"0 stale endpoints seconds=10 for=60 of={resource}", FAULTS))
+            before = arena.world.revision
+            await arena.api.delete(type(objects[-1]), "db", "default")
+            await arena.quiet(15, 60)
+            assert not (await arena.api.list(EndpointSlice, "default")).items
+            return arena.world.revision - before
+
+    monkeypatch.setitem(PARTS, "endpoints", Part(lambda: [module.controller()]))
+    assert run(main(), seed=1) < 20

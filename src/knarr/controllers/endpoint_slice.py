@@ -19,6 +19,7 @@ from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, Endpoin
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.executor import carry_out
 from knarr.loop.expectations import Expectations
+from knarr.loop.expected import ensure_owner_alive
 from knarr.loop.revisions import controller_reference
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Create, Delete, Event, Note, Replace, Step
@@ -246,6 +247,7 @@ async def sync(expectations: Expectations, key: Key, context: Context) -> float 
     nodes = {node.metadata.name: node for node in context.cache(Node).list()}
     slices = context.cache(EndpointSlice).by_index("service", f"{namespace}/{name}")
     steps = plan(service, pods, nodes, slices)
+    await ensure_owner_alive(context, key, service, steps, expectations)
     expectations.expect(key, creations=sum(isinstance(step, Create) for step in steps))
     try:
         await carry_out(context.api, steps, context.recorder)
@@ -263,9 +265,12 @@ def controller() -> Controller:
     expectations = Expectations()
 
     def observe(old: Any, new: Any) -> None:
-        if old is None and isinstance(new, EndpointSlice):
-            for key in service_of(new):
-                expectations.created(key)
+        if isinstance(new or old, EndpointSlice):
+            for key in service_of(new or old):
+                if old is None:
+                    expectations.created(key)
+                elif new is None:
+                    expectations.doubt(key)
 
     return Controller(
         name="endpoint-slice",

@@ -18,6 +18,7 @@ from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, Endpoin
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import Expectations
+from knarr.loop.expected import ensure_owner_alive
 from knarr.loop.revisions import controller_reference
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Create, Delete, Event, Replace, Step
@@ -191,6 +192,7 @@ async def sync(expectations: Expectations, key: Key, context: Context) -> None:
     slices = context.cache(EndpointSlice).by_index("mirror", f"{namespace}/{name}")
     steps = plan(endpoints, context.cache(Service).get(name, namespace), slices)
     if endpoints is not None:
+        await ensure_owner_alive(context, key, endpoints, steps, expectations)
         expectations.expect(key, creations=sum(isinstance(step, Create) for step in steps))
     try:
         await carry_out(context.api, steps, context.recorder)
@@ -205,9 +207,12 @@ def controller() -> Controller:
     expectations = Expectations()
 
     def observe(old: Any, new: Any) -> None:
-        if old is None and isinstance(new, EndpointSlice):
-            for key in endpoints_of(new):
-                expectations.created(key)
+        if isinstance(new or old, EndpointSlice):
+            for key in endpoints_of(new or old):
+                if old is None:
+                    expectations.created(key)
+                elif new is None:
+                    expectations.doubt(key)
 
     return Controller(
         name="endpoint-slice-mirroring",
