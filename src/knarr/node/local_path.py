@@ -2,7 +2,8 @@
 
 The provisioner puts the finalizer on a volume; when the volume is deleted, the node its affinity names removes the
 directory and then the finalizer. Only a direct child of the node's volume folder is ever removed, never one whose
-volume is to be retained, and none before the volume is out of use (`kubernetes.io/pv-protection` has gone).
+volume is to be retained, none before the volume is out of use (`kubernetes.io/pv-protection` has gone, and it is not
+bound again), and none while anything is mounted in it.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from knarr.client.informer import Informers
 from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import PersistentVolume
 from knarr.meta.errors import ApiError, NotFound
+from knarr.node.volumes import mounts
+from knarr.node.volumes.volume import VolumeError
 
 FINALIZER = "knarr.dev/local-path-cleanup"
 PROTECTION = "kubernetes.io/pv-protection"
@@ -34,7 +37,7 @@ def released_here(volume: PersistentVolume, node: str) -> bool:
         for each in term.matchExpressions
     )
     due = FINALIZER in volume.metadata.finalizers and PROTECTION not in volume.metadata.finalizers
-    return bool(volume.metadata.deletionTimestamp) and due and here
+    return bool(volume.metadata.deletionTimestamp) and due and here and volume.status.phase != "Bound"
 
 
 def directory(volume: PersistentVolume, folder: Path) -> Path | None:
@@ -44,6 +47,13 @@ def directory(volume: PersistentVolume, folder: Path) -> Path | None:
         return None
     path = Path(source.path)
     return path if path.parent == folder and path.name not in ("", ".", "..") and not path.is_symlink() else None
+
+
+def remove(path: Path) -> None:
+    """Remove a directory; VolumeError when that would reach into something that is mounted there. Blocking."""
+    if mounted := mounts.below(path):
+        raise VolumeError(f"{mounted[0]} is mounted")
+    shutil.rmtree(path)
 
 
 class Cleaner:
@@ -66,7 +76,7 @@ class Cleaner:
                 await self._clean(volume)
             except NotFound:
                 continue
-            except (ApiError, TransportError, OSError) as error:
+            except (ApiError, TransportError, VolumeError, OSError) as error:
                 log.warning("volume %s not cleaned up: %s", volume.metadata.name, error)
                 asyncio.get_running_loop().call_later(RETRY, self._due.put_nowait, volume)
 
@@ -80,7 +90,7 @@ class Cleaner:
         elif path is None:
             log.warning("volume %s: its path is no child of %s, left alone", fresh.metadata.name, self._folder)
         elif path.exists():
-            await asyncio.to_thread(shutil.rmtree, path)
+            await asyncio.to_thread(remove, path)
         left = [each for each in fresh.metadata.finalizers if each != FINALIZER]
         version = fresh.metadata.resourceVersion
         patch = {"metadata": {"resourceVersion": version, "finalizers": left or None}}

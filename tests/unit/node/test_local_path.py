@@ -8,12 +8,14 @@ import pytest
 from knarr.client.api import Api
 from knarr.client.informer import Informers
 from knarr.kinds.types.core_v1 import PersistentVolume
-from knarr.node.local_path import FINALIZER, Cleaner, directory, released_here
+from knarr.node.local_path import FINALIZER, Cleaner, directory, released_here, remove
+from knarr.node.volumes import mounts
+from knarr.node.volumes.volume import VolumeError
 from tests.unit.node.fake_api import FakeApi
 from tests.unit.node.test_agent import KINDS
 
 
-def tree(path, node="n0", deleted=True, finalizers=(FINALIZER, "x/y"), policy="Delete"):
+def tree(path, node="n0", deleted=True, finalizers=(FINALIZER, "x/y"), policy="Delete", phase="Released"):
     rule = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     return {
         "metadata": {
@@ -27,6 +29,7 @@ def tree(path, node="n0", deleted=True, finalizers=(FINALIZER, "x/y"), policy="D
             "hostPath": {"path": str(path)},
             "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [rule]}]}},
         },
+        "status": {"phase": phase},
     }
 
 
@@ -35,6 +38,7 @@ CASES = {
     "not deleted": ({"deleted": False}, False),
     "another node's": ({"node": "n1"}, False),
     "without the finalizer": ({"finalizers": ()}, False),
+    "bound again": ({"phase": "Bound"}, False),
     "still in use": ({"finalizers": (FINALIZER, "kubernetes.io/pv-protection")}, False),
 }
 
@@ -56,6 +60,14 @@ def test_only_a_direct_child_is_removed(tmp_path, path, removable):
 async def test_a_link_is_left_alone(tmp_path):
     (tmp_path / "link").symlink_to("/etc")
     assert directory(msgspec.convert(tree(tmp_path / "link"), PersistentVolume), tmp_path) is None
+
+
+def test_nothing_is_removed_while_something_is_mounted_in_it(tmp_path, monkeypatch):
+    (tmp_path / "pv" / "disk").mkdir(parents=True)
+    monkeypatch.setattr(mounts, "below", lambda path: [f"{path}/disk"])
+    with pytest.raises(VolumeError, match="is mounted"):
+        remove(tmp_path / "pv")
+    assert (tmp_path / "pv" / "disk").is_dir()
 
 
 @pytest.mark.parametrize("policy, kept", [("Delete", False), ("Retain", True)])

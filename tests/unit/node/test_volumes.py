@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from knarr.client.api import Api
 from knarr.kinds.types.core_v1 import (
     ContainerStatus,
+    EmptyDirVolumeSource,
     HostPathVolumeSource,
     NFSVolumeSource,
     PersistentVolume,
@@ -87,6 +88,13 @@ async def test_a_volume_from_objects_holds_their_keys(world, volume, files):
     assert mount.read_only
     assert contents(mount.source) == files
     assert all((mount.source / name).read_bytes() == value for name, value in files.items())
+
+
+async def test_nobody_else_on_the_machine_gets_to_a_pods_secrets(world, tmp_path):
+    mount = await mounted(world[1], a_pod_with({"secret": {"secretName": "sec"}}))
+    pods = tmp_path / "node" / "pods"
+    assert [each.stat().st_mode & 0o7777 for each in (pods, mount.source.parent.parent)] == [0o750, 0o750]
+    assert mount.source.parent.parent.parent == pods
 
 
 FAILURES = {
@@ -165,6 +173,14 @@ async def test_an_empty_directory_is_everybodys_and_goes_with_the_pod(world):
     assert mount.source.is_dir() and mount.source.stat().st_mode & 0o777 == 0o777 and not mount.read_only
     await world[1].tear_down(pod)
     assert not mount.source.exists()
+
+
+def test_what_a_pod_made_of_its_empty_directory_stays_so_when_the_agent_starts_anew(tmp_path):
+    folder = empty_dir.make(EmptyDirVolumeSource(), tmp_path / "volumes" / "v", None)
+    assert folder.stat().st_mode & 0o7777 == 0o777
+    folder.chmod(0o700)
+    assert empty_dir.make(EmptyDirVolumeSource(), folder, None).stat().st_mode & 0o7777 == 0o700
+    assert [each.name for each in folder.parent.iterdir()] == ["v"]
 
 
 async def bind(server, *, claim=None, modes=("ReadWriteOnce",), meta=None, status=None, **spec):

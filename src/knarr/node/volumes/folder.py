@@ -1,7 +1,7 @@
 """Every volume of every pod of a node: made before the pod's first container, kept current, removed with the pod.
 
-A pod's files are in `<pods>/<uid>`: `volumes/<name>` is the volume itself or, for volumes whose files are elsewhere,
-nothing. Contents come from the API; files are touched in threads.
+A pod's files are in `<pods>/<uid>`, where only root gets in: `volumes/<name>` is the volume itself or, for volumes
+whose files are elsewhere, nothing. Contents come from the API; files are touched in threads.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from knarr.node.volumes.contents import Contents
 from knarr.node.volumes.subpath import inside
 from knarr.node.volumes.volume import VolumeError, checked, failed, no_driver, write
 
+PRIVATE = 0o750  #: of folders, as upstream's
 TAKEN = "volume uses the ReadWriteOncePod access mode and is already in use by another pod"
 
 
@@ -40,6 +41,8 @@ class Folders:
     async def prepare(self, pod: Pod) -> None:
         """Make what is not there yet. Volumes are made one after the other; the first that fails ends it."""
         places = self._places.setdefault(pod.metadata.uid, {})
+        if pod.spec.volumes:
+            await asyncio.to_thread(closed, self._config.pods / pod.metadata.uid)
         for volume in pod.spec.volumes:
             if volume.name not in places:
                 places[volume.name] = await self._make(pod, volume)
@@ -149,6 +152,14 @@ class Folders:
             return place
         except OSError as error:
             raise failed(found.name, f"{error.strerror}: {error.filename}") from None
+
+
+def closed(folder: Path) -> None:
+    """Make a pod's folder where it is missing, and the one of all pods. Nobody else on the machine gets in: there are
+    secrets in there, with modes that are for the pod's users.
+    """
+    for each in (folder.parent, folder):
+        each.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
 
 
 def from_objects(volume: Volume) -> bool:
