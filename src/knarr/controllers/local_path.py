@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from posixpath import join
 
 from knarr.controllers import provisioning
-from knarr.controllers.provisioning import volume_name
+from knarr.controllers.provisioning import HOSTNAME, volume_name
 from knarr.kinds.types.core_v1 import (
     HostPathVolumeSource,
     Node,
@@ -36,7 +36,6 @@ from knarr.loop.runner import Controller
 NAME = "rancher.io/local-path"
 FOLDER = "knarr.dev/volume-folder"  #: a node's annotation
 CLEANUP = "knarr.dev/local-path-cleanup"  #: the finalizer that the volume's node removes
-HOSTNAME = "kubernetes.io/hostname"
 
 
 class LocalPath:
