@@ -8,7 +8,7 @@ reflector does. Listeners are told after the cache has changed, in the server's 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +25,7 @@ from knarr.meta.errors import ApiError, Expired
 
 T = TypeVar("T", bound=Type)
 Listener = Callable[[T | None, T | None], None]
+ListListener = Callable[[Iterable[T], int], None]
 
 FIRST_DELAY, LONGEST_DELAY, CALM = 0.8, 30.0, 120.0  #: seconds: client-go's reflector back-off and when it forgets
 WATCH_SECONDS = 300  #: a watch is asked to last this long, up to twice that
@@ -63,6 +64,8 @@ class Informer(Generic[T]):
         self._seconds = seconds
         self._listeners: list[Listener[T]] = []
         self._synced = asyncio.Event()
+        self._on_list: list[ListListener[T]] = []
+        self._listed = float("-inf")  # when the collection was, in the running loop's time
 
     @property
     def synced(self) -> bool:
@@ -78,6 +81,10 @@ class Informer(Generic[T]):
         for obj in self.cache.list():
             listener(None, obj)
 
+    def on_list(self, listener: ListListener[T]) -> None:
+        """Tell `listener(objects, revision)` the whole collection whenever it was listed, after its changes."""
+        self._on_list.append(listener)
+
     async def run(self) -> None:
         """Follow until cancelled."""
         backoff = Backoff()
@@ -92,6 +99,8 @@ class Informer(Generic[T]):
                 reason = "the watch ended at once"
             except Expired:
                 self.resource_version = ""
+                if loop.time() - self._listed >= LONGEST_DELAY:
+                    continue  # a list lasted as long as the longest wait: there is nothing to be spared
                 reason = "history is gone"
             except (ApiError, TransportError, msgspec.DecodeError) as error:
                 reason = str(error)
@@ -111,7 +120,10 @@ class Informer(Generic[T]):
             if known is None or metadata(known).resourceVersion != metadata(obj).resourceVersion:
                 self._tell_replaced(self.cache.put(obj), obj)
         self.resource_version = listing.resource_version
+        self._listed = asyncio.get_running_loop().time()
         self._synced.set()
+        for listener in self._on_list:
+            listener(listing.items, int(listing.resource_version) if listing.resource_version.isdigit() else 0)
 
     async def _watch(self) -> bool:
         """Follow until the server ends the watch; give whether anything came."""

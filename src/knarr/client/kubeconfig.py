@@ -9,7 +9,7 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +88,15 @@ def load(path: Path | None = None, context: str = "") -> Entry:
 
 
 def merge(entry: Entry, path: Path | None = None) -> Path:
-    """Add a cluster or replace the one of its name, and make it current; give the file that was written."""
+    """Add a cluster or replace the one of its name, and make it current; give the file that was written.
+
+    The namespace that the user chose for it stays, unless the entry names one.
+    """
     file = written_path(path)
     with _locked(file):
         tree = read(file) if file.exists() else {}
+        if not entry.namespace:
+            entry = replace(entry, namespace=_namespace(tree, entry.name))
         _remove(tree, entry.name)
         tree.setdefault("apiVersion", "v1")
         tree.setdefault("kind", "Config")
@@ -156,6 +161,12 @@ def write(file: Path, tree: Tree) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _namespace(tree: Tree, name: str) -> str:
+    """The namespace of a cluster's own context; "" when none was chosen."""
+    contexts = (each.get("context") or {} for each in tree.get("contexts") or [] if each.get("name") == name)
+    return str(next((each.get("namespace") or "" for each in contexts if each.get("cluster") == name), ""))
 
 
 def _sections(entry: Entry) -> tuple[Tree, Tree, Tree]:

@@ -75,6 +75,7 @@ class Agent(PodWorkers):
             group.create_task(cleaner.run(), name="local path")
         await self.services.wait_synced()
         pods.on_change(self.pod_changed)
+        pods.on_list(self.pods_listed)
         await pods.wait_synced()
         self.adopt_orphans()
         self.caught_up.set()

@@ -1,12 +1,15 @@
 """What a pod's worker needs from its node. The agent is one; tests make their own."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from knarr.client.api import Api
 from knarr.kinds.types.core_v1 import Container, Pod
 from knarr.node.config import NodeConfig
 from knarr.node.env import Sources
 from knarr.node.runtimes.runtime import Mount, PodSandbox, Runtime
+
+if TYPE_CHECKING:
+    from knarr.node.worker import Worker
 
 
 class Volumes(Protocol):
@@ -42,6 +45,9 @@ class Host(Protocol):
 
     async def refresh(self) -> None:
         """Ask the runtime what runs; wake the workers whose pods changed."""
+
+    def outlived(self, worker: "Worker") -> bool:
+        """Whether something is left of another pod of the worker's pod's name."""
 
     def tell(self, pod: Pod, type_: str, reason: str, message: str, container: Container | None) -> None:
         """Record an event about a pod or a container of it; never waits."""

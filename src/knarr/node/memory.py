@@ -65,6 +65,7 @@ class Memory:
     torn_down: bool = False  #: the sandbox and the pod's files are gone
     deleted: bool = False  #: the API was told that nothing of the pod is left
     ousted: bool = False  #: the object went while processes ran, and that was told
+    behind: bool = False  #: another pod of the same name has something left on the node
     starting: bool = False  #: the runtime is being asked to start something, which it need not show yet
     stopped: bool = False  #: the runtime has ended the sandbox with all that ran in it, and nothing was started since
     evicted: str = ""  #: why the pod has to go; "" while it has not

@@ -19,7 +19,7 @@ from knarr.node.steps import DeleteObject, Forget, Hold, Prepare, RunSandbox, St
 
 GRACE = 30.0
 LEAST_GRACE = 1.0
-UNSEEN = 1.0  #: seconds until the runtime is asked again for a container it does not show
+UNSEEN = 1.0  #: seconds until the runtime is asked again for a container it does not show, or for a pod that is to go
 PULL_SHOWN = 1.0  #: seconds a failed pull shows as such before it shows as a back-off
 
 
@@ -27,6 +27,8 @@ def plan(pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float) -> li
     """Return this pass's steps in order; a step that fails ends the pass."""
     if ending(pod, sandbox, memory, now):
         return list(end(pod, sandbox, memory))
+    if memory.behind:
+        return [Hold("", now + UNSEEN)]
     if (retry := memory.retries.get("")) and retry.at > now:
         return [Hold("", retry.at)]
     steps: list[Step] = [] if memory.prepared else [Prepare()]

@@ -6,7 +6,7 @@ what becomes of its pods (`pod_changed`) and of what the runtime shows (`refresh
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from knarr.client.api import Api
@@ -15,7 +15,7 @@ from knarr.kinds.types.core_v1 import ConfigMap, Container, ObjectReference, Pod
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.events import Recorder
 from knarr.meta.errors import NotFound
-from knarr.node import host, sysctls, unconfirmed
+from knarr.node import host, put_back, sysctls, unconfirmed
 from knarr.node.config import NodeConfig
 from knarr.node.env import Sources, wanted
 from knarr.node.registration import Registration
@@ -63,13 +63,22 @@ class PodWorkers:
     def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         if new is None:
             if old and (worker := self.workers.get(old.metadata.uid)):
+                worker.told = None
                 worker.remove()
         elif worker := self.workers.get(new.metadata.uid):
+            worker.told = new
             worker.update(new)
         else:
             if (refusal := sysctls.forbidden(new)) and new.status.phase != "Failed":
                 self.tell(new, "Warning", sysctls.REASON, refusal, None)
             self._employ(Worker(self, new))
+
+    def pods_listed(self, pods: Iterable[Pod], as_of: int) -> None:
+        """Hold what runs against all pods of the node as they were at a revision, once their changes were told."""
+        for pod in pods:
+            if worker := self.workers.get(pod.metadata.uid):
+                worker.told = pod
+                put_back.compare(worker, pod, as_of)
 
     def _employ(self, worker: Worker) -> None:
         if self._leaving:
@@ -86,8 +95,11 @@ class PodWorkers:
             await asyncio.sleep(BROKEN)
             self._employ(worker.successor())
         else:
+            again = await put_back.object_of(self, worker)
             self.workers.pop(worker.uid, None)
             self.sandboxes.pop(worker.uid, None)
+            if again is not None:
+                self._employ(Worker(self, again))
 
     def adopt_orphans(self) -> None:
         """Give pods that run without an object a worker, which stops them."""
@@ -117,6 +129,9 @@ class PodWorkers:
         return await self.runtime.usage()
 
     # ------------------------------------------------------- for the workers
+
+    def outlived(self, worker: Worker) -> bool:
+        return put_back.outlived(self, worker)
 
     def tell(self, pod: Pod, type_: str, reason: str, message: str, container: Container | None) -> None:
         path = ""

@@ -15,6 +15,7 @@ from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import Pod, PodStatus
 from knarr.meta import clock
 from knarr.meta.errors import ApiError, Conflict, NotFound
+from knarr.node import put_back
 from knarr.node.pod import title
 from knarr.node.status import pod_status
 
@@ -101,7 +102,7 @@ class StatusWriter:
                 except Conflict:
                     if not left:
                         raise
-                    await self._reload()
+                    await self.reload()
                 except NotFound:
                     worker.remove()
                 else:
@@ -110,13 +111,17 @@ class StatusWriter:
                     return written.status != before.status
         return True
 
-    async def _reload(self) -> None:
-        worker, meta = self._worker, self._worker.pod.metadata
-        fresh = await worker.host.api.get(Pod, meta.name, meta.namespace)
-        if fresh.metadata.uid != meta.uid:
+    async def reload(self) -> None:
+        """Ask the API for the object: others have changed it, or a snapshot has put it back."""
+        worker, meta, known = self._worker, self._worker.pod.metadata, put_back.version(self._worker.pod)
+        try:
+            fresh = await worker.host.api.get(Pod, meta.name, meta.namespace)
+        except NotFound:
+            fresh = None
+        if fresh is None or fresh.metadata.uid != meta.uid:
             worker.remove()
         else:
-            worker.update(fresh)
+            put_back.compare(worker, fresh, known)
 
 
 def vanishes(pod: Pod) -> bool:

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import Container, Pod
 from knarr.meta import clock
-from knarr.meta.errors import ApiError, NotFound
-from knarr.node import eviction, pulls, unconfirmed
+from knarr.meta.errors import ApiError, Conflict, NotFound
+from knarr.node import eviction, pulls, put_back, unconfirmed
 from knarr.node.env import EnvError, environment
 from knarr.node.health import Health
 from knarr.node.host import Host
@@ -28,7 +28,7 @@ from knarr.node.pod import crashed, ending, everyone, plan, title
 from knarr.node.runtimes.runtime import PodSandbox, RuntimeFailure
 from knarr.node.spec import container_spec, log_path, sandbox_spec
 from knarr.node.status import ENDS
-from knarr.node.status_writer import StatusWriter
+from knarr.node.status_writer import TRIES, StatusWriter
 from knarr.node.steps import DeleteObject, Forget, Hold, Prepare, RunSandbox, Start, Step, Stop, StopSandbox, TearDown
 from knarr.node.volumes.volume import VolumeError
 
@@ -41,6 +41,7 @@ REFRESH = 60.0  #: seconds between looks at the contents of mounted ConfigMaps, 
 class Worker:
     def __init__(self, host: Host, pod: Pod, *, orphan: bool = False) -> None:
         self.host, self.pod = host, pod
+        self.told: Pod | None = None if orphan else pod  #: the object as its collection last showed it
         self.memory = Memory(removed=orphan, prepared=False)
         self.done = asyncio.Event()
         self._orphan = orphan
@@ -58,7 +59,7 @@ class Worker:
 
     def update(self, pod: Pod) -> None:
         """A newer version of the object."""
-        if newer(pod, self.pod):
+        if put_back.version(pod) >= put_back.version(self.pod):
             self.pod = pod
         self.wake()
 
@@ -71,7 +72,7 @@ class Worker:
     def successor(self) -> "Worker":
         """A worker that starts afresh where this one broke."""
         worker = Worker(self.host, self.pod, orphan=self._orphan)
-        worker.memory.removed = self.memory.removed
+        worker.memory.removed, worker.told = self.memory.removed, self.told
         return worker
 
     def wake(self) -> None:
@@ -116,6 +117,7 @@ class Worker:
     async def turn(self) -> float | None:
         """One pass. Returns when to look again if nothing happens before; None: at once."""
         now = clock.unix()
+        self.memory.behind = self.sandbox is None and self.host.outlived(self)
         steps = plan(self.pod, self.sandbox, self.memory, now)
         self._note([step for step in steps if isinstance(step, Hold)])
         ends = ending(self.pod, self.sandbox, self.memory, now)
@@ -135,6 +137,7 @@ class Worker:
             return None
         if self.memory.removed and self.memory.torn_down:
             self.done.set()
+            return None
         again = min((step.until for step in steps if isinstance(step, Hold)), default=now + self.host.looks)
         if not ends:
             await self._refresh_volumes(now)
@@ -269,12 +272,22 @@ class Worker:
 
     async def _delete(self) -> None:
         await self.writer.flush()
-        meta = self.pod.metadata
-        try:
-            await self.host.api.delete(Pod, meta.name, meta.namespace, uid=meta.uid, grace=0)
-        except NotFound:
-            self.memory.removed = True
-        self.memory.deleted = True
+        for left in reversed(range(TRIES)):
+            meta = self.pod.metadata
+            try:  # only the version that is known: not one that a snapshot put back
+                await self.host.api.delete(
+                    Pod, meta.name, meta.namespace, uid=meta.uid, resource_version=meta.resourceVersion, grace=0
+                )
+            except NotFound:
+                self.memory.removed = True
+            except Conflict:
+                if not left:
+                    raise
+                await self.writer.reload()
+            else:
+                self.memory.deleted = True
+            if self.memory.removed or self.memory.deleted:
+                return
 
     def _failed(self, step: Step, error: Exception) -> None:
         """Remember what went wrong, say it, and when to try again."""
@@ -300,13 +313,3 @@ class Worker:
             self.tell("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {message}")
         elif isinstance(step, StopSandbox | TearDown):
             self.tell("Warning", "FailedKillPod", f"error killing pod: {message}")
-
-
-def newer(pod: Pod, than: Pod) -> bool:
-    """Whether a version of an object is at least as new as another."""
-    return version(pod) >= version(than)
-
-
-def version(pod: Pod) -> int:
-    text = pod.metadata.resourceVersion
-    return int(text) if text.isdigit() else 0

@@ -61,6 +61,18 @@ def test_merging_again_replaces_the_entry(config):
     assert len(kubeconfig.read(config)["users"]) == 1
 
 
+def test_merging_again_keeps_the_namespace_that_was_chosen_meanwhile(config):
+    kubeconfig.merge(ENTRY)
+    tree = kubeconfig.read(config)
+    tree["contexts"][-1]["context"]["namespace"] = "mine"
+    kubeconfig.write(config, tree)
+    kubeconfig.merge(ENTRY)
+    assert kubeconfig.load().namespace == "mine"
+    kubeconfig.remove(ENTRY.name)
+    kubeconfig.merge(ENTRY)
+    assert kubeconfig.load().namespace == ""
+
+
 def test_removing_another_clusters_entry_keeps_the_current_context(config):
     kubeconfig.merge(Entry("other", "https://other"))
     kubeconfig.merge(ENTRY)

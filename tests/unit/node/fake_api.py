@@ -35,6 +35,7 @@ class FakeApi:
         self.objects = {}
         self.changes = []
         self.revision = 0
+        self.compacted = 0
         self.moved = asyncio.Condition()
         self.statuses = []  # every pod status written, in order
         self.uids = itertools.count(1)
@@ -53,6 +54,13 @@ class FakeApi:
         async with self.moved:
             self.moved.notify_all()
         return tree
+
+    async def load(self, objects):
+        """Go back to what a snapshot has, as a server does that was stopped meanwhile: its watches end."""
+        self.revision += 1
+        self.objects, self.changes, self.compacted = dict(objects), [], self.revision
+        async with self.moved:
+            self.moved.notify_all()
 
     def selected(self, request, tree):
         for term in request.parameter("fieldSelector").split(","):
@@ -83,6 +91,9 @@ class FakeApi:
         if request.method == "GET":
             return answer(current)
         if request.method == "DELETE":
+            wanted = json.loads(request.body or b"{}").get("preconditions", {})
+            if any(current["metadata"][key] != value for key, value in wanted.items()):
+                return failure(409, "Conflict", "the precondition does not hold")
             return answer(await self.put(path, current, "DELETED"))
         tree = json.loads(request.body)
         if request.method == "PATCH":
@@ -98,6 +109,8 @@ class FakeApi:
     async def collection(self, request, plural, path):
         items = [tree for key, tree in self.objects.items() if self.under(key, plural, path)]
         if request.parameter("watch"):
+            if int(request.parameter("resourceVersion") or 0) < self.compacted:
+                return failure(410, "Expired", "too old resource version")
             return Response(200, {}, stream=self.stream(request, plural, path))
         picked = [tree for tree in items if self.selected(request, tree)]
         return answer({"kind": "List", "metadata": {"resourceVersion": str(self.revision)}, "items": picked})
@@ -107,7 +120,7 @@ class FakeApi:
 
     async def stream(self, request, plural, path):
         seen = int(request.parameter("resourceVersion") or 0)
-        while True:
+        while seen >= self.compacted:
             for revision, key, type_, tree in self.changes:
                 if revision > seen and self.under(key, plural, path) and self.selected(request, tree):
                     yield json.dumps({"type": type_, "object": tree}).encode() + b"\n"
