@@ -4,6 +4,7 @@ One `Informers` per process shares an informer between everybody who asks for th
 resumed from the last resourceVersion seen (bookmarks move it on); history that is gone leads to a new list, whose
 difference to the cache is told like any other change. Failures wait longer each time, with jitter, as client-go's
 reflector does. Listeners are told after the cache has changed, in the server's order, and must not block.
+One that fails at a change is told the next all the same.
 """
 
 import asyncio
@@ -79,7 +80,7 @@ class Informer(Generic[T]):
         """Tell `listener(old, new)` each change from now on; first, as new, what is in the cache already."""
         self._listeners.append(listener)
         for obj in self.cache.list():
-            listener(None, obj)
+            self._tell_one(listener, None, obj)
 
     def on_list(self, listener: ListListener[T]) -> None:
         """Tell `listener(objects, revision)` the whole collection whenever it was listed, after its changes."""
@@ -163,7 +164,13 @@ class Informer(Generic[T]):
 
     def _tell(self, old: T | None, new: T | None) -> None:
         for listener in self._listeners:
+            self._tell_one(listener, old, new)
+
+    def _tell_one(self, listener: Listener[T], old: T | None, new: T | None) -> None:
+        try:
             listener(old, new)
+        except Exception:  # a fault in one who listens must not end what the others follow, nor their process
+            log.exception("%s: a change is lost on one who listens", self.resource.qualified)
 
 
 class Informers:

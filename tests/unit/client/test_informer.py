@@ -82,6 +82,24 @@ def test_a_listener_that_comes_late_hears_what_is_there():
     told(story)
 
 
+def test_a_listener_that_fails_ends_nothing(caplog):
+    async def story(it):
+        heard = []
+
+        def failing(old, new):
+            heard.append(value(new))
+            raise ValueError("a fault")
+
+        it.informer.on_change(failing)
+        it.informer.on_change(lambda old, new: heard.append(value(new)))
+        for text in ("1", "2"):
+            await it.write("a", text)
+            await wait_until(lambda text=text: heard[-2:] == [text, text])
+        assert caplog.text.count("a change is lost on one who listens") == len(heard) / 2
+
+    told(story)
+
+
 def test_a_broken_watch_is_resumed_without_a_new_list():
     async def story(it):
         await it.write("a", "1")
