@@ -92,8 +92,11 @@ class Proxies:
     async def endpoint(self, address: EndpointAddress, port: int, scheme: str) -> Callable[[], Awaitable[Ends]]:
         """How an address of a service is reached: as the pod it stands for, or by itself."""
         about = address.targetRef
-        pod = await self._state.get(Pod, about.namespace, about.name) if about and about.kind == "Pod" else None
-        if pod is not None and address.ip in [pod.status.podIP, *(ip.ip for ip in pod.status.podIPs)]:
+        if about is not None and about.kind == "Pod":
+            pod = await self._state.get(Pod, about.namespace, about.name)
+            if pod is None or address.ip not in [pod.status.podIP, *(ip.ip for ip in pod.status.podIPs)]:
+                where = host_of(address.ip, port)
+                raise ServiceUnavailable(f"error trying to reach service: dial tcp {where}: no pod has this address")
             return self._dialer(pod, port, scheme)
         if not proxyable(address.ip):
             raise BadRequest("address not allowed")

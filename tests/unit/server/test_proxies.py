@@ -2,8 +2,10 @@
 
 import pytest
 
+from knarr.kinds.types.core_v1 import EndpointAddress, ObjectReference, Pod, PodSpec, PodStatus
+from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.meta.errors import BadRequest, ServiceUnavailable
-from knarr.server.proxies import PROXIED, host_of, port_of, proxyable, redirected, rest_of, split
+from knarr.server.proxies import PROXIED, Proxies, host_of, port_of, proxyable, redirected, rest_of, split
 
 NAMES = {
     "a name alone": ("web", ("http", "web", "")),
@@ -91,3 +93,22 @@ REACHED = {
 @pytest.mark.parametrize(("address", "wanted"), REACHED.values(), ids=REACHED)
 def test_proxyable(address, wanted):
     assert proxyable(address) is wanted
+
+
+class OnePod:
+    """A cluster with one pod that has an address."""
+
+    async def get(self, type_, namespace, name):
+        found = (type_, namespace, name) == (Pod, "a", "web-0")
+        status = PodStatus(podIP="10.244.0.7")
+        return Pod(metadata=ObjectMeta(name=name), spec=PodSpec(nodeName="n"), status=status) if found else None
+
+
+STALE = {"of a pod that is gone": ("web-1", "10.244.0.7"), "that its pod has no more": ("web-0", "10.244.0.8")}
+
+
+@pytest.mark.parametrize(("pod", "ip"), STALE.values(), ids=STALE)
+async def test_no_packet_is_sent_to_an_address(pod, ip):
+    address = EndpointAddress(ip=ip, targetRef=ObjectReference(kind="Pod", namespace="a", name=pod))
+    with pytest.raises(ServiceUnavailable, match="no pod has this address"):
+        await Proxies(OnePod(), None).endpoint(address, 80, "http")

@@ -12,7 +12,7 @@ from aiohttp import web
 from knarr.app import certificates
 from knarr.client.transport import Request, User
 from knarr.kinds.types.admissionregistration_v1 import ServiceReference, WebhookClientConfig
-from knarr.kinds.types.core_v1 import ConfigMap, Pod, Service, ServicePort, ServiceSpec
+from knarr.kinds.types.core_v1 import ConfigMap, Node, Pod, Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.meta.errors import ApiError
@@ -381,3 +381,18 @@ async def test_a_webhook_is_asked_by_its_conditions(cluster, hook, expressions, 
     else:
         await create(cluster)
         assert bool(hook.asked) is asked
+
+
+async def test_no_packet_is_sent_to_pods_of_simulated_nodes():
+    service = Service(metadata=ObjectMeta(name="hook"), spec=ServiceSpec(ports=[ServicePort(name="https", port=443)]))
+    slice_ = EndpointSlice(
+        metadata=ObjectMeta(name="hook-x", labels={"kubernetes.io/service-name": "hook"}),
+        addressType="IPv4",
+        endpoints=[Endpoint(addresses=["10.244.0.7"], nodeName="n")],
+        ports=[EndpointPort(name="https", port=8443)],
+    )
+    node = Node(metadata=ObjectMeta(name="n", labels={"knarr.dev/runtime": "simulated"}))
+    config = WebhookClientConfig(service=ServiceReference(name="hook", namespace="shop", port=443))
+    with pytest.raises(CallFailed, match="its node is simulated, nobody listens"):
+        await place_of(config, World(service, slice_, node))
+    assert (await place_of(config, World(service, slice_))).address == "10.244.0.7:8443"

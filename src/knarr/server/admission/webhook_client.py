@@ -16,12 +16,13 @@ import msgspec
 
 from knarr.client import http
 from knarr.kinds.types.admissionregistration_v1 import ServiceReference, WebhookClientConfig
-from knarr.kinds.types.core_v1 import Service
+from knarr.kinds.types.core_v1 import Node, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.meta import clock
 from knarr.server.admission import State, Tree
 
 SERVICE = "kubernetes.io/service-name"
+RUNTIME = "knarr.dev/runtime"  #: the label of a node that says what runs its pods
 LARGEST = 16 * 2**20  #: bytes of an answer
 CONTEXTS = 64  #: TLS contexts kept, by caBundle
 
@@ -66,7 +67,7 @@ async def _service(wanted: ServiceReference, state: State, query: str) -> Place:
         raise CallFailed(f'Post "https://{host}{path}{query}": no service port {number} found for service "{name}"')
     slices = await state.list(EndpointSlice, namespace)
     choices = [
-        (address, found.port)
+        (address, found.port, endpoint.nodeName or "")
         for slice_ in slices
         if slice_.metadata.labels.get(SERVICE) == name
         for found in slice_.ports
@@ -77,8 +78,17 @@ async def _service(wanted: ServiceReference, state: State, query: str) -> Place:
     ]
     if not choices:
         raise CallFailed(f'Post "https://{host}{path}{query}": no endpoints available for service "{name}"')
-    address, number = clock.rng().choice(choices)
+    address, number, node = clock.rng().choice(choices)
+    if await is_simulated(node, state):
+        where = f"dial tcp {address}:{number}"
+        raise CallFailed(f'Post "https://{host}{path}{query}": {where}: connect: its node is simulated, nobody listens')
     return Place(f"[{address}]:{number}" if ":" in address else f"{address}:{number}", host, path)
+
+
+async def is_simulated(node: str, state: State) -> bool:
+    """Whether a node is simulated: its pods are nowhere, and what is sent to their addresses may leave the machine."""
+    found = await state.get(Node, "", node) if node else None
+    return found is not None and found.metadata.labels.get(RUNTIME) == "simulated"
 
 
 @lru_cache(maxsize=CONTEXTS)
