@@ -171,7 +171,7 @@ def identity(user: User) -> Fields:
     fields += [("X-Remote-Group", group) for group in user.groups]
     for key, values in user.extra.items():
         fields += [(f"X-Remote-Extra-{quote(key, safe=KEY)}", value) for value in values]
-    return [(name, value.encode().decode("latin-1")) for name, value in fields if value]
+    return [(name, value.encode(errors="surrogateescape").decode("latin-1")) for name, value in fields if value]
 
 
 async def secured(dial: Dial, context: ssl.SSLContext, name: str) -> Ends:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from knarr.client.transport import Response
+from knarr.client.transport import Response, User
 from knarr.meta.errors import ServiceUnavailable
 from knarr.server import aggregation
-from knarr.server.aggregation import is_ambiguous, whole
+from knarr.server.aggregation import identity, is_ambiguous, whole
 from knarr.server.aggregation_documents import Documents
 
 ROOT = "/apis/metrics.example.com/v1"
@@ -52,3 +52,7 @@ def test_documents_of_another_shape_say_nothing(said):
     documents.learn_v3(("a", "v1"), {"paths": {"apis/a/v1": said}})
     assert documents.v3() == {}
     assert all(part["definitions"] == {} for part in documents.v2())
+
+
+def test_a_name_goes_on_as_the_bytes_it_came_in():
+    assert identity(User("j\u00f6rg\udcff", groups=())) == [("X-Remote-User", "j\xc3\xb6rg\xff")]
