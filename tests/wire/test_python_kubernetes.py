@@ -310,6 +310,7 @@ def test_scale_and_status_are_written_by_themselves(api, namespace):
     apps.create_namespaced_deployment(namespace, a_deployment(replicas=0))
     scale = apps.read_namespaced_deployment_scale("web", namespace)
     scale.spec.replicas = 2
+    scale.metadata.resource_version = None  # the controller may write its status in between
     assert apps.replace_namespaced_deployment_scale("web", namespace, scale).spec.replicas == 2
     assert apps.patch_namespaced_deployment_scale("web", namespace, {"spec": {"replicas": 1}}).spec.replicas == 1
     condition = {"type": "Mine", "status": "True"}

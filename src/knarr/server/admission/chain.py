@@ -4,8 +4,7 @@ Quotas are last: what they have counted is then written.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 from knarr.server.admission import Plugin
 from knarr.server.admission.certificate_requester import CertificateRequester
@@ -53,26 +52,28 @@ ASKED = NodeRestriction | MutatingPolicies | MutatingWebhooks | ValidatingPolici
 class Plugins:
     """The two phases of admission."""
 
-    mutating: tuple[Plugin, ...]
-    validating: tuple[Plugin, ...]
+    mutating: Sequence[Plugin]
+    validating: Sequence[Plugin]
+    _by_kind: dict[tuple[int, str], Sequence[Plugin]] = field(default_factory=dict, init=False, repr=False)
 
     def mutate(self, kind: str) -> Sequence[Plugin]:
         """Those of the first phase for objects of a kind."""
-        return _concerned(self.mutating, kind)
+        return self._concerned(0, self.mutating, kind)
 
     def validate(self, kind: str) -> Sequence[Plugin]:
         """Those of the second phase for objects of a kind."""
-        return _concerned(self.validating, kind)
+        return self._concerned(1, self.validating, kind)
+
+    def _concerned(self, phase: int, plugins: Sequence[Plugin], kind: str) -> Sequence[Plugin]:
+        if (found := self._by_kind.get((phase, kind))) is None:
+            found = tuple(plugin for plugin in plugins if kind in ONLY.get(type(plugin), (kind,)))
+            self._by_kind[phase, kind] = found
+        return found
 
     @property
     def configured(self) -> Sequence[Plugin]:
         """Those that users configure, and what holds nodes to their own: for requests that write no object itself."""
         return [plugin for plugin in (*self.mutating, *self.validating) if isinstance(plugin, ASKED)]
-
-
-@lru_cache(1024)
-def _concerned(plugins: tuple[Plugin, ...], kind: str) -> tuple[Plugin, ...]:
-    return tuple(plugin for plugin in plugins if kind in ONLY.get(type(plugin), (kind,)))
 
 
 def default_plugins(charge: Charge, versions: Versions, authorizer: Authorizer) -> Plugins:
