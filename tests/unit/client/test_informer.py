@@ -1,10 +1,11 @@
 """Informers against a real server, on virtual time, with a transport that fails on demand."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from knarr.client.api import Api
-from knarr.client.informer import Informers
+from knarr.client.informer import FIRST_DELAY, LONGEST_DELAY, Informers
 from knarr.client.resource import Partial
 from knarr.client.transport import InProcess, TransportError
 from knarr.kinds.types.core_v1 import ConfigMap
@@ -124,6 +125,26 @@ def test_history_that_is_gone_leads_to_a_new_list_and_only_differences_are_told(
         await it.cluster.api.delete(ConfigMap, "b", "default")
         await wait_until(lambda: it.lists() == 2, timeout=200)
         await wait_until(lambda: {*it.told[2:]} == {("1", None), (None, "1")}, timeout=200)
+
+    told(story)
+
+
+def test_history_that_is_gone_after_a_long_time_is_listed_at_once_and_the_list_is_told():
+    async def story(it):
+        await it.write("a", "1")
+        await it.wait_told((None, "1"))
+        lists = []
+        it.informer.on_list(
+            lambda objects, revision: lists.append(([each.metadata.name for each in objects], revision))
+        )
+        await asyncio.sleep(LONGEST_DELAY)
+        it.faults.fail(Expired("too old resource version"), when=watching)
+        it.faults.cut_streams()
+        await it.write("b", "1")
+        begun = asyncio.get_running_loop().time()
+        await wait_until(lambda: lists, timeout=200)
+        assert asyncio.get_running_loop().time() - begun < 2.1 * FIRST_DELAY
+        assert lists == [(["a", "b"], int(it.informer.resource_version))]
 
     told(story)
 
