@@ -1,6 +1,9 @@
 """Fields of a StatefulSet, seen on simulated nodes: what becomes of claims, ordinals, maxUnavailable, labels."""
 
+import asyncio
+
 import pytest
+from msgspec.structs import replace
 
 from knarr.kinds.types.apps_v1 import StatefulSet
 from knarr.kinds.types.core_v1 import PersistentVolumeClaim, Pod
@@ -34,6 +37,12 @@ async def owners(cluster):
     }
 
 
+async def uids(cluster):
+    """The uid of each pod and claim."""
+    found = [each for kind in (Pod, PersistentVolumeClaim) for each in (await cluster.api.list(kind, SPACE)).items]
+    return {each.metadata.name: each.metadata.uid for each in found}
+
+
 ALL = ["d-db-0", "d-db-1", "d-db-2"]
 FIRST = ["d-db-0"]
 #: whenDeleted, whenScaled -> who owns the claims of three pods, what is left at one pod, and without the set
@@ -43,6 +52,25 @@ RETENTION = {
     "they go with the set": ("Delete", "Retain", "StatefulSet/db", ALL, []),
     "none is kept": ("Delete", "Delete", "StatefulSet/db", FIRST, []),
 }
+
+
+def test_no_claim_goes_by_a_size_that_the_set_no_longer_has():
+    async def tale(cluster):
+        await cluster.apply(manifest(2, persistentVolumeClaimRetentionPolicy={"whenScaled": "Delete"}))
+        await cluster.settled()
+        before = await uids(cluster)
+        cache = cluster.context.cache(StatefulSet)
+        known = cache.get("db", SPACE)
+        spec = replace(known.spec, replicas=1)
+        cache.put(replace(known, spec=spec, metadata=replace(known.metadata, generation=0)))  # from before it grew
+        await cluster.api.patch(Pod, "db-1", SPACE, {"metadata": {"labels": {"wakes": "it"}}})
+        await asyncio.sleep(60)
+        cache.put(known)
+        await asyncio.sleep(60)
+        assert await uids(cluster) == before
+        assert await owners(cluster) == dict.fromkeys(ALL[:2], "")
+
+    lived(tale)
 
 
 @pytest.mark.parametrize(("deleted", "scaled", "owner", "shrunk", "gone"), RETENTION.values(), ids=RETENTION)

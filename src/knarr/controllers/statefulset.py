@@ -28,9 +28,9 @@ from knarr.loop.executor import carry_out
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.expected import ensure_owner_alive
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
-from knarr.loop.steps import Create, Delete, Status, Step
+from knarr.loop.steps import Create, Delete, Replace, Status, Step
 from knarr.meta import clock, labels
-from knarr.meta.errors import ApiError
+from knarr.meta.errors import ApiError, Conflict
 
 HISTORY_LIMIT = 10  #: revisions kept beside those in use, when the set does not say
 
@@ -88,6 +88,7 @@ async def sync(key: Key, context: Context, memory: Memory) -> datetime | None:
     held = memory.setbacks.held(set_, pods, now)
     steps = plan(set_, pods, claims, revisions, now, held)
     await ensure_owner_alive(context, key, set_, steps, memory.expectations)
+    await ensure_size(context, set_, pods, steps)
     again: datetime | None = None
     failure: Exception | None = None
     try:
@@ -102,6 +103,21 @@ async def sync(key: Key, context: Context, memory: Memory) -> datetime | None:
     await truncate_history(context, set_, pods, revisions, history)
     times = (again, next_availability(set_, pods, now), next_deadline(written, written.status, pods, now))
     return min((when for when in times if when is not None), default=None)
+
+
+async def ensure_size(context: Context, set_: StatefulSet, pods: Iterable[Pod], steps: Iterable[Step]) -> None:
+    """Look at the set on the server before claims go with pods that are too many; Conflict when the cache is behind:
+    the set may be as large again as its pods, and what is in their volumes would be lost for good.
+    """
+    ordinals = wanted.wanted_ordinals(set_)
+    shrinks = any(wanted.ordinal_of(pod) not in ordinals for pod in pods)
+    acts = any(isinstance(step, (Delete, Replace)) for step in steps)
+    if wanted.retention(set_)[1] != "Delete" or not shrinks or not acts:
+        return
+    meta = set_.metadata
+    fresh = (await context.api.get(StatefulSet, meta.name, meta.namespace)).metadata
+    if (fresh.uid, fresh.generation) != (meta.uid, meta.generation):
+        raise Conflict(f"StatefulSet {meta.namespace}/{meta.name} is not as it was any more: its claims stay for now")
 
 
 async def act(context: Context, set_: StatefulSet, steps: Sequence[Step], memory: Memory) -> datetime | None:
