@@ -83,8 +83,13 @@ class PodWorkers:
     def _employ(self, worker: Worker) -> None:
         if self._leaving:
             return
+        work = self._work(worker)
+        try:
+            self._group.create_task(work, name=f"pod {worker.pod.metadata.name}")
+        except RuntimeError:  # the group ends already, which its other tasks are yet to hear
+            work.close()
+            return
         self.workers[worker.uid] = worker
-        self._group.create_task(self._work(worker), name=f"pod {worker.pod.metadata.name}")
 
     async def _work(self, worker: Worker) -> None:
         """See a pod through. A worker that breaks is replaced: one pod's trouble is not the node's."""
