@@ -28,7 +28,7 @@ def one_a_node(write: Write, world: World) -> Iterator[str]:
         yield f"there is no node {node}"
     there = [pod for pod in world.owned_by(Pod, found[0].metadata.uid) if is_active(pod) and target(pod) == node]
     if any(surges(set_) for set_ in found):
-        there = [pod for pod in there if pod.metadata.labels.get(HASH) == write.new.metadata.labels.get(HASH)]
+        there = [pod for pod in there if _alike(pod, write.new)]
     if len(there) > write.doubts:
         yield f"{there[0].metadata.name} is on {node} already"
 
@@ -62,12 +62,12 @@ def _too_many_down(write: Write, world: World, set_: DaemonSet) -> Iterator[str]
 
 
 def _too_many_doubled(write: Write, world: World, set_: DaemonSet) -> Iterator[str]:
-    """With a surge: the pod that comes joins one that is ready."""
+    """With a surge: the pod that comes joins one that is ready. One that joins a pod that is not may always come, and
+    its node does not count."""
     if not write.created or set_.spec.updateStrategy is None or set_.spec.updateStrategy.rollingUpdate is None:
         return
     there, node = _by_node(write, world, set_), target(write.obj)
-    olds = there.get(node, [])
-    if not olds or any(not is_ready(pod) for old in olds for pod in _known(write, world, old)):
+    if not there.get(node) or not _surely_ready(write, world, there[node]):
         return
     doubled = [
         other
@@ -75,10 +75,15 @@ def _too_many_doubled(write: Write, world: World, set_: DaemonSet) -> Iterator[s
         if other != node
         and len({pod.metadata.labels.get(HASH) for pod in pods}) > 1
         and not all(_was_ready(write, world, [pod]) for pod in pods)
+        and _surely_ready(write, world, [pod for pod in pods if not _alike(pod, write.new)])
     ]
     most = share(set_.spec.updateStrategy.rollingUpdate.maxSurge, len(world.all(Node)), up=True)
     if len(doubled) + 1 > most + write.doubts:
         yield f"{most} nodes may have two pods, and {doubled} do"
+
+
+def _alike(pod: Pod, other: Pod) -> bool:
+    return pod.metadata.labels.get(HASH) == other.metadata.labels.get(HASH)
 
 
 def _wants(write: Write, world: World, node: str) -> bool:
@@ -106,6 +111,11 @@ def _known(write: Write, world: World, pod: Pod) -> Iterator[Pod]:
 def _was_ready(write: Write, world: World, pods: list[Pod]) -> bool:
     """Whether one of them was ready at a moment that the writer may go by."""
     return any(is_ready(known) for pod in pods for known in _known(write, world, pod))
+
+
+def _surely_ready(write: Write, world: World, pods: list[Pod]) -> bool:
+    """Whether all of them were ready at every moment that the writer may go by."""
+    return all(is_ready(known) for pod in pods for known in _known(write, world, pod))
 
 
 def surges(set_: DaemonSet) -> bool:
