@@ -9,6 +9,7 @@ from knarr.node.streams.pipe import Pipe
 from knarr.node.streams.remote import Remote, Wanted, version
 from knarr.node.streams.websocket import INTERNAL
 
+MAKING = 0.05  #: seconds that kubectl has to make its streams: until 1.32 it throws away what comes before
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 
 
@@ -41,6 +42,7 @@ async def connect(socket: WebSocket, wanted: Wanted, protocol: str) -> Remote:
     first = STDOUT if wanted.stdout else STDERR if wanted.stderr and not wanted.tty else ERROR
     try:
         await Channel(socket, first, encoded).write(b"")  # the sign that all is well
+        await asyncio.sleep(MAKING)
     except BaseException:
         running.cancel()
         raise
