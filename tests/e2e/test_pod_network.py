@@ -104,6 +104,16 @@ def test_pods_of_one_node_meet_at_their_node(wires: NetworkPlan, tmp_path: Path)
     assert reaches(POD, other)
 
 
+def test_a_bridge_is_known_by_one_hardware_address_whatever_ports_come_and_go(wires: NetworkPlan):
+    node = wires.node(0)
+    for prefix, bridge, address in (
+        (["ip", "netns", "exec", node.namespace], podnetwork.POD_BRIDGE, node.gateway),
+        ([], wires.bridge, wires.host),
+    ):
+        said = subprocess.run([*prefix, "ip", "-o", "link", "show", bridge], capture_output=True, text=True, check=True)
+        assert podnetwork.hardware(address).hex(":") in said.stdout
+
+
 def test_a_cut_node_is_unreachable_until_it_is_healed(wires: NetworkPlan):
     address = wires.node(1).address
     asyncio.run(podnetwork.cut_node(wires, 1))

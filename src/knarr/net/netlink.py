@@ -20,7 +20,7 @@ NETFILTER: Final = 12  #: the netlink protocol of rules and flows; routing has 0
 NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 21, 24, 25
 ERROR, DONE = 2, 3
 REQUEST, ACK, REPLACE, EXCL, CREATE, DUMP = 0x1, 0x4, 0x100, 0x200, 0x400, 0x300
-IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 3, 10, 18, 20, 28
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 10, 18, 20, 28
 INFO_KIND, INFO_DATA, VETH_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC = 1, 4, 5, 6, 7
@@ -121,10 +121,14 @@ class Netlink:
         body = attribute(IFLA_IFNAME, text(name)) + attribute(IFLA_LINKINFO, info)
         self._add(NEWLINK, LINK.pack(0, 0, 0, 0, 0) + body)
 
-    def set_link(self, name: str, *, up: bool | None = None, master: str = "", alias: str = "") -> None:
+    def set_link(
+        self, name: str, *, up: bool | None = None, master: str = "", alias: str = "", hardware: bytes = b""
+    ) -> None:
+        """Change a link; `hardware` is its MAC address."""
         flags = (IFF_UP if up else 0, IFF_UP) if up is not None else (0, 0)
         body = attribute(IFLA_MASTER, struct.pack("=I", self._required(master))) if master else b""
         body += attribute(IFLA_IFALIAS, alias.encode()) if alias else b""
+        body += attribute(IFLA_ADDRESS, hardware) if hardware else b""
         self.ask(NEWLINK, 0, LINK.pack(0, 0, self._required(name), *flags) + body)
 
     def delete_link(self, name: str) -> None:
