@@ -8,10 +8,8 @@ from knarr.kinds.types.core_v1 import EnvFromSource, EnvVar, PersistentVolume, P
 
 MIRROR = "kubernetes.io/config.mirror"
 Reference = tuple[str, str]  #: resource and name, in the pod's namespace
-#: the volumes that name a Secret, and the field that does
-LOCAL_SECRETS = (
-    ("secret", "secretName"),
-    ("azureFile", "secretName"),
+#: the volumes that name a Secret, and the field that does: pods' and PersistentVolumes alike
+_SECRETS = (
     ("cephfs", "secretRef"),
     ("cinder", "secretRef"),
     ("flexVolume", "secretRef"),
@@ -21,19 +19,9 @@ LOCAL_SECRETS = (
     ("storageos", "secretRef"),
     ("csi", "nodePublishSecretRef"),
 )
-#: the same of PersistentVolumes, as far as nodes need them
-VOLUME_SECRETS = (
-    ("cephfs", "secretRef"),
-    ("cinder", "secretRef"),
-    ("flexVolume", "secretRef"),
-    ("rbd", "secretRef"),
-    ("scaleIO", "secretRef"),
-    ("iscsi", "secretRef"),
-    ("storageos", "secretRef"),
-    ("csi", "nodePublishSecretRef"),
-    ("csi", "nodeStageSecretRef"),
-    ("csi", "nodeExpandSecretRef"),
-)
+LOCAL_SECRETS = (("secret", "secretName"), ("azureFile", "secretName"), *_SECRETS)
+#: of PersistentVolumes, as far as nodes need them
+VOLUME_SECRETS = (*_SECRETS, ("csi", "nodeStageSecretRef"), ("csi", "nodeExpandSecretRef"))
 
 
 def references(pod: Pod) -> Iterator[Reference]:
