@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from knarr.client.api import Api
+from knarr.kinds.pod import disrupted
 from knarr.kinds.types.core_v1 import Node, Pod, PodCondition
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Enqueue, Key, Source
@@ -55,14 +56,7 @@ def plan(
 
 def orphan(pod: Pod, now: datetime) -> Iterator[Step]:
     """End a pod whose node is gone."""
-    condition = PodCondition(
-        type="DisruptionTarget",
-        status="True",
-        reason="DeletionByPodGC",
-        message="PodGC: node no longer exists",
-        lastTransitionTime=clock.timestamp(now),
-        observedGeneration=pod.metadata.generation,
-    )
+    condition = disrupted(pod, "DeletionByPodGC", "PodGC: node no longer exists", now)
     yield from end(pod, "its node is gone", condition)
 
 

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from knarr.kinds.placement import is_for
-from knarr.kinds.types.core_v1 import Node, Pod, PodCondition, Taint, Toleration
+from knarr.kinds.pod import disrupted
+from knarr.kinds.types.core_v1 import Node, Pod, Taint, Toleration
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Delete, Event, Patch, Step, Wait
@@ -90,14 +91,7 @@ def evict(pod: Pod, now: datetime) -> Iterator[Step]:
     """Say why on the pod, then delete it."""
     namespace, name = pod.metadata.namespace, pod.metadata.name
     yield Event(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {namespace}/{name}")
-    condition = PodCondition(
-        type="DisruptionTarget",
-        status="True",
-        reason="DeletionByTaintManager",
-        message="Taint manager: deleting due to NoExecute taint",
-        lastTransitionTime=clock.timestamp(now),
-        observedGeneration=pod.metadata.generation,
-    )
+    condition = disrupted(pod, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", now)
     patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
     yield Patch(pod, patch, kind="strategic", subresource="status", reason="evicted")
     yield Delete(pod, "taint not tolerated")

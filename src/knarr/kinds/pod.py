@@ -61,6 +61,18 @@ def is_finished(pod: Pod) -> bool:
     return pod.status.phase in pod_row.FINISHED
 
 
+def disrupted(pod: Pod, reason: str, message: str, now: datetime) -> PodCondition:
+    """The condition that says that the cluster, not the pod itself, puts an end to it."""
+    return PodCondition(
+        type="DisruptionTarget",
+        status="True",
+        reason=reason,
+        message=message,
+        lastTransitionTime=clock.timestamp(now),
+        observedGeneration=pod.metadata.generation,
+    )
+
+
 def is_terminating(pod: Pod) -> bool:
     """Whether somebody asked for the pod to go."""
     return bool(pod.metadata.deletionTimestamp)
