@@ -18,16 +18,18 @@ from knarr.kinds.types.core_v1 import Node, Pod
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop import revisions as history_of
 from knarr.loop.backoff import Backoff
-from knarr.loop.claims import ORPHANS, claim, controller_of, orphaned_in
+from knarr.loop.claims import ORPHANS, claim, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.expected import carry_out_expected, ensure_owner_alive
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.selecting import Selecting, by_spec
 from knarr.loop.steps import Delete, Event, Status, Step
 from knarr.meta import clock, labels
 from knarr.meta.errors import ApiError
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 900.0  #: seconds before a node's failed pod is replaced
+SETS = Selecting(DaemonSet, by_spec)
 SELECTS_ALL = "This daemon set is selecting all pods. A non-empty selector is required."
 
 
@@ -47,13 +49,13 @@ def controller() -> Controller:
         name="daemonset",
         sources=[
             Source(DaemonSet, itself),
-            Source(Pod, controlled_by("DaemonSet"), related=sets_that_select),
+            Source(Pod, controlled_by("DaemonSet"), related=SETS.keys_of_orphan),
             Source(Node, between=sets_that_mind, matters=moves_pods),
             Source(ControllerRevision),
         ],
         sync=sync_one,
         observe=observe,
-        indexes=[(Pod, ORPHANS, orphaned_in)],
+        indexes=[(Pod, ORPHANS, orphaned_in), SETS.index],
     )
 
 
@@ -200,18 +202,6 @@ async def write_status(context: Context, view: Snapshot, collisions: int) -> Non
 
 
 # What wakes a set
-
-
-def sets_that_select(pod: Pod, context: Context) -> list[Key]:
-    """The sets that an orphan could belong to."""
-    if controller_of(pod) is not None or pod.metadata.deletionTimestamp:
-        return []
-    namespace = pod.metadata.namespace
-    return [
-        (namespace, set_.metadata.name)
-        for set_ in context.cache(DaemonSet).list(namespace)
-        if labels.selects(set_.spec.selector, pod.metadata.labels)
-    ]
 
 
 def sets_that_mind(old: Node | None, new: Node | None, context: Context) -> list[Key]:

@@ -18,6 +18,7 @@ from knarr.kinds.types.core_v1 import Pod
 from knarr.loop.claims import ORPHANS, claim, controller_of, ensure_alive, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.selecting import Selecting, by_spec
 from knarr.loop.steps import Create, Event, Status
 from knarr.meta import clock, labels
 from knarr.meta.errors import AlreadyExists, ApiError
@@ -120,18 +121,6 @@ async def claim_sets(context: Context, deployment: Deployment) -> list[ReplicaSe
 # What wakes a deployment
 
 
-def deployments_that_select(set_: ReplicaSet, context: Context) -> list[Key]:
-    """The deployments that an orphaned set could belong to."""
-    if controller_of(set_) is not None or set_.metadata.deletionTimestamp:
-        return []
-    namespace = set_.metadata.namespace
-    return [
-        (namespace, deployment.metadata.name)
-        for deployment in context.cache(Deployment).list(namespace)
-        if labels.selects(deployment.spec.selector, set_.metadata.labels)
-    ]
-
-
 def deployments_that_recreate(pod: Pod, context: Context) -> list[Key]:
     """The deployment that may wait for this pod's end before it makes new ones."""
     namespace = pod.metadata.namespace
@@ -142,13 +131,14 @@ def deployments_that_recreate(pod: Pod, context: Context) -> list[Key]:
     return [(namespace, found.metadata.name)] if found is not None and sets_of.recreates(found) else []
 
 
+DEPLOYMENTS = Selecting(Deployment, by_spec)
 CONTROLLER = Controller(
     name="deployment",
     sources=[
         Source(Deployment, itself),
-        Source(ReplicaSet, controlled_by("Deployment"), related=deployments_that_select),
+        Source(ReplicaSet, controlled_by("Deployment"), related=DEPLOYMENTS.keys_of_orphan),
         Source(Pod, related=deployments_that_recreate),
     ],
     sync=sync,
-    indexes=[(ReplicaSet, ORPHANS, orphaned_in)],
+    indexes=[(ReplicaSet, ORPHANS, orphaned_in), DEPLOYMENTS.index],
 )

@@ -18,6 +18,7 @@ from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.loop.claims import controller_of
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
+from knarr.loop.selecting import Selecting, by_spec
 from knarr.loop.steps import Event
 from knarr.meta import clock, labels
 from knarr.meta.errors import ApiError, NotFound
@@ -29,6 +30,7 @@ KNOWN: dict[tuple[str, str], type[Any]] = {
     ("extensions", "ReplicaSet"): ReplicaSet,
     ("apps", "StatefulSet"): StatefulSet,
 }
+BUDGETS = Selecting(PodDisruptionBudget, by_spec)
 
 
 class Uncounted(NotFound):
@@ -59,10 +61,11 @@ def controller() -> Controller:
         component="controllermanager",
         sources=[
             Source(PodDisruptionBudget, itself),
-            Source(Pod, related=budgets_of),
+            Source(Pod, related=BUDGETS.keys),
             *(Source(type_, related=budgets_beside, matters=rescaled) for type_ in WORKLOADS),
         ],
         sync=sync,
+        indexes=[BUDGETS.index],
     )
 
 
@@ -135,13 +138,6 @@ def missing(pod: Pod) -> Uncounted:
 
 
 # What wakes a budget
-
-
-def budgets_of(pod: Pod, context: Context) -> list[Key]:
-    """The budgets that a pod counts for."""
-    namespace = pod.metadata.namespace
-    budgets = context.cache(PodDisruptionBudget).list(namespace)
-    return [(namespace, budget.metadata.name) for budget in budgets if selects(budget, pod)]
 
 
 def budgets_beside(workload: Any, context: Context) -> list[Key]:

@@ -276,11 +276,15 @@ def controller() -> Controller:
         name="endpoint-slice",
         sources=[
             Source(Service, itself),
-            Source(Pod, related=publication.services_of),
+            Source(Pod, related=publication.SERVICES.keys),
             Source(EndpointSlice, service_of),
             Source(Node, related=aware_services, matters=changes_shares),
         ],
         sync=partial(sync, expectations),
         observe=observe,
-        indexes=[(EndpointSlice, "service", by_service), (Pod, publication.LABEL, publication.by_label)],
+        indexes=[
+            publication.SERVICES.index,
+            (EndpointSlice, "service", by_service),
+            (Pod, publication.LABEL, publication.by_label),
+        ],
     )

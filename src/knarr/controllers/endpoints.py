@@ -159,9 +159,9 @@ CONTROLLER = Controller(
     name="endpoint",
     sources=[
         Source(Service, itself),
-        Source(Pod, related=publication.services_of),
+        Source(Pod, related=publication.SERVICES.keys),
         Source(Endpoints, itself),
     ],
     sync=sync,
-    indexes=[(Pod, publication.LABEL, publication.by_label)],
+    indexes=[publication.SERVICES.index, (Pod, publication.LABEL, publication.by_label)],
 )

@@ -18,19 +18,20 @@ from knarr.controllers.job_plan import Plan, plan, untrack
 from knarr.controllers.job_pods import TRACKING, is_managed_elsewhere, is_tracked
 from knarr.controllers.job_policies import spec_of
 from knarr.kinds.job import end_of
-from knarr.kinds.pod import is_terminating
 from knarr.kinds.types.batch_v1 import Job
 from knarr.kinds.types.core_v1 import Pod
-from knarr.loop.claims import ORPHANS, claim, controller_of, orphaned_in
+from knarr.loop.claims import ORPHANS, claim, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.expected import ensure_owner_alive
 from knarr.loop.runner import Context, Controller, Key, Result, Source, controlled_by, itself
+from knarr.loop.selecting import Selecting, by_spec
 from knarr.loop.steps import Create, Delete, Step
 from knarr.loop.written import Written
 from knarr.meta import clock, labels
 from knarr.meta.errors import ApiError, NotFound
 
+JOBS = Selecting(Job, by_spec)
 LONGEST = 60.0  #: seconds that a Job whose passes fail waits at most: upstream's MaxJobApiBackOff
 PAUSE = 0.1  #: seconds between two passes over a Job whose spec is the same, so that many pods' changes share one
 
@@ -91,10 +92,10 @@ def controller() -> Controller:
 
     return Controller(
         name="job",
-        sources=[Source(Job, itself), Source(Pod, controlled_by("Job"), related=jobs_that_select)],
+        sources=[Source(Job, itself), Source(Pod, controlled_by("Job"), related=JOBS.keys_of_orphan)],
         sync=sync_one,
         observe=observe,
-        indexes=[(Pod, ORPHANS, orphaned_in)],
+        indexes=[(Pod, ORPHANS, orphaned_in), JOBS.index],
         longest=LONGEST,
     )
 
@@ -207,15 +208,3 @@ async def finish(
 
 
 # What wakes a Job
-
-
-def jobs_that_select(pod: Pod, context: Context) -> list[Key]:
-    """The Jobs that an orphaned pod could belong to."""
-    if controller_of(pod) is not None or is_terminating(pod):
-        return []
-    namespace = pod.metadata.namespace
-    return [
-        (namespace, job.metadata.name)
-        for job in context.cache(Job).list(namespace)
-        if labels.selects(spec_of(job).selector, pod.metadata.labels)
-    ]

@@ -15,7 +15,7 @@ from datetime import datetime
 from knarr.controllers.persistentvolume_reclaim import NAMESPACE, reclaim, recycled_by, recycler_name
 from knarr.controllers.persistentvolume_steps import bind, claim_phase, make_available, volume_phase
 from knarr.controllers.persistentvolume_stock import Stock
-from knarr.kinds import persistentvolumeclaim
+from knarr.kinds import persistentvolume, persistentvolumeclaim
 from knarr.kinds.storageclass import default_class
 from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
 from knarr.kinds.types.storage_v1 import StorageClass
@@ -278,13 +278,14 @@ def claim_of_is(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
 
 
 def claims_of_volume(volume: PersistentVolume, context: Context) -> list[Key]:
-    """The claim that a volume names, those that name it, and for a free one all that wait."""
-    ref = volume.spec.claimRef
+    """The claim that a volume names, those that name it, and for a free one all of its class that wait."""
+    ref, class_ = volume.spec.claimRef, persistentvolume.storage_class(volume)
     claims = context.cache(PersistentVolumeClaim).list()
     found = [
         (claim.metadata.namespace, claim.metadata.name)
         for claim in claims
-        if claim.spec.volumeName == volume.metadata.name or (ref is None and not claim.spec.volumeName)
+        if claim.spec.volumeName == volume.metadata.name
+        or (ref is None and not claim.spec.volumeName and persistentvolumeclaim.storage_class(claim) == class_)
     ]
     return [*found, (ref.namespace, ref.name)] if ref is not None else found
 

@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from knarr.kinds.types.core_v1 import ObjectReference, Pod, Service, ServicePort
-from knarr.loop.runner import Context, Key
+from knarr.loop.runner import Context
+from knarr.loop.selecting import Selecting
 from knarr.meta import clock
+from knarr.meta.labels import NOTHING, of_labels
 
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 LABEL = "label"  #: the index of pods that both controllers keep
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
+#: the services by what they select; one without a selector selects nothing
+SERVICES = Selecting(Service, lambda service: of_labels(service.spec.selector) if service.spec.selector else NOTHING)
 
 
 def selects(service: Service, pod: Pod) -> bool:
@@ -29,13 +33,6 @@ def pods_of(service: Service, context: Context) -> list[Pod]:
         found = context.cache(Pod).by_index(LABEL, f"{service.metadata.namespace}/{key}={value}")
         return [pod for pod in found if selects(service, pod)]
     return []
-
-
-def services_of(pod: Pod, context: Context) -> Iterable[Key]:
-    """The keys of the services that select the pod."""
-    for service in context.cache(Service).list(pod.metadata.namespace):
-        if selects(service, pod):
-            yield (service.metadata.namespace, service.metadata.name)
 
 
 def managed(service: Service) -> bool:

@@ -115,7 +115,8 @@ class Counter:
         if (left := self._restless(key, quota)) > 0:
             return left
         counts = await self._counts(quota, context)
-        objects = [(kind, context.cache(type_).list(namespace)) for kind, type_ in MEASURED]
+        measured = [(kind, type_) for kind, type_ in MEASURED if quota_usage.names(kind, quota.spec.hard)]
+        objects = [(kind, context.cache(type_).list(namespace)) for kind, type_ in measured]
         await carry_out(context.api, plan(quota, objects, counts, clock.now()), context.recorder)
         return RECOUNT_SECONDS
 
@@ -170,17 +171,23 @@ def settled(quota: ResourceQuota) -> bool:
     return quota.status.hard == quota.spec.hard
 
 
-def quotas(obj: Any, context: Context) -> Iterable[Key]:
-    """The quotas of an object's namespace, which may count it otherwise now."""
-    return [
-        (found.metadata.namespace, found.metadata.name)
-        for found in context.cache(ResourceQuota).list(obj.metadata.namespace)
-    ]
+def quotas(kind: Kind) -> Callable[[Any, Context], Iterable[Key]]:
+    """Of an object of the kind: the quotas of its namespace that measure the kind, which may count it otherwise now."""
+
+    def related(obj: Any, context: Context) -> Iterable[Key]:
+        return [
+            (found.metadata.namespace, found.metadata.name)
+            for found in context.cache(ResourceQuota).list(obj.metadata.namespace)
+            if quota_usage.names(kind, found.spec.hard)
+        ]
+
+    return related
 
 
 def ended(found: Pod, context: Context) -> Iterable[Key]:
     """Of a pod only its end matters, and that it is ending: what else it uses was charged for."""
-    return quotas(found, context) if is_finished(found) or found.metadata.deletionTimestamp else ()
+    over = is_finished(found) or found.metadata.deletionTimestamp
+    return quotas(pod.KIND)(found, context) if over else ()
 
 
 def controller() -> Controller:
@@ -190,8 +197,8 @@ def controller() -> Controller:
         sources=[
             Source(ResourceQuota, itself),
             Source(Pod, related=ended),
-            Source(Service, related=quotas),
-            Source(PersistentVolumeClaim, related=quotas),
+            Source(Service, related=quotas(service.KIND)),
+            Source(PersistentVolumeClaim, related=quotas(persistentvolumeclaim.KIND)),
         ],
         sync=counter.sync,
         background=counter.follow,

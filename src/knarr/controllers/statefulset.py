@@ -19,7 +19,7 @@ from knarr.controllers.statefulset_departed import Departed
 from knarr.controllers.statefulset_growth import grown
 from knarr.controllers.statefulset_plan import is_parallel, plan
 from knarr.controllers.statefulset_setbacks import Setbacks
-from knarr.controllers.statefulset_status import Revisions, is_terminating, next_availability, revision_of, status
+from knarr.controllers.statefulset_status import Revisions, next_availability, revision_of, status
 from knarr.kinds.types.apps_v1 import ControllerRevision, StatefulSet
 from knarr.kinds.types.core_v1 import PersistentVolumeClaim, Pod, PodTemplateSpec
 from knarr.loop import revisions as history_of
@@ -28,10 +28,12 @@ from knarr.loop.executor import carry_out
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.expected import ensure_owner_alive
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.selecting import Selecting, by_spec
 from knarr.loop.steps import Create, Delete, Replace, Status, Step
 from knarr.meta import clock, labels
 from knarr.meta.errors import ApiError, Conflict
 
+SETS = Selecting(StatefulSet, by_spec)
 HISTORY_LIMIT = 10  #: revisions kept beside those in use, when the set does not say
 
 
@@ -62,12 +64,13 @@ def controller() -> Controller:
         name="statefulset",
         sources=[
             Source(StatefulSet, itself),
-            Source(Pod, controlled_by("StatefulSet"), related=sets_that_select),
+            Source(Pod, controlled_by("StatefulSet"), related=SETS.keys_of_orphan),
             Source(PersistentVolumeClaim, related=sets_that_claim),
             Source(ControllerRevision),
         ],
         sync=sync_one,
         observe=observe,
+        indexes=[SETS.index],
     )
 
 
@@ -221,18 +224,6 @@ async def truncate_history(
     live = {revisions.current, revisions.update, *map(revision_of, pods)}
     surplus = history_of.surplus(history, live, HISTORY_LIMIT if given is None else given)
     await carry_out(context.api, [Delete(revision, "history limit") for revision in surplus], context.recorder)
-
-
-def sets_that_select(pod: Pod, context: Context) -> list[Key]:
-    """The sets that an orphan could belong to."""
-    if any(owner.controller for owner in pod.metadata.ownerReferences) or is_terminating(pod):
-        return []
-    namespace = pod.metadata.namespace
-    return [
-        (namespace, set_.metadata.name)
-        for set_ in context.cache(StatefulSet).list(namespace)
-        if labels.selects(set_.spec.selector, pod.metadata.labels)
-    ]
 
 
 def sets_that_claim(claim_: PersistentVolumeClaim, context: Context) -> list[Key]:

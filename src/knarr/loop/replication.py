@@ -15,13 +15,14 @@ from knarr.client.transport import TransportError
 from knarr.kinds.pod import available_in, is_active, is_available, is_ready, is_terminating
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.core_v1 import Pod, PodTemplateSpec
-from knarr.loop.claims import ORPHANS, claim, controller_of, orphaned_in
+from knarr.loop.claims import ORPHANS, claim, orphaned_in
 from knarr.loop.deletion_order import deletion_order
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.expected import carry_out_expected, ensure_owner_alive
 from knarr.loop.pod_templates import pod_of
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.selecting import Selecting
 from knarr.loop.steps import Create, Delete, Note, Status, Step
 from knarr.meta import clock
 from knarr.meta.errors import ApiError
@@ -57,20 +58,14 @@ def controller(kind: Replicated) -> Controller:
         if isinstance(new or old, Pod):
             expectations.observe(kind.kind, old, new)
 
-    def owners_that_select(pod: Pod, context: Context) -> list[Key]:
-        if controller_of(pod) is not None or is_terminating(pod):
-            return []
-        namespace = pod.metadata.namespace
-        owners = context.cache(kind.of).list(namespace)
-        return [(namespace, o.metadata.name) for o in owners if kind.selector(o).matches(pod.metadata.labels)]
-
+    owners = Selecting(kind.of, kind.selector)
     return Controller(
         name=kind.name,
         component=kind.component,
-        sources=[Source(kind.of, itself), Source(Pod, controlled_by(kind.kind), related=owners_that_select)],
+        sources=[Source(kind.of, itself), Source(Pod, controlled_by(kind.kind), related=owners.keys_of_orphan)],
         sync=sync_one,
         observe=observe,
-        indexes=[(Pod, ORPHANS, orphaned_in)],
+        indexes=[(Pod, ORPHANS, orphaned_in), owners.index],
     )
 
 

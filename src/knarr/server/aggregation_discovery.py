@@ -7,7 +7,7 @@ that another server answers for takes the place of this server's own.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from knarr.kinds.types.apiregistration_v1 import APIService
+from knarr.kinds.types.apiregistration_v1 import APIService, APIServiceSpec
 from knarr.kinds.types.meta_v1 import APIResource
 from knarr.server.aggregation import is_available
 from knarr.server.aggregation_documents import Documents
@@ -19,18 +19,19 @@ Services = Mapping[tuple[str, str], APIService]
 def with_groups(listed: Tree, services: Services) -> Tree:
     """The APIGroupList of `/apis`."""
     known = {group["name"]: group for group in listed["groups"]}
-    for name in groups_of(services):
-        found = with_group(known.get(name), name, services)
-        assert found is not None, "there is an entry of that group"
+    for name, versions in versions_by_group(services).items():
+        found = _merged(known.get(name), name, versions)
         known[name] = {key: value for key, value in found.items() if key not in ("kind", "apiVersion")}
     return listed | {"groups": list(known.values())}
 
 
 def with_group(group: Tree | None, name: str, services: Services) -> Tree | None:
     """The APIGroup of `/apis/NAME`; None when nobody serves it."""
-    versions = versions_of(name, services)
-    if not versions:
-        return group
+    versions = _ordered(entry.spec for (of, _), entry in services.items() if of == name)
+    return _merged(group, name, versions) if versions else group
+
+
+def _merged(group: Tree | None, name: str, versions: Iterable[str]) -> Tree:
     own = group["versions"] if group else []
     known = {version["version"] for version in own}
     more = [{"groupVersion": f"{name}/{v}", "version": v} for v in versions if v not in known]
@@ -41,10 +42,10 @@ def with_group(group: Tree | None, name: str, services: Services) -> Tree | None
 def with_aggregated(listed: Tree, services: Services, documents: Documents) -> Tree:
     """The APIGroupDiscoveryList of `/apis`."""
     items = {item["metadata"]["name"]: item for item in listed["items"]}
-    for name in groups_of(services):
+    for name, ranked in versions_by_group(services).items():
         own = items.get(name) or {"metadata": {"name": name, "creationTimestamp": None}, "versions": []}
         versions = {version["version"]: version for version in own["versions"]}
-        for version in versions_of(name, services):
+        for version in ranked:
             entry = services[name, version]
             told = resources_of(documents.of((name, version)).resources, name, version)
             freshness = "Current" if is_available(entry) else "Stale"
@@ -53,18 +54,17 @@ def with_aggregated(listed: Tree, services: Services, documents: Documents) -> T
     return listed | {"items": list(items.values())}
 
 
-def groups_of(services: Services) -> list[str]:
-    """The groups of the entries, the most important first."""
-    most: dict[str, int] = {}
+def versions_by_group(services: Services) -> dict[str, list[str]]:
+    """The versions of each group that has entries; groups and versions the most important first."""
+    groups: dict[str, list[APIServiceSpec]] = {}
     for (group, _), entry in services.items():
-        most[group] = max(most.get(group, 0), entry.spec.groupPriorityMinimum)
-    return sorted(most, key=lambda group: (-most[group], group))
+        groups.setdefault(group, []).append(entry.spec)
+    ranked = sorted(groups.items(), key=lambda item: (-max(spec.groupPriorityMinimum for spec in item[1]), item[0]))
+    return {group: _ordered(specs) for group, specs in ranked}
 
 
-def versions_of(group: str, services: Services) -> list[str]:
-    """The versions of a group that have entries, the most important first."""
-    found = [entry.spec for (name, _), entry in services.items() if name == group]
-    return [spec.version for spec in sorted(found, key=lambda spec: (-spec.versionPriority, spec.version))]
+def _ordered(specs: Iterable[APIServiceSpec]) -> list[str]:
+    return [spec.version for spec in sorted(specs, key=lambda spec: (-spec.versionPriority, spec.version))]
 
 
 def resources_of(listed: Iterable[APIResource], group: str, version: str) -> list[Tree]:

@@ -11,6 +11,7 @@ from knarr.server.admission.certificate_requester import CertificateRequester
 from knarr.server.admission.certificates import CertificateSigners, CertificateSubjectRestriction
 from knarr.server.admission.claim_protection import StorageObjectInUseProtection
 from knarr.server.admission.claim_resize import PersistentVolumeClaimResize
+from knarr.server.admission.concern import Versions
 from knarr.server.admission.ingress_class import DefaultIngressClass
 from knarr.server.admission.limit_bounds import LimitBounds
 from knarr.server.admission.limit_defaults import LimitDefaults
@@ -25,7 +26,7 @@ from knarr.server.admission.service_account import ServiceAccounts
 from knarr.server.admission.storage_class import DefaultStorageClass
 from knarr.server.admission.taint_nodes import TaintNodesByCondition
 from knarr.server.admission.toleration_seconds import DefaultTolerationSeconds
-from knarr.server.admission.webhooks import MutatingWebhooks, ValidatingWebhooks, Versions
+from knarr.server.admission.webhooks import MutatingWebhooks, ValidatingWebhooks
 from knarr.server.authorization import Authorizer
 
 #: plugins that look at objects of these kinds alone: nobody else's way leads past them

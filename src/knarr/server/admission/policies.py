@@ -17,9 +17,10 @@ from knarr.kinds.types.core_v1 import Namespace
 from knarr.meta.errors import ApiError, Cause, Forbidden, NotFound
 from knarr.meta.field import at
 from knarr.server.admission import Admission, State
-from knarr.server.admission.policy_invocations import Invocation, Misconfigured, Policy, invocations
+from knarr.server.admission.concern import Concern, Versions
+from knarr.server.admission.policy_invocations import Invocation, Misconfigured, Policy, invocations, policies_for
 from knarr.server.admission.questions import about_request, answered
-from knarr.server.admission.webhooks import Versions, about, body_of, form, take_over
+from knarr.server.admission.webhooks import about, body_of, form, take_over
 from knarr.server.authorization import Authorizer
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Programs:
 class ValidatingPolicies:
     def __init__(self, versions: Versions, authorizer: Authorizer) -> None:
         self._versions, self._authorizer = versions, authorizer
+        self._concern = Concern(policies_for, versions)
         self._programs = Programs()
 
     async def admit(self, admission: Admission, state: State) -> None:
@@ -59,7 +61,8 @@ class ValidatingPolicies:
         if not bindings:
             return
         denials: list[tuple[str, str]] = []  # message and reason
-        async for found in invocations(policies, bindings, admission, state, self._versions):
+        candidates = self._concern.of(admission, policies, bindings)
+        async for found in invocations(candidates, admission, state, self._versions):
             if isinstance(found, Misconfigured):
                 if found.policy.spec.failurePolicy != "Ignore":
                     denials.append((f"{_told(found)} denied request: {found.why}", "Invalid"))
@@ -97,6 +100,7 @@ class ValidatingPolicies:
 class MutatingPolicies:
     def __init__(self, versions: Versions, authorizer: Authorizer) -> None:
         self._versions, self._authorizer = versions, authorizer
+        self._concern = Concern(policies_for, versions)
         self._programs = Programs()
 
     async def admit(self, admission: Admission, state: State) -> None:
@@ -106,7 +110,8 @@ class MutatingPolicies:
             return
         calls, troubles = admission.policies, list[tuple[str, str]]()
         calls.begin(admission.tree)
-        found = [one async for one in invocations(policies, bindings, admission, state, self._versions)]
+        candidates = self._concern.of(admission, policies, bindings)
+        found = [one async for one in invocations(candidates, admission, state, self._versions)]
         for one in found:
             if isinstance(one, Misconfigured):
                 if one.policy.spec.failurePolicy != "Ignore":

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from knarr.kinds.kind import Kind
 from knarr.kinds.types.admissionregistration_v1 import (
@@ -14,10 +15,12 @@ from knarr.kinds.types.admissionregistration_v1 import (
 )
 from knarr.meta.labels import of_object
 from knarr.server.admission import Admission, State, Tree, webhook_rules
-from knarr.server.admission.webhooks import Versions, namespace_labels
+from knarr.server.admission.concern import Versions
+from knarr.server.admission.webhooks import namespace_labels
 
 Policy = MutatingAdmissionPolicy | ValidatingAdmissionPolicy
 Binding = MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding
+Candidate = tuple[Policy, Sequence[Binding], Kind | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +52,41 @@ class Unusable(Exception):
     """Parameters cannot be found as a binding wants them."""
 
 
-async def invocations(
-    policies: Sequence[Policy], bindings: Sequence[Binding], admission: Admission, state: State, versions: Versions
-) -> AsyncIterator[Invocation | Misconfigured]:
-    """In the order of the policies' names, and of their bindings'."""
-    if webhook_rules.exempt(admission.kind):
-        return
-    by_policy: dict[str, list[Binding]] = {}
-    for binding in bindings:
-        by_policy.setdefault(binding.spec.policyName, []).append(binding)
+Found = AsyncIterator[Invocation | Misconfigured]
+
+
+async def invocations(candidates: Sequence[Candidate], admission: Admission, state: State, versions: Versions) -> Found:
+    """In the order of the policies' names, and of their bindings'; `candidates` are those of `policies_for`."""
     forms = versions(admission.kind)
-    for policy in policies:
-        bound = by_policy.get(policy.metadata.name)
+    for policy, bound, kind in candidates:
         match = policy.spec.matchConstraints
-        if not bound or match is None:
-            continue
-        kind = webhook_rules.resources_kind(match, admission, forms)
+        if kind is None and match is not None:
+            kind = webhook_rules.resources_kind(match, admission, forms)
         if kind is None or not await _selected(policy, admission, state):
             continue
         for found in await _bound(policy, bound, kind, admission, state, forms):
             yield found
+
+
+def policies_for(admission: Admission, forms: Sequence[Kind], lists: Sequence[Sequence[Any]]) -> list[Candidate]:
+    """The policies whose rules mean such a request, with their bindings, from the lists of both. With the version that
+    the policy is shown; without one if its rules name objects, so that each request has to be looked at."""
+    policies, bindings = lists
+    if webhook_rules.exempt(admission.kind):
+        return []
+    by_policy: dict[str, list[Binding]] = {}
+    for binding in bindings:
+        by_policy.setdefault(binding.spec.policyName, []).append(binding)
+    found: list[Candidate] = []
+    for policy in policies:
+        bound, match = by_policy.get(policy.metadata.name), policy.spec.matchConstraints
+        if not bound or match is None:
+            continue
+        if any(rule.resourceNames for rule in (*match.resourceRules, *match.excludeResourceRules)):
+            found.append((policy, bound, None))
+        elif (kind := webhook_rules.resources_kind(match, admission, forms)) is not None:
+            found.append((policy, bound, kind))
+    return found
 
 
 async def _bound(

@@ -7,7 +7,8 @@ client's own body was.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -20,13 +21,14 @@ from knarr.registry import pipeline, views
 from knarr.registry.core import Options
 from knarr.registry.scale import SCALE, scale_of, set_at, value_at
 from knarr.server.admission import Admission, State, Tree, webhook_client, webhook_rules
+from knarr.server.admission.concern import Concern, Versions
 from knarr.server.admission.webhook_client import CallFailed
 from knarr.server.admission.webhook_conditions import hold
 from knarr.server.admission.webhook_review import Answer, WrongAnswer, read, review, version_of
 from knarr.server.admission.webhook_rules import Webhook
 from knarr.server.authorization import Authorizer
 
-Versions = Callable[[Kind], Sequence[Kind]]
+Concerned = tuple[str, Webhook, Kind]
 SECONDS = 10
 HARMLESS = ("None", "NoneOnDryRun")
 #: what stands for the object where a subresource takes one of another kind: group, version and kind
@@ -47,7 +49,7 @@ log = logging.getLogger("knarr.server")
 
 class MutatingWebhooks:
     def __init__(self, versions: Versions, authorizer: Authorizer) -> None:
-        self._versions, self._authorizer = versions, authorizer
+        self._concern, self._authorizer = Concern(hooks_for, versions), authorizer
 
     async def admit(self, admission: Admission, state: State) -> None:
         configurations = await state.list(MutatingWebhookConfiguration)
@@ -55,17 +57,12 @@ class MutatingWebhooks:
             return
         calls = admission.calls
         calls.begin(admission.tree)
-        for configuration in configurations:
-            for hook in configuration.webhooks:
-                key = f"{configuration.metadata.name}/{hook.name}"
-                if calls.wants(key):
-                    await self._ask(hook, key, admission, state)
+        for key, hook, kind in self._concern.of(admission, configurations):
+            if calls.wants(key) and await meant(hook, kind, admission, state, self._authorizer):
+                await self._ask(hook, kind, key, admission, state)
         calls.end(admission.tree)
 
-    async def _ask(self, hook: Webhook, key: str, admission: Admission, state: State) -> None:
-        kind = await meant(hook, admission, state, self._versions, self._authorizer)
-        if kind is None:
-            return
+    async def _ask(self, hook: Webhook, kind: Kind, key: str, admission: Admission, state: State) -> None:
         answer = await ask(hook, kind, admission, state, mutating=True)
         calls = admission.calls
         if answer is not None and answer.patch and change(admission, kind, hook.name, answer.patch):
@@ -76,18 +73,17 @@ class MutatingWebhooks:
 
 class ValidatingWebhooks:
     def __init__(self, versions: Versions, authorizer: Authorizer) -> None:
-        self._versions, self._authorizer = versions, authorizer
+        self._concern, self._authorizer = Concern(hooks_for, versions), authorizer
 
     async def admit(self, admission: Admission, state: State) -> None:
         configurations = await state.list(ValidatingWebhookConfiguration)
         if not configurations or webhook_rules.exempt(admission.kind):
             return
-        hooks = [hook for configuration in configurations for hook in configuration.webhooks]
-        asked = []
-        for hook in hooks:
-            kind = await meant(hook, admission, state, self._versions, self._authorizer)
-            if kind is not None:
-                asked.append((hook, kind))
+        asked = [
+            (hook, kind)
+            for _, hook, kind in self._concern.of(admission, configurations)
+            if await meant(hook, kind, admission, state, self._authorizer)
+        ]
         if not asked:
             return
         results = await asyncio.gather(
@@ -98,20 +94,26 @@ class ValidatingWebhooks:
                 raise result
 
 
-async def meant(
-    hook: Webhook, admission: Admission, state: State, versions: Versions, authorizer: Authorizer
-) -> Kind | None:
-    """The version of the object that a webhook is to be shown; None when it is not to be asked."""
-    kind = webhook_rules.wanted_kind(hook, admission, versions(admission.kind))
-    if kind is None or not webhook_rules.on_objects(hook, admission):
-        return None
+def hooks_for(admission: Admission, forms: Sequence[Kind], lists: Sequence[Sequence[Any]]) -> list[Concerned]:
+    """The webhooks whose rules mean such a request: a key for each, and the version that it is to be shown."""
+    (configurations,) = lists
+    return [
+        (f"{configuration.metadata.name}/{hook.name}", hook, kind)
+        for configuration in configurations
+        for hook in configuration.webhooks
+        if (kind := webhook_rules.wanted_kind(hook, admission, forms)) is not None
+    ]
+
+
+async def meant(hook: Webhook, kind: Kind, admission: Admission, state: State, authorizer: Authorizer) -> bool:
+    """Whether a webhook whose rules mean the request is to be asked; `kind` is the version that it is shown."""
+    if not webhook_rules.on_objects(hook, admission):
+        return False
     if hook.namespaceSelector is not None and not webhook_rules.in_namespaces(
         hook, await namespace_labels(admission, state)
     ):
-        return None
-    if hook.matchConditions and not await _hold(hook, kind, admission, authorizer):
-        return None
-    return kind
+        return False
+    return not hook.matchConditions or await _hold(hook, kind, admission, authorizer)
 
 
 async def _hold(hook: Webhook, kind: Kind, admission: Admission, authorizer: Authorizer) -> bool:
