@@ -116,6 +116,28 @@ def test_a_pod_that_fits_nowhere_says_so_and_is_placed_when_a_node_fits():
     virtual_time.run(main())
 
 
+NEAR_THE_FIRST = {"labelSelector": {"matchLabels": {"app": "first"}}, "topologyKey": "kubernetes.io/hostname"}
+NEAR = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [NEAR_THE_FIRST]}}
+
+
+def test_a_pod_that_wants_another_near_follows_it_as_soon_as_that_has_a_node():
+    async def main():
+        async with a_cluster(3) as cluster:
+            await cluster.apply(a_pod("second", affinity=NEAR))
+            await cluster.settled()
+            assert not (await cluster.api.get(Pod, "second", SPACE)).spec.nodeName
+            began = asyncio.get_running_loop().time()
+            first = json.loads(a_pod("first"))
+            first["metadata"]["labels"] = {"app": "first"}
+            await cluster.apply(json.dumps(first))
+            await cluster.settled()
+            nodes = [(await cluster.api.get(Pod, name, SPACE)).spec.nodeName for name in ("first", "second")]
+            assert nodes[0] == nodes[1] != ""
+            assert asyncio.get_running_loop().time() - began < 60
+
+    virtual_time.run(main())
+
+
 def test_a_fault_over_one_pod_neither_ends_the_scheduler_nor_loses_the_pod(monkeypatch):
     plain, faults = scheduler.schedule, [RuntimeError("a filter broke")]
 

@@ -72,6 +72,11 @@ def place(node: Node, pods: Iterable[Pod] = ()) -> Place:
     return found
 
 
+def counts_alike(old: Pod | None, new: Pod) -> bool:
+    """Whether a pod takes up what it did: mostly it is but its status that has changed."""
+    return old is not None and old.spec == new.spec and owner_of(old) == owner_of(new)
+
+
 class Board:
     """All places by node name. Pods of a node not seen yet wait until it is."""
 
@@ -86,10 +91,15 @@ class Board:
     def places(self) -> list[Place]:
         return [*self._places.values()]
 
-    def put_node(self, node: Node) -> None:
+    def place(self, name: str) -> Place | None:
+        return self._places.get(name)
+
+    def put_node(self, node: Node) -> Place:
+        """Take in a node or what changed of it, with the pods that are on it."""
         old = self._places.get(node.metadata.name)
         pods = old.pods if old else self._early.pop(node.metadata.name, {})
-        self._places[node.metadata.name] = place(node, pods.values())
+        found = self._places[node.metadata.name] = place(node, pods.values())
+        return found
 
     def drop_node(self, name: str) -> None:
         gone = self._places.pop(name, None)
@@ -98,8 +108,12 @@ class Board:
 
     def put_pod(self, pod: Pod, node: str) -> None:
         """Place a pod, or what changed of it, on a node."""
-        self.drop_pod(key_of(pod))
-        self._where[key_of(pod)] = node
+        key, found = key_of(pod), self._places.get(node)
+        if found is not None and self._where.get(key) == node and counts_alike(found.pods.get(key), pod):
+            found.pods[key] = pod
+            return
+        self.drop_pod(key)
+        self._where[key] = node
         if (found := self._places.get(node)) is not None:
             found.put(pod)
         else:

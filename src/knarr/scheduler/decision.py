@@ -58,6 +58,12 @@ def schedule(
     return Decision(node=best.name, volumes=_volumes(needs, best, there))
 
 
+def takes(place: Place, pod: Pod) -> bool:
+    """Whether a node would take a pod, as far as it can be said without other nodes and without storage."""
+    round_ = round_of(pod, [place], Storage(), Needs())
+    return not any(complaints_of(round_, place) for complaints_of in FILTERS)
+
+
 def _filtered(round_: Round) -> tuple[list[Place], list[Sequence[Complaint]]]:
     """The places that will do, as many as are worth comparing, and what the filters say of the others."""
     found: list[Place] = []

@@ -6,6 +6,7 @@ short at first, doubling with every try. What nothing wakes is tried again after
 
 import asyncio
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -24,6 +25,7 @@ class Waiting:
     tries: int = 0
     not_before: float = 0.0  #: the loop's time
     resting: bool = False
+    due: bool = False  #: woken, and tried again as soon as its back-off is over
     order: int = 0
 
 
@@ -76,7 +78,7 @@ class Queue:
         if self._waiting.get(key) is not waiting:
             return
         loop = asyncio.get_running_loop()
-        waiting.resting = True
+        waiting.resting, waiting.due = True, False
         waiting.not_before = loop.time() + min(FIRST_DELAY * 2.0 ** min(waiting.tries, 30), LONGEST_DELAY)
         waiting.tries += 1
         if self.moves != seen:
@@ -88,11 +90,11 @@ class Queue:
         """Put back a pod that a failure kept from its node: it is tried again after its back-off."""
         self.rest(waiting, self.moves - 1)
 
-    def wake_all(self) -> None:
-        """Say that something happened that could help the pods that rest."""
+    def wake(self, helps: Callable[[Pod], bool]) -> None:
+        """Say that something happened that could help those of the pods that rest."""
         self.moves += 1
         for key, waiting in self._waiting.items():
-            if waiting.resting:
+            if waiting.resting and not waiting.due and helps(waiting.pod):
                 self._wake(key)
 
     def close(self) -> None:
@@ -102,6 +104,7 @@ class Queue:
 
     def _wake(self, key: Key) -> None:
         waiting = self._waiting[key]
+        waiting.due = True
         if asyncio.get_running_loop().time() >= waiting.not_before:
             self._due(key)
         else:

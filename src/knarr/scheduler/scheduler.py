@@ -19,6 +19,7 @@ from knarr.meta.errors import ApiError, NotFound
 from knarr.scheduler.bind import Claims, NotBound, bind_pod, bind_volumes
 from knarr.scheduler.board import Board, key_of
 from knarr.scheduler.decision import Decision, schedule
+from knarr.scheduler.hints import has_claims, looks_at_others, room_on
 from knarr.scheduler.queue import Queue, Waiting
 from knarr.scheduler.storage import Storage
 
@@ -56,8 +57,9 @@ class Scheduler:
             await informer.wait_synced()
         of(Node).on_change(self._node_changed)
         of(PersistentVolumeClaim).on_change(self._claim_changed)
-        of(PersistentVolume).on_change(lambda old, new: self.queue.wake_all())
-        of(StorageClass).on_change(lambda old, new: self.queue.wake_all())
+        of(PersistentVolume).on_change(lambda old, new: self.queue.wake(has_claims))
+        of(StorageClass).on_change(lambda old, new: self.queue.wake(has_claims))
+        of(Namespace).on_change(lambda old, new: self.queue.wake(looks_at_others))
         of(Pod).on_change(self._pod_changed)
 
     async def work(self, tasks: asyncio.TaskGroup) -> None:
@@ -159,12 +161,11 @@ class Scheduler:
             return
         if old is not None and not matters(old, new):
             return
-        self.board.put_node(new)
-        self.queue.wake_all()
+        self.queue.wake(room_on(self.board.put_node(new)))
 
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
         self._claims.changed()
-        self.queue.wake_all()
+        self.queue.wake(has_claims)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
@@ -172,12 +173,15 @@ class Scheduler:
         key = key_of(pod)
         if new is None or new.status.phase in ("Failed", "Succeeded"):
             self.queue.drop(key)
-            if self.board.node_of(key) is not None:
+            if (node := self.board.node_of(key)) is not None:
                 self.board.drop_pod(key)
-                self.queue.wake_all()
+                place = self.board.place(node)
+                self.queue.wake(room_on(place) if place else looks_at_others)
         elif new.spec.nodeName:
             self.queue.drop(key)
             self.board.put_pod(new, new.spec.nodeName)
+            if old is None or not old.spec.nodeName or old.metadata.labels != new.metadata.labels:
+                self.queue.wake(looks_at_others)
         elif is_ours(new):
             self.queue.put(new)
         else:

@@ -17,6 +17,10 @@ def a_pod(name, priority=0, uid="", labels=None):
     )
 
 
+def any_pod(pod):
+    return True
+
+
 async def next_name(queue):
     waiting, _ = await queue.get()
     return waiting.pod.metadata.name
@@ -86,11 +90,11 @@ async def test_something_that_could_help_wakes_a_resting_pod_after_its_back_off(
         got = await queue.get()
         began = loop.time()
         queue.rest(*got)
-        queue.wake_all()
+        queue.wake(any_pod)
         await queue.get()
         delays.append(loop.time() - began)
         queue.retry(got[0])  # puts it back for the next round
-        queue.wake_all()
+        queue.wake(any_pod)
     assert delays[0] == pytest.approx(FIRST_DELAY)
     assert max(delays) == pytest.approx(LONGEST_DELAY)
 
@@ -100,9 +104,20 @@ async def test_what_happens_during_a_try_is_not_missed():
     queue, loop = Queue(), asyncio.get_running_loop()
     queue.put(a_pod("a"))
     waiting, seen = await queue.get()
-    queue.wake_all()
+    queue.wake(any_pod)
     queue.rest(waiting, seen)
     await queue.get()
+    assert loop.time() == pytest.approx(FIRST_DELAY)
+
+
+@on_virtual_time
+async def test_only_the_pods_that_something_could_help_are_woken():
+    queue, loop = Queue(), asyncio.get_running_loop()
+    for name in ("a", "b"):
+        queue.put(a_pod(name))
+        queue.rest(*await queue.get())
+    queue.wake(lambda pod: pod.metadata.name == "b")
+    assert (await queue.get())[0].pod.metadata.name == "b"
     assert loop.time() == pytest.approx(FIRST_DELAY)
 
 

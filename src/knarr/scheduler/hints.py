@@ -1,0 +1,30 @@
+"""What could help a pod that no node would take: after a change, only the pods that it concerns are tried again. Pure.
+
+Named for upstream's queueing hints. A node that changes, or on which room is made, helps the pods that it would take.
+Who looks at other pods (affinity, spread) may be helped by any of them, who has claims by any change of storage.
+"""
+
+from collections.abc import Callable
+
+from knarr.kinds.pod_claims import claims_of
+from knarr.kinds.types.core_v1 import Pod
+from knarr.scheduler.board import Place
+from knarr.scheduler.decision import takes
+
+Helps = Callable[[Pod], bool]
+
+
+def looks_at_others(pod: Pod) -> bool:
+    """Whether it matters to the pod where others are."""
+    affinity = pod.spec.affinity
+    near = affinity is not None and (affinity.podAffinity is not None or affinity.podAntiAffinity is not None)
+    return near or bool(pod.spec.topologySpreadConstraints)
+
+
+def has_claims(pod: Pod) -> bool:
+    return next(iter(claims_of(pod)), None) is not None
+
+
+def room_on(place: Place) -> Helps:
+    """A node as it is now, seen alone."""
+    return lambda pod: looks_at_others(pod) or has_claims(pod) or takes(place, pod)

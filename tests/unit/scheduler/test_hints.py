@@ -1,0 +1,70 @@
+"""Which pods that rest a change wakes."""
+
+import pytest
+
+from knarr.kinds.types.core_v1 import (
+    Affinity,
+    Container,
+    Node,
+    NodeSpec,
+    NodeStatus,
+    PersistentVolumeClaimVolumeSource,
+    Pod,
+    PodAffinity,
+    PodAffinityTerm,
+    PodSpec,
+    ResourceRequirements,
+    Taint,
+    TopologySpreadConstraint,
+    Volume,
+)
+from knarr.kinds.types.meta_v1 import LabelSelector, ObjectMeta
+from knarr.scheduler.board import place
+from knarr.scheduler.hints import has_claims, looks_at_others, room_on
+
+
+def a_pod(cpu="1", **spec):
+    container = Container(name="c", resources=ResourceRequirements(requests={"cpu": cpu}))
+    return Pod(metadata=ObjectMeta(name="p", namespace="n"), spec=PodSpec(containers=[container], **spec))
+
+
+def a_node(taints=(), **labels):
+    meta = ObjectMeta(name="a", labels=labels)
+    return Node(metadata=meta, spec=NodeSpec(taints=list(taints)), status=NodeStatus(allocatable=ROOM))
+
+
+ROOM = {"cpu": "2", "memory": "1Gi", "pods": "10"}
+TERM = PodAffinityTerm(labelSelector=LabelSelector(matchLabels={"app": "x"}), topologyKey="zone")
+NEAR = Affinity(podAffinity=PodAffinity(requiredDuringSchedulingIgnoredDuringExecution=[TERM]))
+SPREAD = TopologySpreadConstraint(maxSkew=1, topologyKey="zone", whenUnsatisfiable="DoNotSchedule")
+CLAIM = Volume(name="v", persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName="data"))
+TAINTED = a_node([Taint(key="k", effect="NoSchedule")])
+
+CASES = {
+    "a pod that the node would take": (a_pod(), a_node(), True),
+    "not one that asks for more than is free": (a_pod(cpu="3"), a_node(), False),
+    "not one that does not tolerate the node": (a_pod(), TAINTED, False),
+    "not one that wants another node": (a_pod(nodeSelector={"disk": "ssd"}), a_node(), False),
+    "one whose node it has become": (a_pod(nodeSelector={"disk": "ssd"}), a_node(disk="ssd"), True),
+    "one that wants others near, wherever they are": (a_pod(affinity=NEAR), TAINTED, True),
+    "one that spreads, wherever": (a_pod(topologySpreadConstraints=[SPREAD]), TAINTED, True),
+    "one with claims, whose volumes may be elsewhere": (a_pod(volumes=[CLAIM]), TAINTED, True),
+}
+
+
+@pytest.mark.parametrize("pod, node, woken", CASES.values(), ids=CASES)
+def test_a_node_wakes(pod, node, woken):
+    assert room_on(place(node))(pod) is woken
+
+
+def test_storage_wakes_the_pods_that_have_claims():
+    assert has_claims(a_pod(volumes=[CLAIM]))
+    assert not has_claims(a_pod())
+
+
+def test_pods_wake_those_that_look_at_others():
+    assert [looks_at_others(pod) for pod in (a_pod(affinity=NEAR), a_pod(volumes=[CLAIM]), a_pod())] == [
+        True,
+        False,
+        False,
+    ]
