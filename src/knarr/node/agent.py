@@ -63,6 +63,7 @@ class Agent(PodWorkers):
 
     async def _begin(self, group: asyncio.TaskGroup) -> None:
         group.create_task(self.recorder.run(), name="events")
+        left = await self.volumes.recall()
         await self.refresh()
         fresh = await self.registration.register()
         self.announce(fresh)
@@ -77,7 +78,7 @@ class Agent(PodWorkers):
         pods.on_change(self.pod_changed)
         pods.on_list(self.pods_listed)
         await pods.wait_synced()
-        self.adopt_orphans()
+        self.adopt_orphans(left)
         self.caught_up.set()
 
     # --------------------------------------------------------------- runtime

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from knarr.client.api import Api
 from knarr.kinds.types.core_v1 import Container, Pod
+from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.node.config import NodeConfig
 from knarr.node.env import Sources
 from knarr.node.runtimes.runtime import Mount, PodSandbox, Runtime
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
 class Volumes(Protocol):
     """The files of pods."""
 
-    async def prepare(self, pod: Pod) -> None:
-        """Make every volume of the pod; VolumeError when one cannot be had."""
+    async def recall(self) -> list[ObjectMeta]:
+        """Find again what an earlier agent made; the pods it is of. Before any other call."""
+
+    async def prepare(self, pod: Pod, *, runs: bool = False) -> str:
+        """Make every volume of the pod; VolumeError when one cannot be had. A pod that `runs` goes on with the contents
+        that it has; why they may be old is returned, "" when they are not.
+        """
 
     async def refresh(self, pod: Pod) -> None:
         """Bring the contents of the volumes that follow API objects up to date."""
@@ -27,8 +33,11 @@ class Volumes(Protocol):
     async def excess(self, pod: Pod) -> str:
         """Which directory of the pod is larger than it may be, in the kubelet's words; "" when none is."""
 
+    async def give_back(self, pod: Pod) -> None:
+        """None of the pod's processes is left: others may have what it had alone."""
+
     async def tear_down(self, pod: Pod) -> None:
-        """Remove the pod's files, its logs among them."""
+        """Remove the pod's files, its logs among them; VolumeError or OSError when something stays."""
 
 
 class Host(Protocol):

@@ -106,16 +106,22 @@ class PodWorkers:
             if again is not None:
                 self._employ(Worker(self, again))
 
-    def adopt_orphans(self) -> None:
-        """Give pods that run without an object a worker, which stops them."""
+    def adopt_orphans(self, left: Iterable[ObjectMeta] = ()) -> None:
+        """Give pods without an object a worker: one that runs is stopped, and what is `left` of one is removed."""
         for sandbox in list(self.sandboxes.values()):
             if sandbox.uid not in self.workers:
                 log.warning("pod %s/%s runs but has no object: stopping it", sandbox.namespace, sandbox.name)
-                meta = ObjectMeta(name=sandbox.name, namespace=sandbox.namespace, uid=sandbox.uid)
-                pod = Pod(metadata=meta, spec=PodSpec(terminationGracePeriodSeconds=ORPHAN_GRACE))
-                worker = Worker(self, pod, orphan=True)
-                unconfirmed.found(worker)
-                self._employ(worker)
+                self._adopt(ObjectMeta(name=sandbox.name, namespace=sandbox.namespace, uid=sandbox.uid))
+        for meta in left:
+            if meta.uid not in self.workers:
+                log.info("pod %s/%s (%s) has files but no object: removing them", meta.namespace, meta.name, meta.uid)
+                self._adopt(meta)
+
+    def _adopt(self, meta: ObjectMeta) -> None:
+        pod = Pod(metadata=meta, spec=PodSpec(terminationGracePeriodSeconds=ORPHAN_GRACE))
+        worker = Worker(self, pod, orphan=True)
+        unconfirmed.found(worker)
+        self._employ(worker)
 
     # --------------------------------------------------------------- runtime
 

@@ -35,6 +35,7 @@ from knarr.node.volumes.volume import VolumeError
 log = logging.getLogger(__name__)
 
 RETRY = 2.0  #: seconds before something is tried again that may heal by itself: a ConfigMap, a sandbox
+LONGEST = 120.0  #: seconds before an end that failed again and again is tried once more: upstream's for volumes
 REFRESH = 60.0  #: seconds between looks at the contents of mounted ConfigMaps, Secrets and tokens
 
 
@@ -47,6 +48,7 @@ class Worker:
         self._orphan = orphan
         self._wake = asyncio.Event()
         self._refreshed = 0.0
+        self._pause = 0.0  # before an end that failed is tried again
         self.writer = StatusWriter(self)
 
     @property
@@ -130,9 +132,10 @@ class Worker:
             if not await self._carry_out(step):
                 # what starts leaves a retry behind, which the next plan turns into a Hold; what ends does not
                 if not isinstance(step, Start | Prepare | RunSandbox):
-                    await asyncio.sleep(RETRY)
+                    await asyncio.sleep(self._pause)
                 return None
         if acts:
+            self._pause = 0.0
             await self.host.refresh()
             return None
         if self.memory.removed and self.memory.torn_down:
@@ -171,13 +174,19 @@ class Worker:
                 self.memory.last_words[state.id] = await asyncio.to_thread(last_words, path)
 
     async def _refresh_volumes(self, now: float) -> None:
-        if now - self._refreshed < REFRESH or not self.memory.prepared:
+        if now - self._refreshed < REFRESH or self.sandbox is None:
             return
         self._refreshed = now
         try:
             await self.host.volumes.refresh(self.pod)
-        except (VolumeError, ApiError, TransportError, OSError) as error:
+        except VolumeError as error:
+            self._stale(str(error))
+        except (ApiError, TransportError, OSError) as error:
             log.info("%s: volumes not refreshed: %s", title(self.pod), error)
+
+    def _stale(self, why: str) -> None:
+        log.info("%s: volumes not refreshed: %s", title(self.pod), why)
+        self.tell("Warning", "FailedMount", why)
 
     # ---------------------------------------------------------------- steps
 
@@ -198,6 +207,7 @@ class Worker:
                     await self.host.runtime.remove_container(self.uid, step.id)
                 case StopSandbox():
                     await self.host.runtime.stop_pod(self.uid)
+                    await self.host.volumes.give_back(self.pod)
                     self.memory.stopped = True
                 case TearDown():
                     await self._tear_down()
@@ -205,6 +215,8 @@ class Worker:
                     await self._delete()
         except (RuntimeFailure, EnvError, VolumeError, ApiError, TransportError, OSError) as error:
             self._failed(step, error)
+            grows = not isinstance(error, ApiError | TransportError)
+            self._pause = min(2 * self._pause, LONGEST) if grows and self._pause else RETRY
             return False
         return True
 
@@ -227,7 +239,9 @@ class Worker:
         unconfirmed.ended(self)
 
     async def _prepare(self) -> None:
-        await self.host.volumes.prepare(self.pod)
+        runs = self.sandbox is not None and self.sandbox.state == "ready"
+        if why := await self.host.volumes.prepare(self.pod, runs=runs):
+            self._stale(why)
         self.memory.prepared = True
         self.memory.retries.pop("", None)
         self._refreshed = clock.unix()

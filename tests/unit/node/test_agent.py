@@ -12,9 +12,12 @@ from knarr.client.informer import Informers
 from knarr.client.resource import Resource
 from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import Pod
+from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.node.agent import Agent
 from knarr.node.config import NodeConfig
 from knarr.node.runtimes.simulated import Delays, SimulatedRuntime
+from knarr.node.volumes.folder import NoFolders
+from knarr.node.volumes.volume import VolumeError
 from knarr.testing import virtual_time
 from tests.unit.node.builders import tree
 from tests.unit.node.fake_api import FakeApi, answer
@@ -227,6 +230,58 @@ def test_an_api_server_that_is_away_is_asked_every_other_second_and_no_pod_is_lo
 
     tries, seconds = virtual_time.run(main())
     assert tries == 5 and 6 <= seconds < 9
+
+
+def test_files_that_cannot_be_removed_are_told_and_tried_again_ever_more_rarely():
+    async def main():
+        world = World()
+        tries = []
+
+        async def tear_down(pod):
+            tries.append(asyncio.get_running_loop().time())
+            if len(tries) < 9:
+                raise VolumeError("/pods/a is still mounted")
+
+        async with world.agent() as agent:
+            agent.volumes.tear_down = tear_down
+            await world.apply()
+            await world.until(lambda: world.phase() == "Running")
+            deleted = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 30}}
+            await world.api.patch(Pod, "a", "default", deleted)
+            async with world.server.moved:
+                await world.server.moved.wait_for(lambda: world.pod() is None)
+        told = [each["message"] for key, each in world.server.objects.items() if "/events/" in key]
+        return [round(b - a) for a, b in itertools.pairwise(tries)], told
+
+    pauses, told = virtual_time.run(main())
+    assert pauses == [2, 4, 8, 16, 32, 64, 120, 120]
+    assert "error killing pod: /pods/a is still mounted" in told
+
+
+async def test_what_is_left_of_a_pod_without_an_object_is_removed_and_of_one_with_it_kept():
+    world, removed = World(), asyncio.Event()
+    await world.apply("kept")
+    left = [ObjectMeta(name=name, namespace="default", uid=f"uid-of-{name}") for name in ("kept", "gone")]
+    gone = []
+
+    class Left(NoFolders):
+        async def recall(self):
+            return left
+
+        async def tear_down(self, pod):
+            gone.append(pod.metadata.name)
+            removed.set()
+
+    async with Informers(world.api) as informers, asyncio.timeout(5):
+        agent = Agent(CONFIG, world.api, informers, world.runtime)
+        agent.volumes = Left()
+        task = asyncio.create_task(agent.run())
+        await removed.wait()
+        await world.until(lambda: world.phase("kept") == "Running")
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    assert gone == ["gone"]
 
 
 CRASHES = [0, 0, 10, 20, 40, 80, 160, 300, 300]

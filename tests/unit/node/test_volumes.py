@@ -274,6 +274,93 @@ async def test_a_claim_of_one_pod_alone_is_given_to_no_second_until_the_first_is
     await world[1].prepare(second)
 
 
+def anew(server, tmp_path):
+    """The volumes of an agent that was started again."""
+    config = NodeConfig(name="n0", node_ip="127.0.0.1", folder=tmp_path / "node")
+    return Folders(Api(server, KINDS), config, {})
+
+
+async def test_a_claim_of_one_pod_alone_stays_its_own_when_the_agent_starts_anew(world, tmp_path):
+    server, folders = world
+    await bind(server, modes=["ReadWriteOncePod"], hostPath={"path": str(tmp_path)})
+    first, second = claiming(), claiming()
+    second = replace(second, metadata=replace(second.metadata, name="b", uid="b"))
+    await folders.prepare(first)
+    folders = anew(server, tmp_path)
+    (left,) = await folders.recall()
+    assert (left.namespace, left.name, left.uid) == ("default", "a", "uid-of-a")
+    with pytest.raises(VolumeError, match="already in use by another pod"):
+        await folders.prepare(second)
+    await folders.prepare(first)
+    await folders.tear_down(first)
+    await folders.prepare(second)
+
+
+async def test_a_claim_of_one_pod_alone_is_free_when_that_pod_has_no_process_left(world, tmp_path):
+    server, folders = world
+    await bind(server, modes=["ReadWriteOncePod"], hostPath={"path": str(tmp_path)})
+    first, second = claiming(), claiming()
+    second = replace(second, metadata=replace(second.metadata, name="b", uid="b"))
+    await folders.prepare(first)
+    await folders.give_back(first)
+    folders = anew(server, tmp_path)
+    await folders.recall()
+    await folders.prepare(second)
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", '{"name": 1}'])
+async def test_a_record_that_cannot_be_read_is_a_pod_that_is_not_known(world, tmp_path, record):
+    folder = tmp_path / "node" / "pods" / "u"
+    folder.mkdir(parents=True)
+    (folder / "pod.json").write_text(record)
+    (left,) = await world[1].recall()
+    assert (left.namespace, left.name, left.uid) == ("", "", "u")
+    (tmp_path / "node" / "logs" / "ns_web-0_u").mkdir(parents=True)
+    (left,) = await world[1].recall()
+    assert (left.namespace, left.name, left.uid) == ("ns", "web-0", "u")
+
+
+async def test_a_pod_that_runs_goes_on_with_what_it_has_of_an_object_that_is_gone(world, tmp_path):
+    server, folders = world
+    volumes = [{"name": name, "configMap": {"name": name}} for name in ("gone", "cm")]
+    await server.put(f"{DEFAULT}/configmaps/gone", {"metadata": {}, "data": {"a": "A"}}, "ADDED")
+    pod = a_pod(
+        volumes=volumes, container={"volumeMounts": [{"name": each["name"], "mountPath": "/"} for each in volumes]}
+    )
+    await folders.prepare(pod)
+    del server.objects[f"{DEFAULT}/configmaps/gone"]
+    server.objects[f"{DEFAULT}/configmaps/cm"]["data"] = {"a.txt": "new"}
+    why = 'MountVolume.SetUp failed for volume "gone" : configmap "gone" not found'
+    assert await anew(server, tmp_path).prepare(pod, runs=True) == why
+    again = anew(server, tmp_path)
+    assert await again.prepare(pod, runs=True) == why
+    places = [mount.source for mount in await again.mounts(pod, pod.spec.containers[0], {})]
+    assert [contents(place) for place in places] == [{"a": b"A"}, {"a.txt": b"new"}]
+    with pytest.raises(VolumeError, match='configmap "gone" not found'):
+        await anew(server, tmp_path).prepare(pod)
+
+
+async def test_what_cannot_be_removed_of_a_pod_is_named_and_the_rest_goes(world, tmp_path, monkeypatch):
+    pod = a_pod_with({"emptyDir": {}})
+    mount = await mounted(world[1], pod)
+    for name in ("a", "stuck", "z"):
+        (mount.source / name).touch()
+    plain = os.unlink
+
+    def unlink(path, **where):
+        if path == "stuck":
+            raise PermissionError(1, "Operation not permitted", path)
+        plain(path, **where)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    with pytest.raises(VolumeError, match=r"/v/stuck is not removed: Operation not permitted"):
+        await world[1].tear_down(pod)
+    assert [each.name for each in mount.source.iterdir()] == ["stuck"]
+    monkeypatch.undo()
+    await world[1].tear_down(pod)
+    assert not list((tmp_path / "node" / "pods").iterdir())
+
+
 async def test_a_directory_that_grew_beyond_its_limit_is_named(world):
     pod = a_pod_with({"emptyDir": {"sizeLimit": "8Ki"}})
     mount = await mounted(world[1], pod)

@@ -6,26 +6,29 @@ whose files are elsewhere, nothing. Contents come from the API; files are touche
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from knarr.client.api import Api
 from knarr.client.transport import TransportError
 from knarr.kinds.pod_claims import claim_of
 from knarr.kinds.types.core_v1 import Container, Pod, Volume, VolumeMount
+from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.kinds.volume_drivers import driver_of
 from knarr.meta.errors import ApiError
 from knarr.node.config import NodeConfig
 from knarr.node.env import expand
 from knarr.node.runtimes.runtime import Mount, Propagation
 from knarr.node.spec import log_directory
-from knarr.node.volumes import claim, empty_dir, growth, host_path, image, mounts, nfs
+from knarr.node.volumes import claim, empty_dir, growth, host_path, image, mounts, nfs, records
 from knarr.node.volumes.contents import Contents
 from knarr.node.volumes.subpath import inside
-from knarr.node.volumes.volume import VolumeError, checked, failed, no_driver, write
+from knarr.node.volumes.volume import VolumeError, checked, current, failed, no_driver, write
 
 PRIVATE = 0o750  #: of folders, as upstream's
+FAILURES = VolumeError, ApiError, TransportError
 TAKEN = "volume uses the ReadWriteOncePod access mode and is already in use by another pod"
 
 
@@ -38,27 +41,43 @@ class Folders:
         self._places: dict[str, dict[str, Path]] = {}  # pod uid, then volume name
         self._alone: dict[str, str] = {}  # uid of a claim that is for one pod, and the pod's
 
-    async def prepare(self, pod: Pod) -> None:
-        """Make what is not there yet. Volumes are made one after the other; the first that fails ends it."""
+    async def recall(self) -> list[ObjectMeta]:
+        """Find again what an earlier agent made; the pods it is of. What one of them has alone stays its own."""
+        found = await asyncio.to_thread(records.read, self._config.pods, self._config.logs)
+        self._alone = {claim_uid: uid for uid, each in found.items() for claim_uid in each.alone}
+        return [ObjectMeta(name=each.name, namespace=each.namespace, uid=uid) for uid, each in found.items()]
+
+    async def prepare(self, pod: Pod, *, runs: bool = False) -> str:
+        """Make what is not there yet. One volume that cannot be had keeps no other from it; the first failure is raised
+        at the end. A pod that `runs` goes on with the contents it has; why they may be old is returned.
+        """
         places = self._places.setdefault(pod.metadata.uid, {})
+        stale = []
         if pod.spec.volumes:
             await asyncio.to_thread(closed, self._config.pods / pod.metadata.uid)
-        for volume in pod.spec.volumes:
-            if volume.name not in places:
+            await self._record(pod)
+
+        async def make(volume: Volume) -> None:
+            if volume.name in places:
+                return
+            try:
                 places[volume.name] = await self._make(pod, volume)
+            except FAILURES as error:
+                folder = self._folder(pod, volume)
+                kept = await asyncio.to_thread(current, folder) if runs and from_objects(volume) else None
+                if kept is None:
+                    raise
+                places[volume.name] = folder
+                stale.append(str(error))
+
+        await each_of(pod.spec.volumes, make)
+        return stale[0] if stale else ""
 
     async def refresh(self, pod: Pod) -> None:
         """Bring all contents up to date. One that cannot be had keeps no other from it, the pod's token least of all;
         the first failure is raised at the end.
         """
-        failures: list[Exception] = []
-        for volume in pod.spec.volumes:
-            try:
-                await self._refresh(pod, volume)
-            except (VolumeError, ApiError, TransportError) as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        await each_of(pod.spec.volumes, partial(self._refresh, pod))
 
     async def _refresh(self, pod: Pod, volume: Volume) -> None:
         if from_objects(volume):
@@ -92,14 +111,28 @@ class Folders:
                 return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{limit}". '
         return ""
 
+    async def give_back(self, pod: Pod) -> None:
+        """None of the pod's processes is left: what it had alone may be another's."""
+        uid = pod.metadata.uid
+        if uid in self._alone.values():
+            self._alone = {claim_uid: user for claim_uid, user in self._alone.items() if user != uid}
+            await self._record(pod)
+
     async def tear_down(self, pod: Pod) -> None:
+        """Remove the pod's files, its logs among them; VolumeError or OSError when something stays."""
         uid = pod.metadata.uid
         self._contents.forget(uid)
         await asyncio.to_thread(mounts.release, self._config.pods / uid)
         for folder in (self._config.pods / uid, log_directory(pod, self._config)):
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(removed, folder)
         self._places.pop(uid, None)
         self._alone = {claim_uid: user for claim_uid, user in self._alone.items() if user != uid}
+
+    async def _record(self, pod: Pod) -> None:
+        meta = pod.metadata
+        alone = tuple(claim_uid for claim_uid, user in self._alone.items() if user == meta.uid)
+        record = records.Record(meta.namespace, meta.name, alone)
+        await asyncio.to_thread(records.save, self._config.pods / meta.uid, record)
 
     def _folder(self, pod: Pod, volume: Volume) -> Path:
         return self._config.pods / pod.metadata.uid / "volumes" / volume.name
@@ -145,6 +178,7 @@ class Folders:
             if user != pod.metadata.uid:
                 raise failed(found.name, TAKEN)
             self._alone[found.claim.metadata.uid] = user
+            await self._record(pod)
         try:
             read_only = bool(source and source.readOnly)
             place = await claim.place(found, self._folder(pod, volume), pod, read_only=read_only)
@@ -160,6 +194,32 @@ def closed(folder: Path) -> None:
     """
     for each in (folder.parent, folder):
         each.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+
+
+async def each_of(volumes: list[Volume], act: Callable[[Volume], Awaitable[None]]) -> None:
+    """Act on all volumes, whatever fails; the first failure is raised at the end."""
+    failures: list[Exception] = []
+    for volume in volumes:
+        try:
+            await act(volume)
+        except FAILURES as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def removed(folder: Path) -> None:
+    """Remove a folder with all that is in it: as much as can be; VolumeError with the first thing that stays."""
+    stays: list[str] = []
+
+    def note(act: object, path: str, failure: Any) -> None:
+        error = failure[1]
+        if not isinstance(error, FileNotFoundError):
+            stays.append(f"{path} is not removed: {getattr(error, 'strerror', None) or error}")
+
+    shutil.rmtree(folder, onerror=note)
+    if stays:
+        raise VolumeError(stays[0])
 
 
 def from_objects(volume: Volume) -> bool:
@@ -189,8 +249,13 @@ def propagation(mount: VolumeMount) -> Propagation:
 class NoFolders:
     """The volumes of a simulated node: there are no files, so nothing can be missing."""
 
-    async def prepare(self, pod: Pod) -> None:
+    async def recall(self) -> list[ObjectMeta]:
+        """No pod has files."""
+        return []
+
+    async def prepare(self, pod: Pod, *, runs: bool = False) -> str:
         """Nothing to make."""
+        return ""
 
     async def refresh(self, pod: Pod) -> None:
         """Nothing to keep current."""
@@ -201,6 +266,9 @@ class NoFolders:
     async def excess(self, pod: Pod) -> str:
         """Nothing is too large."""
         return ""
+
+    async def give_back(self, pod: Pod) -> None:
+        """Nothing is anybody's alone."""
 
     async def tear_down(self, pod: Pod) -> None:
         """Nothing to remove."""
