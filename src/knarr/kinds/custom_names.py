@@ -4,7 +4,7 @@
 """
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from knarr.kinds.kind import Tree
@@ -41,12 +41,11 @@ def set_condition(status: Tree, new: Tree, now: str) -> None:
     status["conditions"] = conditions
 
 
-def accepted(definition: Tree, others: Iterable[Tree], now: str) -> Tree:
-    """The status of a definition among the others that exist: its accepted names and conditions."""
+def accepted(definition: Tree, taken: Sequence[Tree], now: str) -> Tree:
+    """A definition's status, where others of its group have the accepted names `taken`: its own, and conditions."""
     status: Tree = copy.deepcopy(definition.get("status") or {})
     spec = definition["spec"]
     group = spec["group"]
-    taken = [(o.get("status") or {}).get("acceptedNames") or {} for o in others if o["spec"]["group"] == group]
     names, verdict = deconflicted(spec["names"], status.get("acceptedNames") or {}, taken)
     status["acceptedNames"] = names
     set_condition(status, verdict, now)

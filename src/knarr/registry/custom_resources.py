@@ -7,7 +7,6 @@ objects at once. One that is deleted first loses its objects, which may have fin
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator
 
 import msgspec
 
@@ -30,6 +29,11 @@ PATIENCE_SECONDS = 60.0  #: until a definition says that its objects do not go
 log = logging.getLogger("knarr.registry")
 
 
+def _group(name: str) -> str:
+    """The group of a definition: its name is the plural and that."""
+    return name.partition(".")[2]
+
+
 class CustomResources:
     """Keeps the table of kinds to the definitions. A listener of their cache; `run` does the work."""
 
@@ -38,6 +42,8 @@ class CustomResources:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._dirty: dict[str, None] = {}  # names, in the order in which they changed
+        self._taken: dict[str, dict[str, Tree]] = {}  # the accepted names by group and name
+        self._refused: dict[str, dict[str, None]] = {}  # by group: those that want names which others have
         self._wake = asyncio.Event()
         self._served: dict[str, tuple[str, Kind]] = {}  # by name: a mark of what it was made from, the stored kind
         self._endings: dict[str, asyncio.Task[None]] = {}
@@ -53,17 +59,26 @@ class CustomResources:
         resource = self._core.resource(DEFINITIONS)
         resource.listen(self)
         for entry in resource.span(""):
+            self._note(entry.name, entry.tree())
             self._mark(entry.name)
 
     def offer(self, change: Change) -> None:
-        if change.new is not None:
-            self._mark(change.new.name)
-        elif change.old is not None:
-            group = change.old.name.partition(".")[2]
-            for name in self._core.resource(DEFINITIONS).span(""):
-                if name.name.endswith("." + group):  # its names are free for them
-                    self._mark(name.name)
-            self._mark(change.old.name)
+        found = change.new or change.old
+        assert found is not None, "a change is of something"
+        self._note(found.name, change.new.tree() if change.new is not None else None)
+        for name in self._refused.get(_group(found.name), ()):  # names may be free for them now
+            self._mark(name)
+        self._mark(found.name)
+
+    def _note(self, name: str, definition: Tree | None) -> None:
+        """Remember which names a definition has, and whether it was refused some; of one that is gone, nothing."""
+        taken, refused = self._taken.setdefault(_group(name), {}), self._refused.setdefault(_group(name), {})
+        taken.pop(name, None)
+        refused.pop(name, None)
+        if definition is not None:
+            taken[name] = (definition.get("status") or {}).get("acceptedNames") or {}
+            if not custom_names.holds(definition, "NamesAccepted"):
+                refused[name] = None
 
     def _mark(self, name: str) -> None:
         self._dirty[name] = None
@@ -100,8 +115,8 @@ class CustomResources:
         definition = entry.tree()
         deleting = bool(definition["metadata"].get("deletionTimestamp"))
         if not deleting:
-            others = (tree for tree in self._definitions() if tree["metadata"]["name"] != name)
-            status = custom_names.accepted(definition, others, clock.timestamp())
+            taken = [names for other, names in self._taken[_group(name)].items() if other != name]
+            status = custom_names.accepted(definition, taken, clock.timestamp())
             if status != definition.get("status"):
                 await self._serve(definition | {"status": status})
                 await self._write_status(name, entry.uid, status)
@@ -110,9 +125,6 @@ class CustomResources:
         held = custom_names.CLEANUP in (definition["metadata"].get("finalizers") or ())
         if deleting and held and name not in self._endings:
             self._endings[name] = asyncio.create_task(self._end(name, definition), name=f"end of {name}")
-
-    def _definitions(self) -> Iterator[Tree]:
-        return (entry.tree() for entry in self._core.resource(DEFINITIONS).span(""))
 
     async def _serve(self, definition: Tree) -> None:
         """Have a definition's kinds in the table, if it is established."""
