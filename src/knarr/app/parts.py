@@ -60,7 +60,7 @@ async def open_registry(cluster: Cluster, stack: AsyncExitStack) -> Registry:
     """The store of the cluster, and the registry over it with its cache filled."""
     store: Store = await (open_memory() if cluster.store == "memory" else open_sqlite(cluster.data_dir / "store.db"))
     stack.push_async_callback(store.close)
-    registry = Registry(store, BUILTIN, service_range=cluster.network.services)
+    registry = Registry(store, BUILTIN, service_ranges=cluster.network.service_ranges)
     await registry.start()
     stack.push_async_callback(registry.stop)
     return registry

@@ -5,7 +5,7 @@ The feed applies each commit before the write that made it returns (`applied`), 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,14 +60,14 @@ class Core:
         store: Store,
         kinds: "KindTable",
         *,
-        service_range: str = "10.96.0.0/16",
+        service_ranges: Sequence[str] = ("10.96.0.0/16",),
         bookmarks: float = BOOKMARK_EVERY,
     ) -> None:
         self.store = store
         self.bookmarks = bookmarks  #: seconds between those of a watch
         self.kinds = kinds.own()  #: custom resources come and go in it
         self.revision = 0  #: up to which the cache has applied the store's writes
-        self.services = Allocator(service_range)
+        self.services = Allocator(service_ranges)
         self.pages = Pages()
         self.authorship = Authorship()
         self.watches: dict[Closable, None] = {}  #: in the order of their beginning

@@ -2,7 +2,7 @@
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import AlreadyExists, MethodNotAllowed
-from knarr.registry import pipeline, services
+from knarr.registry import pipeline
 from knarr.registry.core import Core, Options, is_service
 from knarr.registry.entry import Entry, encode, load
 from knarr.registry.managed import Applied, record
@@ -45,7 +45,7 @@ async def _write(core: Core, kind: Kind, namespace: str, tree: Tree, options: Op
     pipeline.set_managers(tree, fields)
     kind.prepare_create(tree)
     if is_service(kind):
-        services.complete(tree, None)
+        core.services.complete(tree, None)
     await pipeline.apart(kind, pipeline.validate_create, tree, options)
     name: str = tree["metadata"]["name"]
     resource = core.resource(kind)

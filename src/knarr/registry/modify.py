@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import BadRequest, Conflict
-from knarr.registry import pipeline, services
+from knarr.registry import pipeline
 from knarr.registry.brought import KUBECTL, remember
 from knarr.registry.core import Core, Options, is_service, revision_of
 from knarr.registry.entry import Entry, at_rest, encode, load
@@ -49,7 +49,7 @@ async def modify(
         if applied is not None and options.field_manager == KUBECTL:
             remember(new, before, applied.configuration)
         await pipeline.admit(kind, new, before, options)
-        _prepare(kind, new, before, subresource)
+        _prepare(core, kind, new, before, subresource)
         pipeline.set_managers(new, fields)
         await pipeline.apart(kind, pipeline.validate_update, new, old, options, subresource)
         await pipeline.approve(new, before, options)
@@ -98,7 +98,7 @@ def _stays(kind: Kind, metadata: Tree, namespace: str, name: str) -> None:
         )
 
 
-def _prepare(kind: Kind, new: Tree, before: Tree, subresource: str) -> None:
+def _prepare(core: Core, kind: Kind, new: Tree, before: Tree, subresource: str) -> None:
     """Make the wanted tree what may be written, but for breaking a rule."""
     pipeline.carry_on(new, before)
     if subresource == "status":
@@ -110,7 +110,7 @@ def _prepare(kind: Kind, new: Tree, before: Tree, subresource: str) -> None:
     elif subresource in MAIN:
         kind.prepare_update(new, before)
         if is_service(kind):
-            services.complete(new, before)
+            core.services.complete(new, before)
         pipeline.count_generation(kind, new, before)
 
 

@@ -1,4 +1,4 @@
-"""What the registry gives a Service: its address, its address families and its node ports.
+"""What the registry gives a Service: its addresses, one of each of its families, and its node ports.
 
 The allocator learns what is taken from the changes of the services themselves, so nothing else needs to be stored; what
 a write has been promised but not yet written is held apart until the write succeeds or fails. Ranges as upstream's: a
@@ -7,21 +7,22 @@ random address from above the band that is left for addresses chosen by hand.
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from knarr.kinds.kind import Tree
 from knarr.kinds.service import is_external
 from knarr.meta import clock
 from knarr.meta.errors import Invalid
 from knarr.meta.field import FieldError, at, invalid, wrong
+from knarr.registry import service_families
 from knarr.registry.entry import Entry
 from knarr.registry.resource import Change
 from knarr.registry.selection import Bucket
+from knarr.registry.service_families import HEADLESS, needs_address
 
 PORTS = range(30000, 32768)
-HEADLESS = "None"
-
 CHOSEN_PORTS = min(max(16, len(PORTS) // 32), 128)  #: how many of the first are left for those chosen by hand
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Claim = str | int  #: an address, or a node port, which is one service's whatever the protocol
 
 
@@ -30,8 +31,11 @@ class Allocator:
 
     bucket: Bucket | None = None
 
-    def __init__(self, service_range: str) -> None:
-        self.network = ipaddress.ip_network(service_range)
+    def __init__(self, ranges: Sequence[str]) -> None:
+        """`ranges` are of different families, that of the default family first."""
+        self.networks: dict[str, Network] = {
+            f"IPv{network.version}": network for network in map(ipaddress.ip_network, ranges)
+        }
         self._taken: Counter[Claim] = Counter()  #: by how many: a store from elsewhere may have given something twice
         self._promised: set[Claim] = set()
 
@@ -47,17 +51,30 @@ class Allocator:
         if change.new is not None:
             self.adopt(change.new)
 
+    def complete(self, tree: Tree, old: Tree | None) -> None:
+        """Fill in what follows from the rest: what was allocated before, the plural of the address, the families.
+        Before validation. Raises Invalid for what this cluster cannot give."""
+        spec, before = tree["spec"], old["spec"] if old else {}
+        service_families.carry_over(spec, before)
+        if before:
+            _keep(spec, before)
+        if not needs_address(spec):
+            spec.pop("internalTrafficPolicy", None)
+            return
+        service_families.make_plural(spec, before)
+        if errors := service_families.complete(spec, before, tuple(self.networks)):
+            raise invalid("Service", "", tree["metadata"].get("name", ""), errors)
+
     def allocate(self, tree: Tree, old: Tree | None) -> set[Claim]:
         """Give a service what it lacks; return what is promised to it until `settle`. Raises Invalid."""
         spec = tree["spec"]
         held = set(claims(old["spec"])) if old else set()
         promised: set[Claim] = set()
-        errors = list(family_errors(spec))
+        errors: list[FieldError] = []
         try:
-            if not errors:
-                self._address(spec, held, promised, errors)
-                self._node_ports(spec, held, promised, errors)
-                self._health_port(spec, held, promised, errors)
+            self._addresses(spec, held, promised, errors)
+            self._node_ports(spec, held, promised, errors)
+            self._health_port(spec, held, promised, errors)
             if errors:
                 raise invalid("Service", "", tree["metadata"]["name"], errors)
         except Invalid:
@@ -69,26 +86,32 @@ class Allocator:
         """The write is done, or given up."""
         self._promised -= promised
 
-    def _address(self, spec: Tree, held: set[Claim], promised: set[Claim], errors: list[FieldError]) -> None:
-        if spec.get("type") == "ExternalName" or spec.get("clusterIP") == HEADLESS:
+    def _addresses(self, spec: Tree, held: set[Claim], promised: set[Claim], errors: list[FieldError]) -> None:
+        """One address of each of its families, that of the first one also as its only one."""
+        if not needs_address(spec) or spec.get("clusterIP") == HEADLESS:
             return
-        address = spec.get("clusterIP")
-        if not address:
-            address = self._free_address()
-            if not address:
-                errors.append(wrong("spec.clusterIPs", [], "failed to allocate a serviceIP: range is full"))
-                return
-            spec["clusterIP"], spec["clusterIPs"] = address, [address]
-        if address in held:
-            return
-        if not self._has(ipaddress.ip_address(address)):
-            why = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {self.network}"
-        elif self._is_taken(address):
-            why = "provided IP is already allocated"
-        else:
-            self._promise(address, promised)
-            return
-        errors.append(wrong("spec.clusterIPs", spec["clusterIPs"], f"failed to allocate IP {address}: {why}"))
+        given = list(spec.get("clusterIPs") or ())
+        for index, family in enumerate(spec.get("ipFamilies") or ()):
+            if index >= len(given):
+                given.append(self._free_address(self.networks[family]))
+                if not given[index]:
+                    errors.append(wrong("spec.clusterIPs", [], "failed to allocate a serviceIP: range is full"))
+                    return
+            address = given[index]
+            if (claim := canonical(address)) not in held:
+                if why := self._withheld(family, address):
+                    errors.append(wrong("spec.clusterIPs", given, f"failed to allocate IP {address}: {why}"))
+                    return
+                self._promise(claim, promised)
+        if given:
+            spec["clusterIP"], spec["clusterIPs"] = given[0], given
+
+    def _withheld(self, family: str, address: str) -> str:
+        """Why an address can't be had; "" when it can."""
+        network = self.networks[family]
+        if not _has(network, address):
+            return f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {network}"
+        return "provided IP is already allocated" if self._is_taken(canonical(address)) else ""
 
     def _node_ports(self, spec: Tree, held: set[Claim], promised: set[Claim], errors: list[FieldError]) -> None:
         if not wants_node_ports(spec):
@@ -138,19 +161,14 @@ class Allocator:
     def _is_taken(self, claim: Claim) -> bool:
         return claim in self._taken or claim in self._promised
 
-    def _has(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-        """Whether an address may be a service's: the first and the last of the range are the range's own."""
-        ends = (self.network.network_address, self.network.broadcast_address)
-        return address in self.network and (address not in ends or self.network.num_addresses <= 2)
-
-    def _free_address(self) -> str:
-        size = self.network.num_addresses
+    def _free_address(self, network: Network) -> str:
+        size = network.num_addresses
         band = min(max(16, size // 16), 256) if size > 32 else 1
         for low, high in ((band, size - 1), (1, band)):
             span = max(high - low, 0)
             start = clock.rng().randrange(span) if span else 0
             for step in range(span):
-                address = str(self.network[low + (start + step) % span])
+                address = str(network[low + (start + step) % span])
                 if not self._is_taken(address):
                     return address
         return ""
@@ -164,16 +182,28 @@ class Allocator:
         return 0
 
 
+def _has(network: Network, address: str) -> bool:
+    """Whether an address may be a service's. The first of a range is the range's own, and the last one of IPv4."""
+    found = ipaddress.ip_address(address)
+    ends = {network[0], network[-1]} if network.version == 4 else {network[0]}
+    return found in network and (found not in ends or network.num_addresses <= 2)
+
+
 def claims(spec: Tree) -> Iterator[Claim]:
     """The addresses and node ports that a service holds."""
     for address in spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else []):
         if address != HEADLESS:
-            yield address
+            yield canonical(address)
     for port in spec.get("ports") or ():
         if port.get("nodePort"):
             yield port["nodePort"]
     if spec.get("healthCheckNodePort"):
         yield spec["healthCheckNodePort"]
+
+
+def canonical(address: str) -> str:
+    """An address in its one form: IPv6 has many ways to write it."""
+    return str(ipaddress.ip_address(address)) if ":" in address else address
 
 
 def wants_node_ports(spec: Tree) -> bool:
@@ -190,26 +220,8 @@ def needs_health_port(spec: Tree) -> bool:
     return is_balanced(spec) and spec.get("externalTrafficPolicy") == "Local"
 
 
-def complete(tree: Tree, old: Tree | None) -> None:
-    """Fill in what follows from the rest: the old addresses, their plural form, the families; before validation."""
-    spec = tree["spec"]
-    before = old["spec"] if old else {}
-    if spec.get("type") == "ExternalName":
-        if before.get("clusterIP") and spec.get("clusterIP") == before["clusterIP"]:
-            spec.pop("clusterIP")
-        for key in ("clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
-            spec.pop(key, None)
-        return
-    if before:
-        _keep(spec, before)
-    _plural(spec, before)
-    _families(spec, before)
-
-
 def _keep(spec: Tree, before: Tree) -> None:
     """An update that leaves out what was allocated keeps it; one to a type that needs it no more drops it."""
-    if before.get("clusterIP") and not spec.get("clusterIP") and not spec.get("clusterIPs"):
-        spec["clusterIP"], spec["clusterIPs"] = before["clusterIP"], list(before.get("clusterIPs") or ())
     _keep_node_ports(spec, before)
     if needs_health_port(spec) and before.get("healthCheckNodePort"):
         spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
@@ -232,49 +244,3 @@ def _keep_node_ports(spec: Tree, before: Tree) -> None:
                 port["nodePort"] = number
         elif wants_node_ports(before) and port.get("nodePort") in known.values():
             port.pop("nodePort", None)
-
-
-def _plural(spec: Tree, before: Tree) -> None:
-    """clusterIPs follows clusterIP where only that was given or changed."""
-    single, several = spec.get("clusterIP"), spec.get("clusterIPs") or []
-    if single and not several:
-        spec["clusterIPs"] = [single]
-    elif before and single and single != before.get("clusterIP") and several == (before.get("clusterIPs") or []):
-        spec["clusterIPs"] = [single, *several[1:]]
-    elif several and not single and not before:
-        spec["clusterIP"] = several[0]
-
-
-def _families(spec: Tree, before: Tree) -> None:
-    """This is a cluster of IPv4; only a headless service that selects no pods may name other families."""
-    if not spec.get("ipFamilyPolicy") and before.get("ipFamilyPolicy"):
-        spec["ipFamilyPolicy"] = before["ipFamilyPolicy"]
-    if spec.get("clusterIP") == HEADLESS and not spec.get("selector"):
-        policy = spec.setdefault("ipFamilyPolicy", "RequireDualStack")
-        families = spec.get("ipFamilies") or ["IPv4"]
-        if len(families) < 2 and policy != "SingleStack":
-            families = [*families, "IPv6" if families[0] == "IPv4" else "IPv4"]
-        spec["ipFamilies"] = families
-        return
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
-    if not spec.get("ipFamilies") and not any(":" in str(address) for address in spec.get("clusterIPs") or ()):
-        spec["ipFamilies"] = ["IPv4"]
-
-
-def family_errors(spec: Tree) -> Iterator[FieldError]:
-    """What a cluster of IPv4 cannot give."""
-    if spec.get("type") == "ExternalName" or (spec.get("clusterIP") == HEADLESS and not spec.get("selector")):
-        return
-    families, addresses, policy = spec.get("ipFamilies") or [], spec.get("clusterIPs") or [], spec["ipFamilyPolicy"]
-    for index, address in enumerate(addresses):
-        if index >= len(families) and ":" in address:
-            yield wrong(at("spec.clusterIPs", index), addresses, "IPv6 is not configured on this cluster")
-    for what, given in (("cluster IPs", addresses), ("IP families", families)):
-        if policy == "SingleStack" and len(given) == 2:
-            message = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified"
-            yield wrong("spec.ipFamilyPolicy", policy, message)
-    if policy == "RequireDualStack":
-        yield wrong("spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services")
-    for index, family in enumerate(families):
-        if family != "IPv4":
-            yield wrong(at("spec.ipFamilies", index), family, "not configured on this cluster")
