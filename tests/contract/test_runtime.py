@@ -55,7 +55,7 @@ class Subject:
 
 @contextlib.asynccontextmanager
 async def simulated(folder: Path):
-    runtime = SimulatedRuntime("10.9.0.0/24", Delays(0, 0, 0))
+    runtime = SimulatedRuntime("10.9.0.0/24", delays=Delays(0, 0, 0))
     await runtime.start()
     yield Subject(runtime, folder, "app:1", real=False)
     await runtime.stop()

@@ -15,10 +15,10 @@ from knarr.testing.sim.schedule import FAULTS, parse_line
 from knarr.testing.virtual_time import run
 
 
-def story(act, nodes=2):
+def story(act, nodes=2, **wishes):
     async def main():
         controllers = [endpoints.CONTROLLER, endpoint_slice.controller(), endpoint_slice_mirroring.controller()]
-        async with Cluster(controllers, nodes=nodes) as cluster:
+        async with Cluster(controllers, nodes=nodes, **wishes) as cluster:
             await act(cluster)
 
     run(main())
@@ -207,3 +207,36 @@ def test_what_is_gone_behind_a_stale_cache_is_not_published_again_and_again(monk
 
     monkeypatch.setitem(PARTS, "endpoints", Part(lambda: [module.controller()]))
     assert run(main(), seed=1) < 20
+
+
+DUAL = """
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {selector: {app: db}, ports: [{port: 80}], ipFamilyPolicy: %s}
+"""
+
+
+async def by_family(cluster):
+    """The pods in the slices of each address family."""
+    found = {}
+    for slice_ in (await cluster.api.list(EndpointSlice, "default")).items:
+        found.setdefault(slice_.addressType, []).extend(one.targetRef.name for one in slice_.endpoints)
+    return {family: sorted(names) for family, names in found.items()}
+
+
+def test_a_service_of_two_families_has_its_pods_in_slices_of_both_until_one_is_enough():
+    async def act(cluster):
+        await cluster.apply(DUAL % "RequireDualStack")
+        await pods(cluster, 2)
+        pod = await cluster.api.get(Pod, "db-1", "default")
+        assert [":" in each.ip for each in pod.status.podIPs] == [False, True]
+        service = await cluster.api.get(Service, "db", "default")
+        assert [":" in address for address in service.spec.clusterIPs] == [False, True]
+        assert await by_family(cluster) == {"IPv4": ["db-0", "db-1"], "IPv6": ["db-0", "db-1"]}
+        assert await listed(cluster) == (["db-0", "db-1"], [])
+        await cluster.api.patch(Service, "db", "default", {"spec": {"ipFamilyPolicy": "SingleStack"}})
+        await cluster.settled()
+        assert await by_family(cluster) == {"IPv4": ["db-0", "db-1"]}
+
+    story(act, dual_stack=True)

@@ -43,7 +43,7 @@ def closed_ranges(cluster: Cluster) -> dict[str, IPv4Network]:
         "the range of": "0.0.0.0/8",
         "the range without hosts": "224.0.0.0/3",
     }
-    return {what: IPv4Network(network) for what, network in named.items()}
+    return {what: IPv4Network(network) for what, network in named.items() if network}
 
 
 def host_addresses() -> dict[IPv4Address, str]:

@@ -61,6 +61,11 @@ def dns_service(cluster: Cluster) -> core_v1.Service:
     )
 
 
+def own_address(cluster: Cluster) -> str:
+    """This machine's on the cluster's bridge, of the family of the service `kubernetes`."""
+    return cluster.network.host6 if ":" in cluster.network.api else cluster.network.host
+
+
 def kubernetes_endpoints(cluster: Cluster) -> core_v1.Endpoints:
     """Where this server can be reached; upstream refuses a loopback address here."""
     metadata = meta_v1.ObjectMeta(
@@ -72,7 +77,7 @@ def kubernetes_endpoints(cluster: Cluster) -> core_v1.Endpoints:
         metadata=metadata,
         subsets=[
             core_v1.EndpointSubset(
-                addresses=[core_v1.EndpointAddress(ip=cluster.network.host)],
+                addresses=[core_v1.EndpointAddress(ip=own_address(cluster))],
                 ports=[core_v1.EndpointPort(name="https", port=cluster.port, protocol="TCP")],
             )
         ],
@@ -86,8 +91,8 @@ def kubernetes_slice(cluster: Cluster) -> discovery_v1.EndpointSlice:
         metadata=meta_v1.ObjectMeta(
             name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"}
         ),
-        addressType="IPv4",
-        endpoints=[discovery_v1.Endpoint(addresses=[cluster.network.host], conditions=ready)],
+        addressType="IPv6" if ":" in own_address(cluster) else "IPv4",
+        endpoints=[discovery_v1.Endpoint(addresses=[own_address(cluster)], conditions=ready)],
         ports=[discovery_v1.EndpointPort(name="https", port=cluster.port, protocol="TCP")],
     )
 

@@ -4,7 +4,7 @@ What is missing is created all at once, so that the writes share a commit; what 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from knarr.app import bootstrap_flows
 from knarr.client.api import Api, metadata
@@ -26,9 +26,9 @@ FRONT_PROXY = {
 AUTHENTICATION = "extension-apiserver-authentication"
 
 
-async def ensure(api: Api, authority: str, front_proxy: str, services: str) -> None:
+async def ensure(api: Api, authority: str, front_proxy: str, services: Sequence[str]) -> None:
     """Create what is missing. `authority` is the PEM of who signs the clients' certificates, `front_proxy` of who signs
-    what the API server shows to servers of further APIs; `services` is a range.
+    what the API server shows to servers of further APIs; `services` are ranges.
     """
     present = {(type_, metadata(found).name) for type_ in TYPES for found in (await api.list(type_)).items}
     wanted = objects(authority, front_proxy, services)
@@ -50,10 +50,10 @@ async def _create(api: Api, wanted: Type) -> None:
         await api.patch(type(wanted), metadata(wanted).name, "", status, subresource="status")
 
 
-def objects(authority: str, front_proxy: str, services: str) -> Iterator[Type]:
+def objects(authority: str, front_proxy: str, services: Sequence[str]) -> Iterator[Type]:
     yield from bootstrap_flows.objects()
     yield networking_v1.ServiceCIDR(
-        metadata=meta_v1.ObjectMeta(name="kubernetes"), spec=networking_v1.ServiceCIDRSpec(cidrs=[services])
+        metadata=meta_v1.ObjectMeta(name="kubernetes"), spec=networking_v1.ServiceCIDRSpec(cidrs=list(services))
     )
     yield core_v1.ConfigMap(
         metadata=meta_v1.ObjectMeta(name=AUTHENTICATION, namespace=SYSTEM),

@@ -42,6 +42,8 @@ class Cluster:
     token_auth_file: Path | None = None
     upstream_dns: tuple[str, ...] = ()
     load_balancer_addresses: str = ""  #: "first-last,a.b.c.d/n"
+    service_cidr: str = ""  #: ranges of one family or two; "" as usual
+    cluster_cidr: str = ""
 
     @property
     def node_names(self) -> list[str]:
@@ -62,7 +64,9 @@ class Cluster:
     @property
     def network(self) -> NetworkPlan:
         mark = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:12]
-        return NetworkPlan(self.name, self.index, self.load_balancer_addresses, mark)
+        return NetworkPlan(
+            self.name, self.index, self.load_balancer_addresses, mark, self.service_cidr, self.cluster_cidr
+        )
 
     def node(self, name: str) -> NodePlan:
         """The place of one of its real nodes in the network."""

@@ -109,7 +109,7 @@ class Simulation:
 
         def one(plan: SimulatedPlan) -> NodeConfig:
             address = plan.address if own_addresses() else SHARED
-            return replace(common, name=plan.name, node_ip=address, pod_cidr=plan.pods)
+            return replace(common, name=plan.name, node_ip=address, pod_cidr=plan.pods, second_pod_cidr=plan.more_pods)
 
         return [one(plan) for plan in self._cluster.simulated_nodes]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from knarr.app import agents, config, host_checks, lookup, processes, shutdown
+from knarr.app import address_ranges, agents, config, host_checks, lookup, processes, shutdown
 from knarr.app.config import Cluster, ConfigError
 from knarr.meta import clock
 from knarr.server import pki
@@ -35,6 +35,8 @@ CHANGEABLE = (
     "token_auth_file",
     "kubeconfig",
     "load_balancer_addresses",
+    "service_cidr",
+    "cluster_cidr",
 )  #: what a later `knarr up` may wish for anew
 SERVER_SECONDS = 30.0  #: how long the API server may take to answer
 NODE_SECONDS, NODE_SECONDS_EACH = 60.0, 0.03  #: how long all nodes may take to become Ready, and each of thousands
@@ -57,6 +59,8 @@ class Wishes:
     kubeconfig: Path | None = None
     upstream_dns: tuple[str, ...] = ()
     load_balancer_addresses: str | None = None
+    service_cidr: str | None = None
+    cluster_cidr: str | None = None
 
 
 def up(wishes: Wishes, *, foreground: bool = False) -> Cluster:
@@ -121,6 +125,7 @@ def decide(wishes: Wishes, known: Cluster | None) -> Cluster:
         if field in asked:
             asked[field] = asked[field].absolute()
     cluster = replace(base, **asked)
+    address_ranges.check(cluster, before)
     if cluster.port == 0:
         return replace(
             cluster, port=before.port if before and host_checks.is_free(before.port) else host_checks.free_port()

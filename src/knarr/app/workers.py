@@ -60,7 +60,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
             tasks.create_task(again_when_failed("dns", lambda: answer_names(cluster, informers)), name="dns")
             tasks.create_task(again_when_failed("service proxy", proxy.run), name="proxy")
         tasks.create_task(again_when_failed("roles", lambda: bootstrap_roles.ensure(api)), name="roles")
-        authorities, services = (pki.ca.read_text(), pki.front_proxy_ca.read_text()), cluster.network.services
+        authorities, services = (pki.ca.read_text(), pki.front_proxy_ca.read_text()), cluster.network.service_ranges
         tasks.create_task(
             again_when_failed("first objects", lambda: bootstrap_later.ensure(api, *authorities, services)),
             name="objects",

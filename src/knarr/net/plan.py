@@ -3,14 +3,20 @@
 Cluster 0: pods 10.244.0.0/16 (node n: 10.244.n.0/24), services 10.96.0.0/16, nodes 172.30.0.0/24 on the bridge
 `knarr0`. Cluster i: 10.(244-i), 10.(96+i), 172.30.i and `knarr<i>`.
 
+The services' and the pods' ranges may be wished otherwise, and of IPv6 too (`ranges.py`); nodes then have addresses of
+fd00:172:30:i::/64 as well.
+
 Simulated nodes have no links. Their own addresses are loopback ones, 127.(64+i).0.0/16, where their kubelet API
 answers; those of their pods are nowhere, in a range that no network routes (RFC 1112, class E): half of a /8 from
-240.0.0.0 on. While a cluster has simulated nodes only, the first 250 have the pod ranges that real ones would have.
+240.0.0.0 on, and fd00:240:i::/48. While a cluster has simulated nodes only, the first 250 have the pod ranges that
+real ones would have.
 """
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network, summarize_address_range
+
+from knarr.net.ranges import Ranges, subnet, wished
 
 CLUSTERS = 16  #: how many clusters one machine has ranges for; pod and service ranges would meet at 74
 NODES = 250
@@ -28,6 +34,9 @@ class NodePlan:
     address: str
     pods: str
     gateway: str  #: the node's own address in its pod range
+    address6: str = ""  #: these are "" in a cluster of IPv4 alone
+    pods6: str = ""
+    gateway6: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,8 @@ class SimulatedPlan:
     name: str
     number: int
     address: str
-    pods: str
+    pods: str  #: of the cluster's first family
+    more_pods: str = ""  #: of the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +59,17 @@ class NetworkPlan:
     balancers: str = ""  #: the addresses for services of type LoadBalancer, "172.30.0.200-172.30.0.220,192.0.2.0/28"
 
     mark: str = ""  #: tells clusters of one name apart, whose data lies in different places
+    service_cidr: str = ""  #: as wished: "10.96.0.0/16,fd00:10:96::/112"; "" as usual
+    cluster_cidr: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < CLUSTERS:
             raise ValueError(f"cluster index {self.index} is not within 0..{CLUSTERS - 1}")
+
+    @property
+    def ranges(self) -> Ranges:
+        """ValueError names what cannot be of what was wished."""
+        return wished(self.index, self.service_cidr, self.cluster_cidr)
 
     @property
     def bridge(self) -> str:
@@ -65,24 +82,48 @@ class NetworkPlan:
 
     @property
     def pods(self) -> str:
-        return f"10.{244 - self.index}.0.0/16"
+        """The IPv4 pods' range."""
+        return self.ranges.pod(4)
+
+    @property
+    def pods6(self) -> str:
+        """The IPv6 one, "" in a cluster of IPv4 alone."""
+        return self.ranges.pod(6)
 
     @property
     def services(self) -> str:
-        return f"10.{96 + self.index}.0.0/16"
+        """The IPv4 services' range."""
+        return self.ranges.service(4)
+
+    @property
+    def services6(self) -> str:
+        return self.ranges.service(6)
+
+    @property
+    def service_ranges(self) -> tuple[str, ...]:
+        """All of them, the first family's first."""
+        return self.ranges.services
 
     @property
     def api(self) -> str:
         """The address of the service `kubernetes`."""
-        return f"10.{96 + self.index}.0.1"
+        return str(ip_network(self.service_ranges[0])[1])
 
     @property
     def dns(self) -> str:
-        return f"10.{96 + self.index}.0.10"
+        return str(ip_network(self.service_ranges[0])[10])
 
     @property
     def nodes(self) -> str:
         return f"172.30.{self.index}.0/24"
+
+    @property
+    def nodes6(self) -> str:
+        return str(IPv6Network(f"fd00:172:30:{self.index}::/64")) if self.pods6 else ""
+
+    @property
+    def host6(self) -> str:
+        return _first(self.nodes6)
 
     @property
     def host(self) -> str:
@@ -102,7 +143,7 @@ class NetworkPlan:
     def node(self, number: int) -> NodePlan:
         if not 0 <= number < NODES:
             raise ValueError(f"node number {number} is not within 0..{NODES - 1}")
-        subnet = IPv4Network(f"10.{244 - self.index}.{number}.0/24")
+        pods, pods6 = (subnet(each, number) if each else "" for each in (self.pods, self.pods6))
         name = f"{self.cluster}-{number}"
         return NodePlan(
             name=name,
@@ -110,8 +151,11 @@ class NetworkPlan:
             namespace=f"knarr-{self.cluster}-{name}",
             link=f"knarr{self.index}n{number}",
             address=f"172.30.{self.index}.{number + 2}",
-            pods=str(subnet),
-            gateway=str(subnet.network_address + 1),
+            pods=pods,
+            gateway=_first(pods),
+            address6=str(IPv6Network(self.nodes6)[number + 2]) if pods6 else "",
+            pods6=pods6,
+            gateway6=_first(pods6),
         )
 
     @property
@@ -119,23 +163,34 @@ class NetworkPlan:
         """Where pods of simulated nodes are, beside real ones."""
         return f"{240 + self.index // 2}.{128 * (self.index % 2)}.0.0/9"
 
+    @property
+    def simulated_pods6(self) -> str:
+        return str(IPv6Network(f"fd00:240:{self.index}::/48")) if self.pods6 else ""
+
     def simulated(self, number: int, *, alone: bool) -> SimulatedPlan:
         """The place of a simulated node; `alone`: the cluster has no real nodes."""
         if not 0 <= number < SIMULATED_NODES:
             raise ValueError(f"simulated node number {number} is not within 0..{SIMULATED_NODES - 1}")
-        high, low = divmod(number, 256)
-        first, second = 240 + self.index // 2, 128 * (self.index % 2)
         usual = alone and number < NODES
-        pods = f"10.{244 - self.index}.{number}.0/24" if usual else f"{first}.{second + high}.{low}.0/24"
+        spare = {4: self.simulated_pods, 6: self.simulated_pods6}
+        pods = [
+            (usual and subnet(each, number)) or subnet(spare[6 if ":" in each else 4], number)
+            for each in self.ranges.pods
+        ]
         high, low = divmod(number + 1, 256)
         name = f"{self.cluster}-{number}" if alone else f"{self.cluster}-sim-{number}"
-        return SimulatedPlan(name, number, f"127.{64 + self.index}.{high}.{low}", pods)
+        return SimulatedPlan(name, number, f"127.{64 + self.index}.{high}.{low}", *pods)
 
     def number(self, namespace: str) -> int | None:
         """The number of the node whose network namespace has this name, or None when it is not one of ours."""
         cluster = re.escape(self.cluster)
         match = re.fullmatch(rf"knarr-{cluster}-{cluster}-(\d+)", namespace)
         return int(match[1]) if match else None
+
+
+def _first(network: str) -> str:
+    """The first address of hosts in a network."""
+    return str(ip_network(network)[1]) if network else ""
 
 
 def balancer_range(text: str) -> list[IPv4Network]:

@@ -16,7 +16,9 @@ class NodeConfig:
     node_ip: str
     folder: Path
     cluster: str = "knarr"
+    second_node_ip: str = ""  #: of the second address family, in a cluster of two
     pod_cidr: str = ""
+    second_pod_cidr: str = ""
     dns_ip: str = ""
     domain: str = "cluster.local"
     runtime: str = "sandbox"
@@ -36,6 +38,16 @@ class NodeConfig:
     def lease_seconds(self) -> int:
         """Upstream's nodeLeaseDurationSeconds."""
         return max(1, round(4 * self.heartbeat))
+
+    @property
+    def node_ips(self) -> tuple[str, ...]:
+        """The node's addresses, the first family's first."""
+        return (self.node_ip, self.second_node_ip) if self.second_node_ip else (self.node_ip,)
+
+    @property
+    def pod_cidrs(self) -> tuple[str, ...]:
+        """The ranges of its pods' addresses, the first family's first."""
+        return tuple(each for each in (self.pod_cidr, self.second_pod_cidr) if each)
 
     @property
     def report(self) -> float:

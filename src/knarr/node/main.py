@@ -63,7 +63,7 @@ def simulated(settings: NodeConfig) -> Runtime:
     if settings.runtime == "simulated":
         from knarr.node.runtimes.simulated import SimulatedRuntime
 
-        return SimulatedRuntime(settings.pod_cidr or "10.244.0.0/24")
+        return SimulatedRuntime(*settings.pod_cidrs)
     raise ValueError(f"runtime {settings.runtime!r} is not known here")
 
 

@@ -150,7 +150,7 @@ class Registration:
         return replace(
             old,
             addresses=[
-                NodeAddress(type="InternalIP", address=self._config.node_ip),
+                *(NodeAddress(type="InternalIP", address=each) for each in self._config.node_ips),
                 NodeAddress(type="Hostname", address=self._config.name),
             ],
             capacity=self.capacity,
@@ -171,8 +171,7 @@ class Registration:
                 await asyncio.sleep(RETRY)
 
     async def _register(self) -> bool:
-        cidrs = [self._config.pod_cidr] if self._config.pod_cidr else []
-        spec = NodeSpec(podCIDR=self._config.pod_cidr, podCIDRs=cidrs)
+        spec = NodeSpec(podCIDR=self._config.pod_cidr, podCIDRs=list(self._config.pod_cidrs))
         status = self._status(NodeStatus(), await self._runtime.images())
         try:
             self.node = await self._api.create(Node(metadata=self._metadata(), spec=spec, status=status))

@@ -35,7 +35,7 @@ TARGET = "DisruptionTarget"
 
 
 def pod_status(
-    pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float, node_ip: str, runtime_name: str
+    pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float, node_ips: Sequence[str], runtime_name: str
 ) -> PodStatus:
     """The whole new status; fields and conditions the kubelet does not own stay as they are."""
     terminal = ending(pod, sandbox, memory, now)
@@ -46,7 +46,7 @@ def pod_status(
     if pod.status.phase in ENDS:
         reached = pod.status.phase
     held = reached in ENDS and pod.status.phase not in ENDS and could_run(sandbox, memory)
-    ips = addresses(pod, sandbox, node_ip)
+    ips = addresses(pod, sandbox, node_ips)
     status = replace(
         pod.status,
         phase=(pod.status.phase or "Pending") if held else reached,
@@ -56,8 +56,8 @@ def pod_status(
             container_status(pod, everyone(pod)[each.name], sandbox, memory, runtime_name, terminal)
             for each in pod.spec.ephemeralContainers
         ],
-        hostIP=node_ip,
-        hostIPs=[HostIP(ip=node_ip)],
+        hostIP=node_ips[0],
+        hostIPs=[HostIP(ip=ip) for ip in node_ips],
         podIP=ips[0] if ips else "",
         podIPs=[PodIP(ip=ip) for ip in ips],
         startTime=pod.status.startTime or clock.timestamp(datetime.fromtimestamp(now, UTC)),
@@ -92,10 +92,10 @@ def could_run(sandbox: PodSandbox | None, memory: Memory) -> bool:
     return memory.starting or (sandbox is not None and not memory.stopped)
 
 
-def addresses(pod: Pod, sandbox: PodSandbox | None, node_ip: str) -> list[str]:
+def addresses(pod: Pod, sandbox: PodSandbox | None, node_ips: Sequence[str]) -> list[str]:
     """The pod's addresses, first the primary; the last known ones once it has ended."""
     if pod.spec.hostNetwork:
-        return [node_ip] if sandbox or pod.status.podIP else []
+        return list(node_ips) if sandbox or pod.status.podIP else []
     if sandbox is not None and sandbox.ip:
         return list(sandbox.ips or (sandbox.ip,))
     return [each.ip for each in pod.status.podIPs]

@@ -63,7 +63,7 @@ class StatusWriter:
         worker = self._worker
         host = worker.host
         return pod_status(
-            worker.pod, worker.sandbox, worker.memory, clock.unix(), host.config.node_ip, host.runtime.name
+            worker.pod, worker.sandbox, worker.memory, clock.unix(), host.config.node_ips, host.runtime.name
         )
 
     async def run(self) -> None:

@@ -40,7 +40,7 @@ from knarr.server.server import Settings, build
 from knarr.store.memory import MemoryStore
 from knarr.store.store import Store
 from knarr.testing.faults import Faulty
-from knarr.testing.fork import Checkpoint, Machine, machine
+from knarr.testing.fork import Checkpoint, Machine, machine, plan_of
 from knarr.testing.manifests import post, trees
 from knarr.testing.virtual_time import VirtualClock, VirtualLoop, virtual_loop
 
@@ -76,7 +76,8 @@ class Cluster:
     `virtual_time`: refuse to run on anything but a virtual loop, which `knarr.testing.virtual_time.run` and, without
     `async`, this class's own `with` make. `seed`: of every random choice, on virtual time only. `heartbeat`: seconds
     between a node's; what a cluster does for ever (leases, statuses, bookmarks, watches that begin anew) and how long
-    a node may be silent are so many times as long as usual. 3600 lets an idle year cost little.
+    a node may be silent are so many times as long as usual. 3600 lets an idle year cost little. `dual_stack`: services
+    can have an address of IPv6 beside that of IPv4, and pods do.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Cluster:
         workers: int = 5,
         start: Checkpoint | None = None,
         heartbeat: float = HEARTBEAT,
+        dual_stack: bool = False,
     ) -> None:
         if heartbeat < 1:
             raise ValueError(f"heartbeat {heartbeat}: must be 1 second or more")
@@ -98,7 +100,7 @@ class Cluster:
             raise ValueError(f"seed {seed}: chance follows a seed on virtual time only; say virtual_time=True")
         self.whole = controllers is None
         self.virtual_time, self.seed = virtual_time, seed
-        self.heartbeat = heartbeat
+        self.heartbeat, self.dual_stack = heartbeat, dual_stack
         self._controllers = partial(whole, heartbeat) if controllers is None else controllers
         self._services = services if services is not None else (scheduler.run,) if self.whole else ()
         self._workers, self._store = workers, store
@@ -107,7 +109,9 @@ class Cluster:
         self._in_thread: SyncCluster | None = None
         count = nodes if nodes is not None else int(self.whole)
         #: what lasts when an agent is stopped: `machines[name].runtime` has the pods
-        self.machines: dict[str, Machine] = {f"node-{n}": machine(n, heartbeat) for n in range(count)}
+        self.machines: dict[str, Machine] = {
+            f"node-{n}": machine(n, heartbeat, dual_stack=dual_stack) for n in range(count)
+        }
         self._owner: asyncio.Task[Any] | None = None  # whom the failure of a part is told
         self._parts: asyncio.Task[None] | None = None
 
@@ -166,6 +170,7 @@ class Cluster:
             workers=self._workers,
             start=checkpoint,
             heartbeat=self.heartbeat,
+            dual_stack=self.dual_stack,
         )
 
     async def checkpoint(self) -> Checkpoint:
@@ -268,7 +273,8 @@ class Cluster:
 
     async def _be(self, started: asyncio.Future[None]) -> None:
         slower = self.heartbeat / HEARTBEAT
-        self.registry = Registry(self.store, BUILTIN, bookmarks=BOOKMARK_EVERY * slower)
+        ranges = plan_of(dual_stack=self.dual_stack).service_ranges
+        self.registry = Registry(self.store, BUILTIN, service_ranges=ranges, bookmarks=BOOKMARK_EVERY * slower)
         await self.registry.start()
         self.handler: Handler = build(self.registry, self.settings)
         flaky = Api(self.faults, BUILTIN, user_agent="knarr")

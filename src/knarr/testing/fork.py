@@ -12,6 +12,7 @@ from typing import Any
 
 from knarr.meta import clock
 from knarr.net.plan import NetworkPlan
+from knarr.net.ranges import usual
 from knarr.node.config import NodeConfig
 from knarr.node.runtimes.simulated import SimulatedRuntime
 from knarr.store.memory import MemoryStore
@@ -19,6 +20,7 @@ from knarr.store.store import Store
 from knarr.testing.virtual_time import Moment, Timer, VirtualClock, virtual_loop
 
 PLAN = NetworkPlan("node")  # names its nodes node-0, node-1, ...
+DUAL = NetworkPlan("node", service_cidr=",".join(usual(0, (4, 6)).services))
 
 
 @dataclass
@@ -31,18 +33,24 @@ class Machine:
     cut: bool = False  #: its agent cannot reach the API server
 
 
-def machine(number: int, heartbeat: float) -> Machine:
+def plan_of(*, dual_stack: bool) -> NetworkPlan:
+    """Which addresses the cluster has."""
+    return DUAL if dual_stack else PLAN
+
+
+def machine(number: int, heartbeat: float, *, dual_stack: bool = False) -> Machine:
     """A new one, whose agent renews its lease every so many seconds."""
-    place = PLAN.simulated(number, alone=True)
+    place = plan_of(dual_stack=dual_stack).simulated(number, alone=True)
     config = NodeConfig(
         name=place.name,
         node_ip=place.address,
         folder=Path("/nonexistent"),
         pod_cidr=place.pods,
+        second_pod_cidr=place.more_pods,
         runtime="simulated",
         heartbeat=heartbeat,
     )
-    return Machine(config, SimulatedRuntime(place.pods))
+    return Machine(config, SimulatedRuntime(*config.pod_cidrs))
 
 
 @dataclass(frozen=True)

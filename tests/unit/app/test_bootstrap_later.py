@@ -14,7 +14,7 @@ from knarr.kinds.types.networking_v1 import ServiceCIDR
 from knarr.testing.cluster import Cluster
 from knarr.testing.virtual_time import run
 
-RANGE = "10.96.0.0/16"
+RANGE = ["10.96.0.0/16"]
 VERSIONS = {(kind.group, kind.version) for kind in BUILTIN.all()}
 
 
@@ -34,7 +34,7 @@ async def test_what_is_missing_is_made_and_what_is_there_is_left_alone():
         assert await cluster.api.get(FlowSchema, "exempt") == before
         assert (await cluster.api.get(FlowSchema, "probes")).status.conditions[0].type == "Dangling"
         range_ = await cluster.api.get(ServiceCIDR, "kubernetes")
-        assert (range_.spec.cidrs, range_.status.conditions[0].status) == ([RANGE], "True")
+        assert (range_.spec.cidrs, range_.status.conditions[0].status) == (RANGE, "True")
         config = await cluster.api.get(ConfigMap, "extension-apiserver-authentication", "kube-system")
         assert (config.data["client-ca-file"], config.data["requestheader-client-ca-file"]) == ("NEW", "FRONT")
         assert json.loads(config.data["requestheader-username-headers"]) == ["X-Remote-User"]

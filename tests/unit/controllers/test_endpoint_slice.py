@@ -2,7 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from knarr.controllers.endpoint_slice import CAPACITY, endpoint_of, plan
-from knarr.kinds.types.core_v1 import ContainerPort, ServicePort
+from knarr.kinds.types.core_v1 import ContainerPort, PodIP, ServicePort
 from knarr.loop.steps import Create, Delete, Replace
 from knarr.testing.builders import a_node, a_pod, a_service
 
@@ -12,6 +12,12 @@ HTTP = [ServicePort(name="web", port=80, targetPort="http", protocol="TCP")]
 
 def at(number, **fields):
     return a_pod(number, **{"ip": f"10.0.{number // 250}.{number % 250}", "node": "n", **fields})
+
+
+def dual(number):
+    pod = at(number)
+    both = [*pod.status.podIPs, PodIP(ip=f"fd00::{number:x}")]
+    return replace(pod, status=replace(pod.status, podIPs=both))
 
 
 def port(number):
@@ -70,6 +76,12 @@ SLICES = {
         ["10.0.0.1 : =8080"],
     ),
     "one for each address family": (a_service(ipFamilies=["IPv4", "IPv6"]), [at(1)], ["10.0.0.1 : =8080", " : "]),
+    "both addresses of a pod, each in its own": (
+        a_service(ipFamilies=["IPv6", "IPv4"]),
+        [dual(1)],
+        ["fd00::1 : =8080", "10.0.0.1 : =8080"],
+    ),
+    "only the family of the service": (a_service(ipFamilies=["IPv6"]), [dual(1), at(2)], ["fd00::1 : =8080"]),
     "none without a selector": (a_service(selector={}), [at(1)], []),
 }
 

@@ -32,7 +32,7 @@ class World:
     def __init__(self):
         self.server = FakeApi()
         self.api = Api(self.server, KINDS)
-        self.runtime = SimulatedRuntime("10.244.0.0/24", Delays(0, 0, 0))
+        self.runtime = SimulatedRuntime("10.244.0.0/24", delays=Delays(0, 0, 0))
 
     @contextlib.asynccontextmanager
     async def agent(self):

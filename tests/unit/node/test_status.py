@@ -1,5 +1,7 @@
 """The status of a pod, from what the runtime shows and the agent remembers."""
 
+from dataclasses import replace
+
 import pytest
 
 from knarr.node.memory import Memory, Reason
@@ -7,14 +9,15 @@ from knarr.node.status import pod_status
 from tests.unit.node.builders import a_pod
 from tests.unit.node.test_pod import DELETED, INIT, NOW, exited, memory, running, sandbox
 
+DUAL, NODE_DUAL = ("10.244.0.2", "fd00:10:244::2"), ("172.30.0.2", "fd00:172:30::2")
 UP = memory(started={"main-0"}, ready={"main-0"})
 OVER = memory(stopped=True)
 RAN = {"phase": "Running"}
 OVERDUE = {"activeDeadlineSeconds": 5, "status": {**RAN, "startTime": "1970-01-12T13:46:30Z"}}
 
 
-def status_of(pod, sandbox, memory):
-    return pod_status(pod, sandbox, memory, NOW, "172.30.0.2", "sandbox")
+def status_of(pod, sandbox, memory, node_ips=("172.30.0.2",)):
+    return pod_status(pod, sandbox, memory, NOW, node_ips, "sandbox")
 
 
 PHASES = {
@@ -184,3 +187,18 @@ def test_addresses_and_generation_are_the_pods():
     )
     assert status.observedGeneration == 4 and {each.observedGeneration for each in status.conditions} == {4}
     assert status_of(a_pod(hostNetwork=True), sandbox(running()), UP).podIP == "172.30.0.2"
+
+
+IPS = {
+    "one family": ({}, sandbox(running()), ("172.30.0.2",), ["10.244.0.2"]),
+    "two families": ({}, replace(sandbox(running()), ips=DUAL), NODE_DUAL, [*DUAL]),
+    "two families, on the host's network": ({"hostNetwork": True}, sandbox(running()), NODE_DUAL, [*NODE_DUAL]),
+}
+
+
+@pytest.mark.parametrize("spec, shown, node_ips, ips", IPS.values(), ids=IPS)
+def test_a_pod_has_an_address_of_each_family_and_so_has_its_node(spec, shown, node_ips, ips):
+    found = status_of(a_pod(**spec), shown, UP, node_ips)
+    assert [each.ip for each in found.podIPs] == ips
+    assert found.podIP == ips[0]
+    assert ([each.ip for each in found.hostIPs], found.hostIP) == ([*node_ips], node_ips[0])

@@ -102,7 +102,11 @@ async def test_given(cluster, families, wish, given):
 
 UNCONFIGURED = "this cluster is not configured for dual-stack services"
 REFUSED = {
-    "two required of one": ("4", {"ipFamilyPolicy": REQUIRE}, f'spec.ipFamilyPolicy: Invalid value: "{REQUIRE}": {UNCONFIGURED}'),
+    "two required of one": (
+        "4",
+        {"ipFamilyPolicy": REQUIRE},
+        f'spec.ipFamilyPolicy: Invalid value: "{REQUIRE}": {UNCONFIGURED}',
+    ),
     "two required of only IPv6": ("6", {"ipFamilyPolicy": REQUIRE}, UNCONFIGURED),
     "headless, two required of one": ("4", {**HEADLESS, "ipFamilyPolicy": REQUIRE}, UNCONFIGURED),
     "IPv4 where there is none": (

@@ -27,6 +27,12 @@ from knarr.app.config import RUNTIMES
 @click.option(
     "--load-balancer-addresses", metavar="RANGE", help="For services of type LoadBalancer: first-last or a.b.c.d/n."
 )
+@click.option(
+    "--service-cidr",
+    metavar="RANGES",
+    help="The services' addresses, by comma one range of IPv4 and one of IPv6. Only for a new cluster.",
+)
+@click.option("--cluster-cidr", metavar="RANGES", help="The pods' addresses, of the same families.")
 @click.option("--foreground", is_flag=True, help="Stay, show the log, and stop the cluster on Ctrl-C.")
 def command(foreground: bool, nodes: str | None, runtime: str | None, **wishes: object) -> None:
     """Start a cluster in the background and return when its API answers and all nodes are Ready."""

@@ -53,8 +53,16 @@ class SimulatedRuntime:
     name = "simulated"
     version = "1.0"
 
-    def __init__(self, pod_cidr: str = "10.244.0.0/24", delays: Delays = Delays(), stages: Stages = NO_STAGES) -> None:
-        self.network = ipaddress.IPv4Network(pod_cidr)
+    def __init__(
+        self,
+        pod_cidr: str = "10.244.0.0/24",
+        second_pod_cidr: str = "",
+        *,
+        delays: Delays = Delays(),
+        stages: Stages = NO_STAGES,
+    ) -> None:
+        given = (pod_cidr, second_pod_cidr)
+        self.networks = tuple(ipaddress.ip_network(each) for each in given if each)  #: one, or one of each family
         self.delays, self.stages = delays, stages
         self._specs: dict[str, SandboxSpec] = {}
         self._pods: dict[str, PodSandbox] = {}
@@ -85,14 +93,14 @@ class SimulatedRuntime:
         if (known := self._pods.get(spec.uid)) and known.state == "ready":
             return known
         self._specs[spec.uid] = spec
-        ip = "" if spec.host_network else self._free_address()
+        ips = () if spec.host_network else self._free_addresses()
         await asyncio.sleep(self.delays.sandbox)
         pod = PodSandbox(
             uid=spec.uid,
             name=spec.name,
             namespace=spec.namespace,
-            ip=ip,
-            ips=(ip,) if ip else (),
+            ip=ips[0] if ips else "",
+            ips=ips,
             state="ready",
             created=clock.unix(),
             attempt=spec.attempt,
@@ -274,14 +282,15 @@ class SimulatedRuntime:
             stderr=CannedReader(b"") if stderr else None,
         )
 
-    def _free_address(self) -> str:
+    def _free_addresses(self) -> tuple[str, ...]:
+        """The addresses of one number in each range, whose first one is free."""
         taken = {pod.ip for pod in self._pods.values() if pod.state == "ready"}
-        room = self.network.num_addresses - 3
+        room = min(network.num_addresses for network in self.networks) - 3
         for _ in range(room):
             self._last = self._last % room + 1
-            if (ip := str(self.network[self._last + 1])) not in taken:
-                return ip
-        raise NoSuchContainer(f"no address is free in {self.network}")
+            if (ip := str(self.networks[0][self._last + 1])) not in taken:
+                return (ip, *(str(network[self._last + 1]) for network in self.networks[1:]))
+        raise NoSuchContainer(f"no address is free in {self.networks[0]}")
 
 
 def image_id(name: str) -> str:

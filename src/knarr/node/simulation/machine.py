@@ -151,7 +151,7 @@ class Machine:
         self.config = config
         self.wire = Wire(transport)
         self.api = Api(self.wire, user_agent="kubelet")
-        self.runtime = SimulatedRuntime(config.pod_cidr, stages=stages)
+        self.runtime = SimulatedRuntime(*config.pod_cidrs, stages=stages)
         self.said: dict[str, tuple[str, str, str, str]] = {}  #: conditions of the node that stages have set, by type
         self.timer: asyncio.TimerHandle | None = None  #: of the stage that is to come
         self.agent: SimulatedNode | None = None
