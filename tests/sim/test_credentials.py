@@ -15,6 +15,7 @@ from knarr.controllers import (
     certificate_approval,
     certificate_cleaning,
     certificate_signing,
+    legacy_token_cleaning,
     service_account_secrets,
 )
 from knarr.kinds.types.certificates_v1 import CertificateSigningRequest
@@ -23,6 +24,7 @@ from knarr.meta import clock
 from knarr.meta.errors import NotFound
 from knarr.server import issuing, signing
 from knarr.server.authentication.legacy_tokens import LegacyTokens, issue
+from knarr.server.authentication.token_use import noting
 from knarr.server.pki import Pki
 from knarr.server.state import RegistryState
 from knarr.testing.cluster import Cluster
@@ -62,7 +64,7 @@ def pki(tmp_path_factory):
     return issuing.ensure(tmp_path_factory.mktemp("pki"), hosts=["localhost"], nodes=[])
 
 
-def story(act, pki: Pki):
+def story(act, pki: Pki, heartbeat=10):
     authority, private = signing.authority(pki), pki.service_accounts.key.read_bytes()
 
     def token(*claims):
@@ -75,10 +77,11 @@ def story(act, pki: Pki):
             certificate_signing.controller(authority.sign),
             service_account_secrets.controller(service_account_secrets.Desk(token, "PEM")),
             bootstrap_token_cleaning.CONTROLLER,
+            legacy_token_cleaning.CONTROLLER,
         ]
 
     async def main():
-        async with Cluster(parts) as cluster:
+        async with Cluster(parts, heartbeat=heartbeat) as cluster:
             await act(cluster)
 
     run(main())
@@ -144,13 +147,59 @@ async def held(cluster):
     return {key: base64.b64decode(value).decode() for key, value in found.data.items()}
 
 
+def checking(cluster, pki):
+    public = pki.service_accounts.certificate.read_bytes()
+    return LegacyTokens(public, RegistryState(cluster.registry), noting(cluster.registry))
+
+
+async def labels(cluster):
+    return (await cluster.api.get(Secret, "mine", "default")).metadata.labels
+
+
+def test_a_token_that_an_account_names_is_no_good_after_a_time_without_use_and_gone_after_another(pki, monkeypatch):
+    monkeypatch.setattr(legacy_token_cleaning, "YEAR", timedelta(days=4))
+
+    async def act(cluster):
+        await cluster.apply(
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: kube-apiserver-legacy-service-account-token-tracking, "
+            f"namespace: kube-system}}, data: {{since: '{clock.now():%Y-%m-%d}'}}}}"
+        )
+        await cluster.apply(ACCOUNT, TOKEN)
+        await cluster.api.patch(ServiceAccount, "robot", "default", {"secrets": [{"name": "mine"}]})
+        await cluster.settled()
+        tokens, token = checking(cluster, pki), (await held(cluster))["token"]
+        await cluster.advance(days=3)
+        assert await tokens.user(token)
+        used = {"kubernetes.io/legacy-token-last-used": f"{clock.now():%Y-%m-%d}"}
+        assert await labels(cluster) == used
+        await cluster.advance(days=4)
+        assert await labels(cluster) == used
+        await cluster.advance(days=2)
+        assert set(await labels(cluster)) == {*used, "kubernetes.io/legacy-token-invalid-since"}
+        assert await tokens.user(token) is None
+        assert await labels(cluster) != used  # that it was tried is noted too
+        await cluster.api.patch(
+            Secret, "mine", "default", {"metadata": {"labels": {"kubernetes.io/legacy-token-invalid-since": None}}}
+        )
+        assert await tokens.user(token)
+        await cluster.advance(days=7)
+        assert await tokens.user(token) is None
+        await cluster.advance(days=3)
+        assert await labels(cluster)
+        await cluster.advance(days=4)
+        with pytest.raises(NotFound):
+            await cluster.api.get(Secret, "mine", "default")
+
+    story(act, pki, heartbeat=86400)
+
+
 def test_a_secrets_token_is_good_until_the_secret_or_the_account_is_gone(pki):
     async def act(cluster):
         await cluster.apply(ACCOUNT, TOKEN)
         await cluster.settled()
         data = await held(cluster)
         assert (data["namespace"], data["ca.crt"]) == ("default", "PEM")
-        tokens = LegacyTokens(pki.service_accounts.certificate.read_bytes(), RegistryState(cluster.registry))
+        tokens = checking(cluster, pki)
         user = await tokens.user(data["token"])
         assert user.name == "system:serviceaccount:default:robot"
         assert "system:serviceaccounts:default" in user.groups

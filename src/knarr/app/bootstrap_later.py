@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from knarr.app import bootstrap_flows
 from knarr.client.api import Api, metadata
+from knarr.controllers import legacy_token_cleaning
+from knarr.kinds.secret import DAY
 from knarr.kinds.types import core_v1, flowcontrol_v1, meta_v1, networking_v1
 from knarr.kinds.types.base import Type
 from knarr.meta import clock
@@ -42,8 +44,9 @@ async def _create(api: Api, wanted: Type) -> None:
     try:
         await api.create(wanted)
     except AlreadyExists:
-        if isinstance(wanted, core_v1.ConfigMap):  # whom to trust is this server's to say, at each start
-            await api.patch(core_v1.ConfigMap, wanted.metadata.name, SYSTEM, {"data": wanted.data})
+        if isinstance(wanted, core_v1.ConfigMap) and wanted.metadata.name == AUTHENTICATION:
+            # whom to trust is this server's to say, at each start
+            await api.patch(core_v1.ConfigMap, AUTHENTICATION, SYSTEM, {"data": wanted.data})
         return
     if (condition := state_of(wanted)) is not None:
         status = {"status": {"conditions": [condition]}}
@@ -58,6 +61,10 @@ def objects(authority: str, front_proxy: str, services: Sequence[str]) -> Iterat
     yield core_v1.ConfigMap(
         metadata=meta_v1.ObjectMeta(name=AUTHENTICATION, namespace=SYSTEM),
         data={"client-ca-file": authority, "requestheader-client-ca-file": front_proxy} | FRONT_PROXY,
+    )
+    yield core_v1.ConfigMap(
+        metadata=meta_v1.ObjectMeta(name=legacy_token_cleaning.TRACKING, namespace=SYSTEM),
+        data={legacy_token_cleaning.SINCE: f"{clock.now():{DAY}}"},
     )
 
 

@@ -23,6 +23,7 @@ from knarr.controllers import (
     horizontalpodautoscaler,
     job,
     job_orphans,
+    legacy_token_cleaning,
     local_path,
     namespace,
     node_lifecycle,
@@ -102,6 +103,7 @@ def of_keys(keys: Keys, authority: str) -> Iterable[Controller]:
     """Those that hand out what only a cluster's keys can make."""
     yield certificate_signing.controller(keys.sign)
     yield service_account_secrets.controller(service_account_secrets.Desk(keys.token, authority))
+    yield legacy_token_cleaning.CONTROLLER
 
 
 def of_server() -> Sequence[Controller]:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from knarr.kinds.secret import ACCOUNT_NAME as NAME
+from knarr.kinds.secret import ACCOUNT_UID as UID
+from knarr.kinds.secret import OF_ACCOUNT as TYPE
 from knarr.kinds.types.core_v1 import Secret, ServiceAccount
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source
 from knarr.loop.steps import Delete, Replace, Step
 from knarr.meta.errors import NotFound
 
-TYPE = "kubernetes.io/service-account-token"
 OURS = f"type={TYPE}"  #: all other Secrets need not be held
-NAME, UID = "kubernetes.io/service-account.name", "kubernetes.io/service-account.uid"
 
 Issue = Callable[[str, str, str, str], str]  #: (namespace, account's name and uid, Secret's name) -> token
 

@@ -14,7 +14,10 @@ from knarr.meta import field
 from knarr.meta.field import FieldError, at_key
 
 OF_ACCOUNT = "kubernetes.io/service-account-token"
-ACCOUNT_NAME = "kubernetes.io/service-account.name"
+ACCOUNT_NAME, ACCOUNT_UID = "kubernetes.io/service-account.name", "kubernetes.io/service-account.uid"
+#: labels of Secrets that hold tokens, with a day (UTC) each: when the token was last used, and since when it is no good
+LAST_USED, INVALID_SINCE = "kubernetes.io/legacy-token-last-used", "kubernetes.io/legacy-token-invalid-since"
+DAY = "%Y-%m-%d"
 TLS = "kubernetes.io/tls"
 CERTIFICATE, PRIVATE_KEY = "tls.crt", "tls.key"
 REQUIRED = {  # type -> the keys it must have

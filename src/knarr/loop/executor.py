@@ -116,9 +116,18 @@ async def _act(api: Api, step: Create | Delete | Replace | Patch | Status) -> st
                 if not keep:
                     raise
                 return None
-        case Delete(obj=obj, propagation=propagation, grace=grace):
+        case Delete(obj=obj, propagation=propagation, grace=grace, unchanged=unchanged):
+            version = meta.resourceVersion if unchanged else ""
             try:
-                await api.delete(type(obj), name, meta.namespace, uid=meta.uid, propagation=propagation, grace=grace)
+                await api.delete(
+                    type(obj),
+                    name,
+                    meta.namespace,
+                    uid=meta.uid,
+                    resource_version=version,
+                    propagation=propagation,
+                    grace=grace,
+                )
             except NotFound:
                 log.debug("%s: gone already", step)
         case Replace(obj=obj):

@@ -43,13 +43,16 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete this very object, not another of its name. One that is gone already is fine."""
+    """Delete this very object, not another of its name. One that is gone already is fine. `unchanged`: only in the
+    version that was looked at; another one is a conflict, and a failure.
+    """
 
     obj: Any
     reason: str = ""
     note: Note | None = None
     propagation: Propagation = ""
     grace: int | None = None
+    unchanged: bool = False
 
     def __str__(self) -> str:
         return _line("delete", self.obj, self.reason)

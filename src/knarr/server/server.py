@@ -15,6 +15,7 @@ from knarr.server.authentication import Authenticator, Tokens
 from knarr.server.authentication.legacy_tokens import LegacyTokens
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
 from knarr.server.authentication.static_tokens import read as read_tokens
+from knarr.server.authentication.token_use import noting
 from knarr.server.authorization import Chain
 from knarr.server.authorization.components import BuiltIn
 from knarr.server.authorization.escalation import NoEscalation
@@ -62,7 +63,7 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
         service_accounts = ServiceAccountTokens(
             settings.signing_key.read_bytes(), settings.verifying_key.read_bytes(), settings.issuer, state.exists
         )
-        tokens += [service_accounts, LegacyTokens(settings.verifying_key.read_bytes(), state)]
+        tokens += [service_accounts, LegacyTokens(settings.verifying_key.read_bytes(), state, noting(registry))]
     authenticator = Authenticator(tokens)
     rbac = Rbac(state)
     authorizer = Chain((Masters(), BuiltIn(), NodeAgents(state), rbac))

@@ -5,10 +5,11 @@ Who can, asks for a token that ends, by `serviceaccounts/token`.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from knarr.client.transport import User
+from knarr.kinds import secret
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.core_v1 import Secret, ServiceAccount
 from knarr.meta import clock
@@ -19,10 +20,12 @@ ISSUER = "kubernetes/serviceaccount"
 CLAIM = "kubernetes.io/serviceaccount/"
 NAMESPACE, SECRET = f"{CLAIM}namespace", f"{CLAIM}secret.name"
 ACCOUNT, ACCOUNT_UID = f"{CLAIM}service-account.name", f"{CLAIM}service-account.uid"
-INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"  #: a label of Secrets whose tokens are not good any more
 KEPT = 4096  #: tokens whose signatures need no second look
 
 T = TypeVar("T", bound=Type)
+Used = Callable[
+    [Secret], Awaitable[None]
+]  #: hears of each use of a Secret's token, also of one that is no good any more
 
 
 class State(Protocol):
@@ -47,8 +50,8 @@ def issue(private_key: bytes, namespace: str, account: str, uid: str, secret: st
 class LegacyTokens:
     """Checks such tokens with the cluster's public key, PEM."""
 
-    def __init__(self, public_key: bytes, state: State) -> None:
-        self._public, self._state = public_key, state
+    def __init__(self, public_key: bytes, state: State, used: Used) -> None:
+        self._public, self._state, self._used = public_key, state, used
         self._checked: dict[str, Mapping[str, Any]] = {}
 
     async def user(self, token: str) -> User | None:
@@ -57,13 +60,16 @@ class LegacyTokens:
         if claims is None:
             return None
         namespace, name = claims[NAMESPACE], claims[ACCOUNT]
-        secret = await self._state.get(Secret, namespace, claims[SECRET])
+        holder = await self._state.get(Secret, namespace, claims[SECRET])
         account = await self._state.get(ServiceAccount, namespace, name)
-        if secret is None or account is None or account.metadata.uid != claims[ACCOUNT_UID]:
+        if holder is None or account is None or account.metadata.uid != claims[ACCOUNT_UID]:
             return None
-        if is_ending(secret) or is_ending(account) or INVALID_SINCE in secret.metadata.labels:
+        if is_ending(holder) or is_ending(account):
             return None
-        if base64.b64decode(secret.data.get("token", "")) != token.encode():
+        if base64.b64decode(holder.data.get("token", "")) != token.encode():
+            return None
+        await self._used(holder)
+        if holder.metadata.labels.get(secret.INVALID_SINCE):
             return None
         return service_account(namespace, name, account.metadata.uid)
 
