@@ -67,6 +67,7 @@ class DnsMetrics:
         self._took = Histogram(LONG)
         self._programmed = Histogram(PROGRAMMED)
         self._asked: dict[tuple[str, str], Histogram] = {}
+        self._turned_away = 0
         self._forwarder: Forwarder | None = None
         self._answers: Sized = ()
 
@@ -77,6 +78,10 @@ class DnsMetrics:
     def observe(self, seconds: float, count: int = 1) -> None:
         """So many questions took so long each, seconds."""
         self._took.observe(seconds, count)
+
+    def turned_away(self) -> None:
+        """A connection was refused: there are too many, or too many of its client."""
+        self._turned_away += 1
 
     def programmed(self, seconds: float) -> None:
         """A change of pods was in the records so long after it happened."""
@@ -114,6 +119,9 @@ class DnsMetrics:
         name = "coredns_dns_request_duration_seconds"
         yield from family_of(name, "histogram", "How long questions took; the mean of those read in one turn.")
         yield from self._took.lines(name, where)
+        name = "knarr_dns_connections_refused_total"
+        yield from family_of(name, "counter", "TCP connections refused, as there were too many in all or of a client.")
+        yield f"{name} {self._turned_away}"
         name = "coredns_kubernetes_dns_programming_duration_seconds"
         yield from family_of(name, "histogram", "From a change of pods until it was in the records.")
         yield from self._programmed.lines(name, 'service_kind="headless_with_selector"')

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections import Counter
 from typing import Protocol
 
 from knarr.net.wire import NoQuestion
@@ -11,7 +12,9 @@ from knarr.net.wire import NoQuestion
 BATCH = 64  #: datagrams read in one turn, so that nobody else of this process waits long
 LONGEST = 4096  #: bytes of a question; by UDP what is longer is no question anybody needs
 IDLE = 10.0  #: seconds a TCP connection may be silent
+CROWDED = 2.0  #: the same while more than half of all connections are there
 CONNECTIONS = 1000  #: by TCP at once; who comes then is turned away
+CONNECTIONS_EACH = 100  #: of one client, so that it takes several to keep all others away
 TRIES = 16  #: to find a port that is free for both protocols
 IP_FREEBIND = 15
 SO_RCVBUFFORCE = 33
@@ -22,6 +25,8 @@ class Tally(Protocol):
     """What counts how long answers took."""
 
     def observe(self, seconds: float, count: int = 1) -> None: ...
+
+    def turned_away(self) -> None: ...
 
 
 class Answering(Protocol):
@@ -83,7 +88,8 @@ class Streams:
 
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], str] = {}  #: by connection
+        self._counts: Counter[str] = Counter()  #: connections by client
         self._server: asyncio.Server | None = None
 
     @classmethod
@@ -95,24 +101,37 @@ class Streams:
     async def stop(self) -> None:
         assert self._server is not None
         self._server.close()
-        for task in self._tasks:
+        tasks = [*self._clients]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._tasks) >= CONNECTIONS:
+        client = (writer.get_extra_info("peername") or ("",))[0]  # none: it has gone again
+        if len(self._clients) >= CONNECTIONS or self._counts[client] >= CONNECTIONS_EACH:
+            self._answering.metrics.turned_away()
             writer.close()
             return
         task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._clients[task] = client
+        self._counts[client] += 1
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        client = self._clients.pop(task)
+        self._counts[client] -= 1
+        if not self._counts[client]:
+            del self._counts[client]
+
+    def _patience(self) -> float:
+        return CROWDED if len(self._clients) > CONNECTIONS // 2 else IDLE
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, question by question."""
         loop = asyncio.get_running_loop()
         try:
             while True:
-                async with asyncio.timeout(IDLE):
+                async with asyncio.timeout(self._patience()):
                     (size,) = struct.unpack("!H", await reader.readexactly(2))
                     data = await reader.readexactly(size)
                 began = loop.time()

@@ -560,6 +560,46 @@ async def test_no_more_connections_are_held_than_there_is_room_for(monkeypatch):
             each.close()
 
 
+async def converse(reader, writer):
+    """The answer to a question over a connection that is there; b"" when it has been hung up on."""
+    asked = DNSRecord.question(BASE).pack()
+    with suppress(ConnectionError, asyncio.IncompleteReadError):
+        writer.write(struct.pack("!H", len(asked)) + asked)
+        (size,) = struct.unpack("!H", await asyncio.wait_for(reader.readexactly(2), 5))
+        return await reader.readexactly(size)
+    return b""
+
+
+async def test_one_client_that_holds_all_it_may_leaves_room_for_others(monkeypatch):
+    monkeypatch.setattr("knarr.net.dns_sockets.CONNECTIONS_EACH", 2)
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
+        place = dns.addresses[0]
+        held = [await asyncio.open_connection(*place) for _ in range(2)]
+        assert all([await converse(*each) for each in held])
+        more = await asyncio.open_connection(*place)
+        other = await asyncio.open_connection(*place, local_addr=("127.0.0.2", 0))
+        assert (await converse(*more), len(await converse(*other)) > 0) == (b"", True)
+        assert "knarr_dns_connections_refused_total 1\n" in dns.metrics.text()
+        held.pop()[1].close()
+        for each in (*held, more, other):
+            each[1].close()
+        async with asyncio.timeout(5):
+            while not await converse(*(again := await asyncio.open_connection(*place))):
+                again[1].close()  # until the server has heard of the one that closed
+        again[1].close()
+
+
+async def test_who_is_silent_is_hung_up_on_sooner_when_many_are_there(monkeypatch):
+    monkeypatch.setattr("knarr.net.dns_sockets.CONNECTIONS", 4)
+    monkeypatch.setattr("knarr.net.dns_sockets.CROWDED", 0.05)
+    async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
+        held = [await asyncio.open_connection(*dns.addresses[0]) for _ in range(3)]
+        assert all([await converse(*each) for each in held])
+        assert await asyncio.wait_for(held[-1][0].read(), 5) == b""
+        for each in held:
+            each[1].close()
+
+
 async def test_several_questions_go_over_one_connection():
     async with serving(a_service(), a_slice("10.244.0.2")) as (dns, _):
         reader, writer = await asyncio.open_connection(*dns.addresses[0])
