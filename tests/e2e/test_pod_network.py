@@ -246,3 +246,18 @@ def test_a_services_address_leads_to_its_pods_from_everywhere(wires: NetworkPlan
         for server in servers:
             server.kill()
             server.wait()
+
+
+def routed(plan: NetworkPlan) -> list[str]:
+    with namespace.inside(plan.node(0).namespace), Netlink() as kernel:
+        return sorted(kernel.routes(podnetwork.SERVICE_LINK))
+
+
+def test_routes_of_external_addresses_that_an_earlier_server_left_go_and_no_others(wires: NetworkPlan):
+    own = routed(wires)
+    asyncio.run(podnetwork.route_services(wires, 0, ["192.0.2.7", "192.0.2.8"], []))
+    assert routed(wires) == sorted([*own, "192.0.2.7/32", "192.0.2.8/32"])
+    asyncio.run(podnetwork.route_services(wires, 0, ["192.0.2.8"], [], anew=True))
+    assert routed(wires) == sorted([*own, "192.0.2.8/32"])
+    asyncio.run(podnetwork.route_services(wires, 0, [], ["192.0.2.8"]))
+    assert routed(wires) == own == [wires.services]

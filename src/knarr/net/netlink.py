@@ -12,12 +12,12 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from types import TracebackType
 from typing import Final, Self
 
 NETFILTER: Final = 12  #: the netlink protocol of rules and flows; routing has 0
-NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 21, 24, 25
+NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE, GETROUTE = 16, 17, 18, 20, 21, 24, 25, 26
 ERROR, DONE = 2, 3
 REQUEST, ACK, REPLACE, EXCL, CREATE, DUMP = 0x1, 0x4, 0x100, 0x200, 0x400, 0x300
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 10, 18, 20, 28
@@ -26,6 +26,8 @@ IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC = 1, 4, 5, 6, 7
 UNICAST, BLACKHOLE = 1, 6
 TABLE_MAIN, PROTOCOL_STATIC, SCOPE_UNIVERSE, SCOPE_LINK = 254, 4, 0, 253
+FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
+NODAD: Final = 0x02  #: of addresses: nobody is asked whether he has it
 IFF_UP: Final = 1
 HEADER: Final = struct.Struct("=IHHII")
 LINK: Final = struct.Struct("=BxHiII")
@@ -139,28 +141,45 @@ class Netlink:
 
     def add_address(self, link: str, address: str) -> None:
         """`address` with its prefix length: 10.0.0.1/24."""
-        interface = IPv4Interface(address)
+        interface = ip_interface(address)
         packed = interface.ip.packed
-        head = ADDRESS.pack(socket.AF_INET, interface.network.prefixlen, 0, 0, self._required(link))
+        flags = NODAD if interface.version == 6 else 0  # nobody else has it: no second's wait until it works
+        head = ADDRESS.pack(FAMILIES[interface.version], interface.network.prefixlen, flags, 0, self._required(link))
         self._add(NEWADDR, head + attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed))
 
     def set_route(
         self, destination: str, *, link: str = "", via: str = "", source: str = "", metric: int = 0, kind: int = UNICAST
     ) -> None:
-        """Make or replace the IPv4 route to `destination` ("0.0.0.0/0" is the default route)."""
+        """Make or replace the route to `destination` ("0.0.0.0/0" and "::/0" are the default routes)."""
         scope = SCOPE_LINK if link and not via else SCOPE_UNIVERSE
         body = self._route(destination, kind, scope, metric)
         body += attribute(RTA_OIF, struct.pack("=I", self._required(link))) if link else b""
-        body += attribute(RTA_GATEWAY, IPv4Address(via).packed) if via else b""
-        body += attribute(RTA_PREFSRC, IPv4Address(source).packed) if source else b""
+        body += attribute(RTA_GATEWAY, ip_address(via).packed) if via else b""
+        body += attribute(RTA_PREFSRC, ip_address(source).packed) if source else b""
         self.ask(NEWROUTE, CREATE | REPLACE, body)
 
     def delete_route(self, destination: str, *, metric: int = 0, kind: int = UNICAST) -> None:
         self._remove(DELROUTE, self._route(destination, kind, 255, metric))  # 255: a route of any scope
 
+    def routes(self, link: str) -> list[str]:
+        """The destinations that the main table leads to a link, of both families; [] when there is none of its name."""
+        index = self.index(link)
+        found = []
+        for family, network in ((socket.AF_INET, IPv4Network), (socket.AF_INET6, IPv6Network)) if index else ():
+            for kind, answer in self.ask(GETROUTE, DUMP, ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
+                _, length, _, _, table, _, _, type_, _ = ROUTE.unpack_from(answer)
+                parts = dict(attributes(answer[ROUTE.size :]))
+                here = parts.get(RTA_OIF) == struct.pack("=I", index)
+                if here and kind == NEWROUTE and table == TABLE_MAIN and type_ == UNICAST and RTA_DST in parts:
+                    found.append(str(network((parts[RTA_DST], length))))
+        return found
+
     def _route(self, destination: str, kind: int, scope: int, metric: int) -> bytes:
-        network = IPv4Network(destination)
-        head = ROUTE.pack(socket.AF_INET, network.prefixlen, 0, 0, TABLE_MAIN, PROTOCOL_STATIC, scope, kind, 0)
+        network = ip_network(destination)
+        if network.version == 6:
+            scope = SCOPE_UNIVERSE  # there are no others
+        family = FAMILIES[network.version]
+        head = ROUTE.pack(family, network.prefixlen, 0, 0, TABLE_MAIN, PROTOCOL_STATIC, scope, kind, 0)
         body = attribute(RTA_DST, network.network_address.packed) if network.prefixlen else b""
         return head + body + (attribute(RTA_PRIORITY, struct.pack("=I", metric)) if metric else b"")
 

@@ -16,6 +16,7 @@ from knarr.net.netlink import NETFILTER, Netlink, attribute, text
 
 GET_TABLE: Final = 10 << 8 | 1  #: linux/netfilter/nf_tables.h
 TABLE_NAME: Final = 1
+LONGEST_ERROR: Final = 500  #: characters that are told of what nft says
 
 log = logging.getLogger("knarr.net")
 
@@ -39,11 +40,20 @@ def _in_memory(text: str) -> Iterator[int]:
 
 async def apply(text: str, place: str = "") -> bool:
     """Load rules, in a named network namespace or here; whether that worked. What nft refuses is logged."""
+    if said := await load(text, place):
+        log.warning("nft refused the rules of %s: %s", place or "the host", said)
+    return not said
+
+
+async def load(text: str, place: str = "", *, check: bool = False) -> str:
+    """Load rules, in a named network namespace or here, or only see whether they would be taken; give what nft says
+    when it refuses them, else ""."""
     prefix = ["nsenter", f"--net={namespace.path(place)}"] if place else []
     with _in_memory(text) as rules:
         process = await asyncio.create_subprocess_exec(
             *prefix,
             "nft",
+            *(["-c"] if check else []),
             "-f",
             "-",
             stdin=rules,
@@ -51,9 +61,9 @@ async def apply(text: str, place: str = "") -> bool:
             stderr=asyncio.subprocess.PIPE,
         )
     _, said = await process.communicate()
-    if process.returncode:
-        log.warning("nft refused the rules of %s: %s", place or "the host", said.decode(errors="replace").strip()[:500])
-    return process.returncode == 0
+    if not process.returncode:
+        return ""
+    return said.decode(errors="replace").strip()[:LONGEST_ERROR] or f"exit code {process.returncode}"
 
 
 async def is_loaded(table: str, place: str = "") -> bool:

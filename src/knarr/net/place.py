@@ -1,6 +1,7 @@
 """One place that has rules, the host or a node: its table, its routes, and what it forgets of old flows."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,11 @@ from knarr.net.conntrack import Address
 from knarr.net.ground import ground, is_routed
 from knarr.net.plan import NetworkPlan
 from knarr.net.records import Key, ready
+from knarr.net.refusals import Refusals, fitting
 from knarr.net.ruleset import Ground, base, cluster_addresses, is_programmed, outer_addresses, part, same_everywhere
-from knarr.net.table import Part, Table
+from knarr.net.table import EMPTY, Part, Table
+
+log = logging.getLogger("knarr.net")
 
 
 @dataclass(slots=True)
@@ -75,6 +79,8 @@ class Place:
         self.table = Table(plan.bridge)
         self.is_loaded = False
         self._plan, self._number = plan, number
+        self.refused: dict[Key, str] = {}  #: whom the last load left out, and why
+        self._refusals: Refusals[Key, Part] = Refusals()
         self._flows: dict[Key, Flows] = {}
         self._routed: set[str] = set()
 
@@ -89,17 +95,49 @@ class Place:
 
     async def bring(self, wanted: Wanted, outer: Collection[str], now: float) -> None:
         """Load what is wanted: all services the first time, then those that changed. Raises OSError of the kernel's."""
+        self.refused = {}
         await self._route(outer)
+        parts = self._refusals.due() | wanted.parts
+        parts = {key: EMPTY if self._refusals.holds(key, each) else each for key, each in parts.items()}
         if not self.is_loaded:
-            self.table.fill(wanted.parts)
-            text = self.table.whole(base(self._plan.services, (self._plan.api, self._plan.dns)))
+            self.table.fill(parts)
+            text = self._whole(self.table)
         else:
-            text = self.table.changes(wanted.parts, now)
+            text = self.table.changes(parts, now)
         if text:
-            self.is_loaded = await nft.apply(text, self.namespace)
+            said = await nft.load(text, self.namespace)
+            self.is_loaded = not said or await self._leave_out(said)
         if self.is_loaded:
+            for key in parts:
+                if key in self._refusals and key not in self.refused and self.table.parts.get(key):
+                    self._refusals.forget(key)
             await self._sweep(now)
             await self._forget(wanted.flows)
+
+    def _whole(self, table: Table) -> str:
+        return table.whole(base(self._plan.services, (self._plan.api, self._plan.dns)))
+
+    async def _leave_out(self, said: str) -> bool:
+        """Load what the table has but for the services that are refused; whether that worked."""
+        parts = self.table.parts
+
+        async def accepts(keys: Sequence[Key]) -> str:
+            table = Table(self.table.name)
+            table.fill({key: parts[key] for key in keys})
+            return await nft.load(self._whole(table), self.namespace, check=True)
+
+        where = self.namespace or "the host"
+        if why := await accepts(()):
+            log.warning("nft refuses all rules of %s: %s", where, why)
+            return False
+        kept, self.refused = await fitting(parts, accepts)
+        for key, why in self.refused.items():
+            log.warning("service %s has no rules on %s, nft refuses them: %s", "/".join(key), where, why)
+            self._refusals.note(key, parts[key], why)
+        self.table.fill({key: parts[key] for key in kept})
+        if why := await nft.load(self._whole(self.table), self.namespace):
+            log.warning("nft refused the rules of %s: %s, then: %s", where, said, why)
+        return not why
 
     async def check(self) -> None:
         """Begin anew when somebody has flushed the rules."""
@@ -115,10 +153,11 @@ class Place:
         if self.view.is_host:
             return
         wanted = {ip for ip in outer if self.ground.outer(ip) and not is_routed(self._plan, ip)}
-        known = self._routed if self.is_loaded else set()  # what is there is not known: the node may be a new one
-        if wanted != known or wanted != self._routed:
+        anew = not self.is_loaded  # what is there is not known: the node may be a new one, or the server is
+        if anew or wanted != self._routed:
+            known: set[str] = set() if anew else self._routed
             new, old = wanted - known, self._routed - wanted
-            await podnetwork.route_services(self._plan, self._number, new, old)
+            await podnetwork.route_services(self._plan, self._number, new, old, anew=anew)
             self._routed = wanted
 
     async def _forget(self, flows: dict[Key, Flows]) -> None:

@@ -17,7 +17,7 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -130,17 +130,29 @@ def _delete(plan: NetworkPlan) -> None:
             kernel.delete_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
 
 
-async def route_services(plan: NetworkPlan, number: int, new: Collection[str], old: Collection[str]) -> None:
-    """Let a node swallow what is for these addresses of services, and no more what is for those: rules lead it on."""
-    await asyncio.to_thread(_route_services, plan.node(number), new, old)
+async def route_services(
+    plan: NetworkPlan, number: int, new: Collection[str], old: Collection[str], *, anew: bool = False
+) -> None:
+    """Let a node swallow what is for these addresses of services, and no more what is for those: rules lead it on.
+    `anew`: nor what is for any other address that an earlier process let it swallow."""
+    await asyncio.to_thread(_route_services, plan, plan.node(number), new, old, anew)
 
 
-def _route_services(node: NodePlan, new: Collection[str], old: Collection[str]) -> None:
+def _route_services(plan: NetworkPlan, node: NodePlan, new: Collection[str], old: Collection[str], anew: bool) -> None:
     with namespace.inside(node.namespace), Netlink() as kernel:
         for address in new:
             kernel.set_route(f"{address}/32", link=SERVICE_LINK, source=node.address)
-        for address in old:
-            kernel.delete_route(f"{address}/32")
+        gone = {f"{address}/32" for address in old}
+        if anew:
+            gone |= left_over(plan, kernel.routes(SERVICE_LINK)) - {f"{address}/32" for address in new}
+        for network in gone:
+            kernel.delete_route(network)
+
+
+def left_over(plan: NetworkPlan, routed: Iterable[str]) -> set[str]:
+    """Of what a node leads to its service link, the single addresses that services had from outside. Nobody but this
+    process makes routes to that link, which is in the node's own network namespace."""
+    return {network for network in routed if network.endswith("/32")} - {*plan.balancer_networks}
 
 
 def is_created(plan: NetworkPlan) -> bool:

@@ -9,19 +9,20 @@ Which rules: `policy_rules`. Who is in the sets: `policy_members`.
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from knarr.client.informer import Informers
 from knarr.kinds.types.core_v1 import Namespace, Node, Pod
 from knarr.kinds.types.networking_v1 import NetworkPolicy
 from knarr.net import namespace, podnetwork
-from knarr.net.nft import apply
+from knarr.net.nft import apply, load
 from knarr.net.plan import NetworkPlan
 from knarr.net.policy_ledgers import Ledgers
 from knarr.net.policy_members import EVERYWHERE, Facts, Members, facts
 from knarr.net.policy_rules import Alias, Frame, frame
-from knarr.net.policy_table import Table, difference, whole
+from knarr.net.policy_table import Chain, Table, difference, emptied, suspects, whole
+from knarr.net.refusals import Refusals, fitting
 
 AGAIN = 5.0  #: seconds until a failed load is tried again, and until new nodes are looked for
 TOGETHER = 8  #: nodes that are loaded at the same time
@@ -47,6 +48,7 @@ class NetworkPolicies:
         self._members = Members(Frame(), {})
         #: by node and family: which network namespace, and what is in it
         self._loaded: dict[tuple[int, str], tuple[int, Table]] = {}
+        self._refusals: dict[int, Refusals[str, Chain]] = {}  #: of each node, by chain
         self._guarding = True  # as long as the kernel has rules for bridges
 
         self._policies.on_change(self._policy_changed)
@@ -105,6 +107,7 @@ class NetworkPolicies:
         places = await asyncio.to_thread(self._places)
         for key in [key for key in self._loaded if key[0] not in places]:
             del self._loaded[key]
+            self._refusals.pop(key[0], None)
         if self._recount or any((number, "ip") not in self._loaded for number in places):
             self._recount = False
             self._count(await self._ledgers.read(places))
@@ -168,9 +171,30 @@ class NetworkPolicies:
     async def _load_table(self, number: int, identity: int, wanted: Table) -> bool:
         """Load the difference; everything when it is not known what is there, or the difference is refused."""
         key, place = (number, wanted.family), self._plan.node(number).namespace
+        refusals = self._refusals.setdefault(number, Refusals())
+        wanted = emptied(wanted, {name for name in suspects(wanted) if refusals.holds(name, wanted.chains[name])})
         known, loaded = self._loaded.pop(key, (0, None))
         text = difference(loaded, wanted) if known == identity and loaded is not None else None
         done = text == "" or (text is not None and await apply(text, place)) or await apply(whole(wanted), place)
+        if not done and suspects(wanted):
+            wanted = await without_refused(place, wanted, refusals)
+            done = await apply(whole(wanted), place)
         if done:
             self._loaded[key] = identity, wanted
         return done
+
+
+async def without_refused(place: str, wanted: Table, refusals: Refusals[str, Chain]) -> Table:
+    """The table in which policies allow nothing whose rules nft refuses: their pods stay isolated."""
+    names = suspects(wanted)
+
+    async def accepts(kept: Sequence[str]) -> str:
+        return await load(whole(emptied(wanted, names - set(kept))), place, check=True)
+
+    if await accepts(()):
+        return wanted  # no policy is to blame
+    _, refused = await fitting(sorted(names), accepts)
+    for name, why in refused.items():
+        log.warning("the network policy of chain %s allows nothing on %s, nft refuses it: %s", name, place, why)
+        refusals.note(name, wanted.chains[name], why)
+    return emptied(wanted, set(refused))

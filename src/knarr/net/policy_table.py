@@ -3,8 +3,8 @@
 What nft reads is one transaction: it happens as a whole or not at all.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 BATCH = 500  #: elements in one line
 
@@ -35,6 +35,18 @@ class Table:
     def title(self) -> str:
         """How nft names it."""
         return f"{self.family} {self.name}"
+
+
+def suspects(table: Table) -> set[str]:
+    """The chains that are policies' own: they have rules, and others lead to them by `jump`."""
+    return {name for name, chain in table.chains.items() if chain.rules and name.startswith(("in-", "out-"))}
+
+
+def emptied(table: Table, names: Collection[str]) -> Table:
+    """The table with these chains empty."""
+    if not names:
+        return table
+    return replace(table, chains={name: Chain(()) if name in names else each for name, each in table.chains.items()})
 
 
 def whole(table: Table) -> str:

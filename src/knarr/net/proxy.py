@@ -121,6 +121,7 @@ class ServiceProxy:
                 await asyncio.sleep(0)
         outer = {ip for found in self._outer.values() for ip in found}
         await self._each({place: place.bring(each, outer, now) for place, each in wanted.items()})
+        self._tell_refused()
 
     def _look(self, key: Key) -> None:
         """Keep what all places need to know of a service: its addresses from outside and its health check port."""
@@ -140,6 +141,15 @@ class ServiceProxy:
         for place, result in zip(works, await asyncio.gather(*works.values(), return_exceptions=True), strict=True):
             if isinstance(result, BaseException):
                 _say(place, result)
+
+    def _tell_refused(self) -> None:
+        """Tell the services whose rules nft has just refused."""
+        found = {key: why for place in self._places.values() for key, why in place.refused.items()}
+        for key, why in found.items():
+            service = self._services.cache.get(key[1], key[0])
+            if self._recorder is not None and service is not None:
+                message = f"the rules of this service are refused, it has no addresses that work: {why}"
+                self._recorder.note(service, "Warning", "RulesRefused", message)
 
     def _warn(self, service: Service, outer: Iterable[str]) -> None:
         """Say which of a service's external addresses are something else's, and lead nowhere."""

@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from knarr.net.plan import SIMULATED_NODES, NetworkPlan
-from knarr.net.podnetwork import next_address, pod_link
+from knarr.net.podnetwork import left_over, next_address, pod_link
 
 PLAN = NetworkPlan("knarr", 0)
 NODE = PLAN.node(0)
@@ -136,3 +136,17 @@ def test_what_is_no_range_is_refused(text):
 
 def test_the_bridge_says_whose_it_is():
     assert NetworkPlan("knarr", 0, mark="1a2b").alias == "knarr cluster knarr 1a2b"
+
+
+LEFT = {
+    "an address of a service from outside": ("192.0.2.7/32", True),
+    "the services' range": ("10.96.0.0/16", False),
+    "a range of balancers": ("192.0.2.16/28", False),
+    "the only address of balancers": ("192.0.2.5/32", False),
+}
+
+
+@pytest.mark.parametrize(("network", "goes"), LEFT.values(), ids=LEFT)
+def test_what_is_left_over_on_a_node(network, goes):
+    plan = NetworkPlan("knarr", 0, "192.0.2.16/28,192.0.2.5")
+    assert (network in left_over(plan, [network])) is goes

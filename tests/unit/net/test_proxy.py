@@ -73,16 +73,18 @@ class Kernel:
     def __init__(self):
         self.nodes, self.loads, self.refuses, self.created, self.routes = [0], [], False, True, []
         self.flushed = ""
+        self.poison = []  #: rules with any of these texts are never taken
 
     async def is_loaded(self, table, place=""):
         return place != self.flushed or not place
 
-    async def apply(self, text, place=""):
-        self.loads.append((place, kind_of(text)))
+    async def load(self, text, place="", *, check=False):
+        if not check:
+            self.loads.append((place, kind_of(text)))
         refused, self.refuses = self.refuses, False
-        return not refused
+        return "Error: no" if refused or any(each in text for each in self.poison) else ""
 
-    async def route(self, plan, number, new, old):
+    async def route(self, plan, number, new, old, *, anew=False):
         self.routes.append((number, sorted(new), sorted(old)))
 
 
@@ -95,7 +97,7 @@ def kind_of(text: str) -> str:
 @pytest.fixture
 def kernel(monkeypatch):
     kernel = Kernel()
-    monkeypatch.setattr(nft, "apply", kernel.apply)
+    monkeypatch.setattr(nft, "load", kernel.load)
     monkeypatch.setattr(nft, "is_loaded", kernel.is_loaded)
     monkeypatch.setattr(nft, "is_installed", lambda: True)
     monkeypatch.setattr(podnetwork, "is_created", lambda plan: kernel.created)
@@ -142,10 +144,10 @@ async def test_a_refused_load_is_tried_again_from_nothing(kernel):
     informers.of(Service).put(WEB)
     kernel.refuses, kernel.loads = True, []
     await loading.load()
-    assert kernel.loads == [("", "part with web"), (NODE, "part with web")]
+    assert sorted(kernel.loads) == [("", "all with web"), ("", "part with web"), (NODE, "part with web")]
     kernel.loads = []
     await loading.load()
-    assert kernel.loads == [("", "all with web")]
+    assert kernel.loads == []
 
 
 async def test_rules_that_somebody_flushed_are_loaded_again(kernel):
@@ -257,3 +259,59 @@ async def test_a_service_that_cannot_be_understood_keeps_no_other_from_its_rules
     informers.of(Service).put(WEB)
     await loading.load()
     assert kernel.loads == [("", "all with web"), (NODE, "all with web")]
+
+
+def another(name, address):
+    return replace(WEB, metadata=replace(WEB.metadata, name=name), spec=replace(WEB.spec, externalIPs=[address]))
+
+
+async def test_one_service_that_nft_refuses_keeps_no_other_from_its_rules(kernel, monkeypatch):
+    informers, recorder = FilledInformers(), Recorder()
+    loading = proxy.ServiceProxy(informers, PLAN, recorder)
+    kernel.poison = ["192.0.2.66"]
+    informers.of(Service).put(WEB)
+    informers.of(Service).put(another("bad", "192.0.2.66"))
+    informers.of(Service).put(another("good", "192.0.2.5"))
+    await loading.load()
+    place = loading._places[NODE]
+    assert (place.is_loaded, sorted(name for _, name in place.table.parts)) == (True, ["good", "web"])
+    why = "the rules of this service are refused, it has no addresses that work: Error: no"
+    assert recorder.said == [f"RulesRefused bad: {why}"]
+    kernel.loads = []
+    informers.of(Service).put(another("good", "192.0.2.6"))
+    await loading.load()
+    assert (NODE, "part") in kernel.loads, "what is held back makes no load whole again"
+
+
+async def test_a_service_that_was_refused_is_tried_again_when_it_is_another(kernel):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    kernel.poison = ["192.0.2.66"]
+    informers.of(Service).put(another("bad", "192.0.2.66"))
+    await loading.load()
+    informers.of(Service).put(another("bad", "192.0.2.7"))
+    await loading.load()
+    assert [name for _, name in loading._places[NODE].table.parts] == ["bad"]
+
+
+async def test_a_service_that_was_refused_is_tried_again_by_itself(kernel, monkeypatch):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    kernel.poison = ["192.0.2.66"]
+    informers.of(Service).put(another("bad", "192.0.2.66"))
+    await loading.load()
+    kernel.poison = []
+    await loading.load()
+    assert not loading._places[NODE].table.parts, "not before its time"
+    monkeypatch.setattr("knarr.loop.backoff.Backoff.left", lambda self, key: 0.0)
+    await loading.load()
+    assert [name for _, name in loading._places[NODE].table.parts] == ["bad"]
+
+
+async def test_when_nothing_can_be_loaded_at_all_no_service_is_to_blame(kernel):
+    informers, recorder = FilledInformers(), Recorder()
+    loading = proxy.ServiceProxy(informers, PLAN, recorder)
+    kernel.poison = ["chain"]
+    informers.of(Service).put(WEB)
+    await loading.load()
+    assert (loading._places[NODE].is_loaded, recorder.said) == (False, [])
