@@ -48,7 +48,8 @@ def refusal(pod: Tree) -> str:
 
 
 def scheduled(status: Tree) -> None:
-    """Say in the pod's status that it has a node."""
+    """Say in the pod's status that it has a node, and no longer where it might have one."""
     conditions = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
     found = {"type": "PodScheduled", "status": "True", "lastTransitionTime": clock.timestamp()}
     status["conditions"] = [*conditions, found]
+    status.pop("nominatedNodeName", None)

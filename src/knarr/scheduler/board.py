@@ -7,12 +7,14 @@ The scheduler moves pods as its informers tell; the filters only read.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from knarr.kinds.types.core_v1 import Node, Pod
 from knarr.scheduler import resources
 from knarr.scheduler.resources import Amounts, HostPort
 
 Key = tuple[str, str]
+T = TypeVar("T")
 
 
 def key_of(pod: Pod) -> Key:
@@ -24,6 +26,26 @@ def owner_of(pod: Pod) -> str:
     return next((r.uid for r in pod.metadata.ownerReferences if r.controller), "")
 
 
+def priority_of(pod: Pod) -> int:
+    return pod.spec.priority or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a pod takes up on its node."""
+
+    requested: Amounts
+    assumed: Amounts
+    ports: tuple[HostPort, ...]
+    owner: str
+    priority: int
+
+
+def load(pod: Pod) -> Load:
+    requested, assumed = resources.requested(pod), resources.assumed(pod)
+    return Load(requested, assumed, tuple(resources.host_ports(pod)), owner_of(pod), priority_of(pod))
+
+
 @dataclass(slots=True)
 class Place:
     """One node and what is on it."""
@@ -31,37 +53,72 @@ class Place:
     node: Node
     allocatable: Amounts
     pods: dict[Key, Pod] = field(default_factory=dict)
+    loads: dict[Key, Load] = field(default_factory=dict)
     requested: Amounts = field(default_factory=dict)
     assumed: Amounts = field(default_factory=dict)  #: as requested, with something for pods that ask for nothing
     ports: Counter[HostPort] = field(default_factory=Counter)
     owners: Counter[str] = field(default_factory=Counter)
-    guards: dict[Key, Pod] = field(default_factory=dict)  #: the pods that will not have some others near
+    priorities: Counter[int] = field(default_factory=Counter)
+    lookouts: dict[Key, Pod] = field(default_factory=dict)  #: the pods to which it matters where some others are
 
     @property
     def name(self) -> str:
         return self.node.metadata.name
 
-    def put(self, pod: Pod) -> None:
-        self.pods[key_of(pod)] = pod
-        if pod.spec.affinity is not None and pod.spec.affinity.podAntiAffinity is not None:
-            self.guards[key_of(pod)] = pod
-        self._count(pod, 1)
+    def put(self, pod: Pod, weight: Load | None = None) -> None:
+        """Add a pod; `weight` is what it takes up, where that is known."""
+        key = key_of(pod)
+        self.pods[key] = pod
+        if looks_out(pod):
+            self.lookouts[key] = pod
+        weight = self.loads[key] = weight or load(pod)
+        self._count(weight, 1)
 
     def take(self, key: Key) -> Pod | None:
         pod = self.pods.pop(key, None)
-        self.guards.pop(key, None)
+        self.lookouts.pop(key, None)
         if pod is not None:
-            self._count(pod, -1)
+            self._count(self.loads.pop(key), -1)
         return pod
 
-    def _count(self, pod: Pod, sign: int) -> None:
-        for total, more in ((self.requested, resources.requested(pod)), (self.assumed, resources.assumed(pod))):
+    def without(self, keys: Iterable[Key]) -> "Place":
+        """The node as it would be without some of its pods; what is done to it leaves this one as it is."""
+        other = Place(
+            self.node,
+            self.allocatable,
+            dict(self.pods),
+            dict(self.loads),
+            dict(self.requested),
+            dict(self.assumed),
+            self.ports.copy(),
+            self.owners.copy(),
+            self.priorities.copy(),
+            dict(self.lookouts),
+        )
+        for key in keys:
+            other.take(key)
+        return other
+
+    def _count(self, weight: Load, sign: int) -> None:
+        for total, more in ((self.requested, weight.requested), (self.assumed, weight.assumed)):
             for name, amount in more.items():
                 total[name] = total.get(name, 0) + sign * amount
-        for port in resources.host_ports(pod):
-            self.ports[port] += sign
-        self.ports = +self.ports
-        self.owners[owner_of(pod)] += sign
+        _add(self.owners, weight.owner, sign)
+        _add(self.priorities, weight.priority, sign)
+        for port in weight.ports:
+            _add(self.ports, port, sign)
+
+
+def _add(counts: Counter[T], what: T, sign: int) -> None:
+    counts[what] += sign
+    if not counts[what]:
+        del counts[what]
+
+
+def looks_out(pod: Pod) -> bool:
+    """Whether the pod, once placed, has a say in who else comes near."""
+    affinity = pod.spec.affinity
+    return affinity is not None and (affinity.podAntiAffinity is not None or affinity.podAffinity is not None)
 
 
 def place(node: Node, pods: Iterable[Pod] = ()) -> Place:

@@ -1,36 +1,65 @@
-"""Where a pod goes, or why nowhere: `schedule` looks at one pod and all places. Pure; called by the scheduler.
+"""Where a pod goes, or what is against every node: `schedule` looks at one pod and all places. Pure.
 
-The words are upstream's: `kubectl describe pod` shows them.
+What could be done about it is said by `preemption`. The words are upstream's: `kubectl describe pod` shows them.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler import storage
-from knarr.scheduler.board import Place
-from knarr.scheduler.filters import FILTERS, Complaint
-from knarr.scheduler.filters.complaint import Round, round_of
+from knarr.scheduler.board import Place, key_of
+from knarr.scheduler.filters import Complaint, complaints_of
+from knarr.scheduler.filters.complaint import Nominated, Round, round_of
 from knarr.scheduler.scores import SCORES
 from knarr.scheduler.storage import Needs, Storage
 
 ENOUGH = 100  #: places that will do are looked for until there are this many; upstream wants a share of all as well
-NO_HELP = "Preemption is not helpful for scheduling"
-NO_VICTIMS = "No preemption victims found for incoming pod"
 NO_NODES = "no nodes available to schedule pods"
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """No place will do: what is to be said of each, by its name."""
+
+    round: Round
+    complaints: Mapping[str, Sequence[Complaint]]
+
+    def __str__(self) -> str:
+        return f"{available(len(self.round.places))} {tell(self.complaints.values())}."
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """The node a pod goes to and, by claim, the volume to bind there ("" to have one made); or why it goes nowhere."""
+    """The node a pod goes to and, by claim, the volume to bind there ("" to have one made); or why it goes nowhere.
+
+    Then `nominated` is the node where it may have room once the `victims` are gone, "" when there is none, None when
+    what was said of that before still holds.
+    """
 
     node: str = ""
     volumes: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
+    nominated: str | None = None
+    victims: Sequence[Pod] = ()
 
     def __str__(self) -> str:
-        return f"to {self.node}" if self.node else self.message
+        if self.node:
+            return f"to {self.node}"
+        if not self.victims:
+            return self.message
+        return f"{self.message} preempting {', '.join(v.metadata.name for v in self.victims)} on {self.nominated}"
+
+
+def available(places: int) -> str:
+    return f"0/{places} nodes are available:"
+
+
+def tell(complaints: Iterable[Sequence[Complaint]]) -> str:
+    """The reasons, each with the number of nodes that have it."""
+    reasons = Counter(complaint.reason for of_one in complaints for complaint in of_one)
+    return ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
 
 
 def schedule(
@@ -40,37 +69,53 @@ def schedule(
     *,
     start: int = 0,
     namespaces: Mapping[str, Mapping[str, str]] | None = None,
-) -> Decision:
-    """Decide. The search begins at place `start`, which also breaks ties: move it on from pod to pod."""
+    nominated: Nominated | None = None,
+) -> Decision | Refusal:
+    """Decide. The search begins at place `start`, which also breaks ties: move it on from pod to pod.
+
+    `nominated` are the pods for which room is made, by node; the pod itself is among them where it is for it.
+    """
     if not places:
-        return Decision(message=NO_NODES)
+        return Decision(message=NO_NODES, nominated="")
     there = there or Storage()
     needs = storage.needs(pod, there)
     if needs.complaint:
-        return Decision(message=f"0/{len(places)} nodes are available: {needs.complaint}. not found")
+        return Decision(message=f"{available(len(places))} {needs.complaint}. not found")
     start %= len(places)
-    round_ = round_of(pod, [*places[start:], *places[:start]], there, needs, namespaces)
+    round_ = round_of(pod, [*places[start:], *places[:start]], there, needs, namespaces, nominated)
     found, refused = _filtered(round_)
     if not found:
-        return Decision(message=_refusal(pod, len(places), refused))
+        return Refusal(round_, refused)
     compared = replace(round_, places=found)
     best = found[0] if len(found) == 1 else max(found, key=lambda place: _score(compared, place))
     return Decision(node=best.name, volumes=_volumes(needs, best, there))
 
 
-def takes(place: Place, pod: Pod) -> bool:
+def takes(place: Place, pod: Pod, nominated: Nominated | None = None) -> bool:
     """Whether a node would take a pod, as far as it can be said without other nodes and without storage."""
-    round_ = round_of(pod, [place], Storage(), Needs())
-    return not any(complaints_of(round_, place) for complaints_of in FILTERS)
+    return not complaints_of(round_of(pod, [place], Storage(), Needs(), nominated=nominated), place)
 
 
-def _filtered(round_: Round) -> tuple[list[Place], list[Sequence[Complaint]]]:
-    """The places that will do, as many as are worth comparing, and what the filters say of the others."""
+def nominated_place(round_: Round) -> Place | None:
+    """The place where room is made for the round's pod."""
+    key = key_of(round_.pod)
+    name = next((node for node, pods in round_.nominated.items() if key in pods), None)
+    return next((place for place in round_.places if place.name == name), None) if name else None
+
+
+def _filtered(round_: Round) -> tuple[list[Place], dict[str, Sequence[Complaint]]]:
+    """The places that will do, as many as are worth comparing, and what is to be said against others.
+
+    The place where room is made for the pod is taken without looking further.
+    """
+    made = nominated_place(round_)
+    if made is not None and not complaints_of(round_, made):
+        return [made], {}
     found: list[Place] = []
-    refused: list[Sequence[Complaint]] = []
+    refused: dict[str, Sequence[Complaint]] = {}
     for place in round_.places:
-        if complaints := next(filter(None, (complaints_of(round_, place) for complaints_of in FILTERS)), ()):
-            refused.append(complaints)
+        if complaints := complaints_of(round_, place):
+            refused[place.name] = complaints
             continue
         found.append(place)
         if len(found) >= ENOUGH:
@@ -84,15 +129,3 @@ def _score(round_: Round, place: Place) -> float:
 
 def _volumes(needs: Needs, place: Place, there: Storage) -> Mapping[str, str]:
     return (storage.match(needs.waiting, place.node, there) or {}) if needs.waiting else {}
-
-
-def _refusal(pod: Pod, places: int, refused: Sequence[Sequence[Complaint]]) -> str:
-    reasons = Counter(complaint.reason for complaints in refused for complaint in complaints)
-    said = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
-    if pod.spec.preemptionPolicy == "Never":
-        rest = "preemption: not eligible due to preemptionPolicy=Never."
-    else:
-        others = Counter(NO_HELP if all(c.final for c in complaints) else NO_VICTIMS for complaints in refused)
-        told = ", ".join(sorted(f"{count} {reason}" for reason, count in others.items()))
-        rest = f"no new claims to deallocate, preemption: 0/{places} nodes are available: {told}."
-    return f"0/{places} nodes are available: {said}. {rest}"

@@ -10,6 +10,7 @@ from knarr.kinds.pod_claims import claims_of
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler.board import Place
 from knarr.scheduler.decision import takes
+from knarr.scheduler.filters.complaint import Nominated
 
 Helps = Callable[[Pod], bool]
 
@@ -25,6 +26,6 @@ def has_claims(pod: Pod) -> bool:
     return next(iter(claims_of(pod)), None) is not None
 
 
-def room_on(place: Place) -> Helps:
-    """A node as it is now, seen alone."""
-    return lambda pod: looks_at_others(pod) or has_claims(pod) or takes(place, pod)
+def room_on(place: Place, nominated: Nominated | None = None) -> Helps:
+    """A node as it is now, seen alone, with the pods for which room is made, by node."""
+    return lambda pod: looks_at_others(pod) or has_claims(pod) or takes(place, pod, nominated)

@@ -41,6 +41,10 @@ class Queue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def holds(self, waiting: Waiting) -> bool:
+        """Whether a pod that was taken from the queue still waits for a node."""
+        return self._waiting.get(key_of(waiting.pod)) is waiting
+
     def put(self, pod: Pod) -> None:
         """Have a pod tried; one that waits already is tried again if what it asks for has changed."""
         key = key_of(pod)
@@ -74,9 +78,9 @@ class Queue:
 
     def rest(self, waiting: Waiting, seen: int) -> None:
         """Put back a pod that no node would take; `seen` is what `get` gave with it."""
-        key = key_of(waiting.pod)
-        if self._waiting.get(key) is not waiting:
+        if not self.holds(waiting):
             return
+        key = key_of(waiting.pod)
         loop = asyncio.get_running_loop()
         waiting.resting, waiting.due = True, False
         waiting.not_before = loop.time() + min(FIRST_DELAY * 2.0 ** min(waiting.tries, 30), LONGEST_DELAY)

@@ -2,28 +2,39 @@
 
 Keeps true: a pod counts for its node from the moment of the decision, so two decisions never give away the same room;
 a decision is made as soon as the pod is seen, never on a timer; what a pod waits for is said in its PodScheduled
-condition and in an event. One pod is decided at a time, bindings run beside each other.
+condition and in an event. One pod is decided at a time, bindings run beside each other. Where others have to go for a
+pod, the node is written in its status before the first of them is told: so no second node's pods go for it, whatever
+fails in between.
 """
 
 import asyncio
 import logging
+from collections.abc import Iterable
+from typing import TypeVar
 
 from knarr.client.api import Api
 from knarr.client.transport import TransportError
 from knarr.kinds.pod_claims import claims_of
-from knarr.kinds.types.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodCondition
+from knarr.kinds.types.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.kinds.types.storage_v1 import StorageClass
 from knarr.loop.runner import Context
-from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
 from knarr.scheduler.bind import Claims, NotBound, bind_pod, bind_volumes
-from knarr.scheduler.board import Board, key_of
+from knarr.scheduler.board import Board, Key, key_of
 from knarr.scheduler.decision import Decision, schedule
+from knarr.scheduler.evict import evict, make_way
 from knarr.scheduler.hints import has_claims, looks_at_others, room_on
+from knarr.scheduler.nominations import Nominations
+from knarr.scheduler.preemption import conclude, ineligible, verdicts
 from knarr.scheduler.queue import Queue, Waiting
+from knarr.scheduler.report import FAILED, UNSCHEDULABLE, report
 from knarr.scheduler.storage import Storage
 
+T = TypeVar("T")
+
 NAME = "default-scheduler"  #: the pods it is for, and the component of its events
+TURN = 50  #: nodes that are looked at for victims before others on the loop have a turn
 
 log = logging.getLogger("knarr.scheduler")
 
@@ -47,12 +58,13 @@ class Scheduler:
         self._recorder = context.recorder.named(NAME)
         self._informers = context.informers
         self._claims = Claims()
+        self._nominations = Nominations()
         self._start = 0
 
     async def connect(self) -> None:
         """Follow what decisions depend on; return when all of it is known."""
         of = self._informers.of
-        kinds = (Node, PersistentVolume, PersistentVolumeClaim, StorageClass, Namespace, Pod)
+        kinds = (Node, PersistentVolume, PersistentVolumeClaim, StorageClass, Namespace, PodDisruptionBudget, Pod)
         for informer in [of(kind) for kind in kinds]:
             await informer.wait_synced()
         of(Node).on_change(self._node_changed)
@@ -77,19 +89,41 @@ class Scheduler:
                 self.queue.retry(waiting)
                 continue
             log.debug("pod %s/%s: %s", *key_of(waiting.pod), decision)
+            if not self.queue.holds(waiting):
+                continue  # it is gone, or has its node from somebody else
             if decision.node:
                 self.board.put_pod(waiting.pod, decision.node)
+                self._nominations.drop(key_of(waiting.pod))
                 tasks.create_task(self._bind(waiting, decision))
+            elif decision.nominated:
+                victims = frozenset(victim.metadata.uid for victim in decision.victims)
+                self._nominations.put(waiting.pod, decision.nominated, victims)
+                tasks.create_task(self._preempt(waiting, seen, decision))
             else:
+                if decision.nominated is not None:
+                    self._free(self._nominations.drop(key_of(waiting.pod)))
                 self.queue.rest(waiting, seen)
-                tasks.create_task(self._refuse(waiting.pod, decision.message))
+                tasks.create_task(self._refuse(waiting.pod, UNSCHEDULABLE, decision.message, decision.nominated))
             await asyncio.sleep(0)  # let the bindings begin
 
     async def _decide(self, pod: Pod) -> Decision:
         places = self.board.places()
         self._start += 1
         namespaces = {ns.metadata.name: ns.metadata.labels for ns in self._informers.of(Namespace).cache.list()}
-        return schedule(pod, places, await self._storage(pod), start=self._start, namespaces=namespaces)
+        found = schedule(
+            pod,
+            places,
+            await self._storage(pod),
+            start=self._start,
+            namespaces=namespaces,
+            nominated=self._nominations.by_node,
+        )
+        if isinstance(found, Decision):
+            return found
+        if why := ineligible(found, self._nominations.victims(key_of(pod))):
+            return conclude(found, (), why)
+        budgets = self._informers.of(PodDisruptionBudget).cache.list()
+        return conclude(found, await taking_turns(verdicts(found, budgets)))
 
     async def _storage(self, pod: Pod) -> Storage:
         """What there is for the pod's claims; a claim not seen yet is asked for, as its pod may be quicker."""
@@ -123,7 +157,7 @@ class Scheduler:
             log.info("pod %s/%s to %s: %s", *key_of(pod), decision.node, error)
             self._give_up(waiting)
             if not isinstance(error, NotFound):
-                await self._refuse(pod, str(error), "SchedulerError")
+                await self._refuse(pod, FAILED, str(error), "")
             return
         except Exception:  # a fault in a binding: one pod's turn is lost, the others go on
             log.exception("pod %s/%s cannot be bound to %s", *key_of(pod), decision.node)
@@ -140,17 +174,37 @@ class Scheduler:
             self.board.drop_pod(key_of(waiting.pod))
         self.queue.retry(waiting)
 
-    async def _refuse(self, pod: Pod, message: str, reason: str = "Unschedulable") -> None:
-        """Say on the pod why it has no node."""
-        await self._recorder.event(pod, "Warning", "FailedScheduling", message)
-        patch = refusal(pod, reason, message)
-        if patch is None:
-            return
+    async def _preempt(self, waiting: Waiting, seen: int, decision: Decision) -> None:
+        """Say where the pod is to go, then have its victims leave; a failure has the pod decided anew."""
+        pod, node = waiting.pod, decision.nominated
+        assert node, "it is nominated"
         try:
-            meta = pod.metadata
-            await self.api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
+            await report(self.api, self._recorder, pod, UNSCHEDULABLE, decision.message, node)
+            moved = await make_way(self.api, self._nominations, pod, node)
+            if moved:
+                self.queue.wake(lambda other: key_of(other) in moved)
+            await evict(self.api, self._recorder, decision.victims, pod, node)
+        except (ApiError, TransportError) as error:
+            log.info("pod %s/%s on %s: %s", *key_of(pod), node, error)
+        except Exception:  # a fault: one pod's turn is lost, the others go on
+            log.exception("pod %s/%s cannot have others leave %s", *key_of(pod), node)
+        else:
+            self.queue.rest(waiting, seen)
+            return
+        self._nominations.spare(key_of(pod))
+        self.queue.retry(waiting)
+
+    async def _refuse(self, pod: Pod, reason: str, message: str, nominated: str | None) -> None:
+        """Say on the pod why it has no node; a failure is seen in the log."""
+        try:
+            await report(self.api, self._recorder, pod, reason, message, nominated)
         except (ApiError, TransportError) as error:
             log.debug("pod %s/%s: %s", *key_of(pod), error)
+
+    def _free(self, node: str) -> None:
+        """Try the pods again that room on a node could help."""
+        if node and (place := self.board.place(node)) is not None:
+            self.queue.wake(room_on(place, self._nominations.by_node))
 
     # What the informers tell
 
@@ -161,7 +215,7 @@ class Scheduler:
             return
         if old is not None and not matters(old, new):
             return
-        self.queue.wake(room_on(self.board.put_node(new)))
+        self.queue.wake(room_on(self.board.put_node(new), self._nominations.by_node))
 
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
         self._claims.changed()
@@ -172,20 +226,28 @@ class Scheduler:
         assert pod is not None, "a change is of something"
         key = key_of(pod)
         if new is None or new.status.phase in ("Failed", "Succeeded"):
-            self.queue.drop(key)
+            self._leaves_queue(key)
             if (node := self.board.node_of(key)) is not None:
                 self.board.drop_pod(key)
                 place = self.board.place(node)
-                self.queue.wake(room_on(place) if place else looks_at_others)
+                self.queue.wake(room_on(place, self._nominations.by_node) if place else looks_at_others)
         elif new.spec.nodeName:
-            self.queue.drop(key)
+            self._leaves_queue(key)
             self.board.put_pod(new, new.spec.nodeName)
+            if old is not None and old.spec.nodeName and old.spec != new.spec:  # it may ask for less
+                self._free(new.spec.nodeName)
             if old is None or not old.spec.nodeName or old.metadata.labels != new.metadata.labels:
                 self.queue.wake(looks_at_others)
         elif is_ours(new):
+            left = self._nominations.follow(old, new)
             self.queue.put(new)
+            self._free(left)
         else:
-            self.queue.drop(key)
+            self._leaves_queue(key)
+
+    def _leaves_queue(self, key: Key) -> None:
+        self.queue.drop(key)
+        self._free(self._nominations.drop(key))
 
 
 def is_ours(pod: Pod) -> bool:
@@ -204,18 +266,11 @@ def matters(old: Node, new: Node) -> bool:
     )
 
 
-def refusal(pod: Pod, reason: str, message: str) -> dict[str, object] | None:
-    """The patch of a pod's status that says why it has no node; None when it says so already."""
-    known = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
-    if known is not None and (known.status, known.reason, known.message) == ("False", reason, message):
-        return None
-    since = known.lastTransitionTime if known is not None and known.status == "False" else clock.timestamp()
-    condition = PodCondition(
-        type="PodScheduled",
-        status="False",
-        reason=reason,
-        message=message,
-        lastTransitionTime=since,
-        observedGeneration=pod.metadata.generation,
-    )
-    return {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
+async def taking_turns(found: Iterable[T], every: int = TURN) -> list[T]:
+    """All of something that takes long to find, with others on the loop served in between."""
+    all_: list[T] = []
+    for one in found:
+        all_.append(one)
+        if len(all_) % every == 0:
+            await asyncio.sleep(0)
+    return all_

@@ -37,7 +37,8 @@ from knarr.kinds.types.core_v1 import (
 from knarr.kinds.types.meta_v1 import LabelSelector, ObjectMeta, OwnerReference
 from knarr.kinds.types.storage_v1 import StorageClass
 from knarr.scheduler.board import Board, place
-from knarr.scheduler.decision import ENOUGH, schedule
+from knarr.scheduler.decision import ENOUGH, Decision, schedule
+from knarr.scheduler.preemption import conclude, ineligible, verdicts
 from knarr.scheduler.resources import requested
 from knarr.scheduler.storage import Storage
 
@@ -197,7 +198,8 @@ CASES = {
         "1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling."),
     "a pod may refuse preemption": (
         a_pod(cpu="5", preemptionPolicy="Never"), {A: []},
-        "0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never."),
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, "
+        "preemption: not eligible due to preemptionPolicy=Never."),
     # other pods
     "anti-affinity keeps apart": (
         a_pod(affinity=apart_from("app", "x")), {A: [a_pod("q", labels={"app": "x"})], B: []}, "to b"),
@@ -225,7 +227,13 @@ CASES = {
 @pytest.mark.parametrize(("pod", "nodes", "decision"), CASES.values(), ids=CASES)
 def test_schedule(pod, nodes, decision):
     places = [place(named.node, pods) for named, pods in nodes.items()]
-    assert str(schedule(pod, places)) == decision
+    assert str(decided(pod, places)) == decision
+
+
+def decided(pod, places, *given):
+    """What is decided, with what could be done where no node will do."""
+    found = schedule(pod, places, *given)
+    return found if isinstance(found, Decision) else conclude(found, list(verdicts(found, ())), ineligible(found))
 
 
 GIB = {"storage": "1Gi"}
@@ -322,7 +330,7 @@ def test_schedule_with_a_claim(claim, volumes, class_, decision, chosen):
     there = Storage(
         {"c": claim} if claim else {}, {"late": class_} if class_ else {}, by_name.get, lambda: list(by_name.values())
     )
-    got = schedule(a_pod(claim="c"), [place(A.node), place(B.node)], there)
+    got = decided(a_pod(claim="c"), [place(A.node), place(B.node)], there)
     assert (str(got), dict(got.volumes)) == (decision, chosen)
 
 

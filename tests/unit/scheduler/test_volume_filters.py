@@ -20,7 +20,8 @@ from knarr.kinds.types.core_v1 import (
 )
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.scheduler.board import place
-from knarr.scheduler.decision import schedule
+from knarr.scheduler.decision import Decision, schedule
+from knarr.scheduler.preemption import conclude, verdicts
 from knarr.scheduler.storage import Storage
 
 PREEMPTION = (
@@ -60,7 +61,8 @@ def bound(mode):
 def decided(pod, nodes, *, mode="ReadWriteOnce", labels=None):
     volume = PersistentVolume(metadata=ObjectMeta(name="v", labels=labels or {}))
     there = Storage({"c": bound(mode)}, {}, lambda name: volume, lambda: [volume])
-    return str(schedule(pod, [place(node, pods) for node, pods in nodes], there))
+    found = schedule(pod, [place(node, pods) for node, pods in nodes], there)
+    return str(found if isinstance(found, Decision) else conclude(found, list(verdicts(found, ()))))
 
 
 A, B = a_node("a"), a_node("b")

@@ -5,15 +5,21 @@ from collections.abc import Sequence
 from knarr.meta.quantity import NANO
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Complaint, Round
+from knarr.scheduler.resources import Amounts
 
 
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
+    return lacking(round_, place.allocatable, place.requested, len(place.pods))
+
+
+def lacking(round_: Round, allocatable: Amounts, requested: Amounts, pods: int) -> Sequence[Complaint]:
+    """What a node lacks on which so many pods request so much."""
     found: list[Complaint] = []
-    most = place.allocatable.get("pods")
-    if most is not None and (len(place.pods) + 1) * NANO > most:
+    most = allocatable.get("pods")
+    if most is not None and (pods + 1) * NANO > most:
         found.append(Complaint("Too many pods", final=False))
     for name, amount in sorted(round_.requested.items()):
-        there = place.allocatable.get(name, 0)
-        if amount and amount > there - place.requested.get(name, 0):
+        there = allocatable.get(name, 0)
+        if amount and amount > there - requested.get(name, 0):
             found.append(Complaint(f"Insufficient {name}", final=amount > there))
     return found

@@ -1,14 +1,17 @@
 """What a filter says of a node, and what it may look at."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler import resources
-from knarr.scheduler.board import Place
+from knarr.scheduler.board import Key, Place, key_of, priority_of
 from knarr.scheduler.resources import Amounts, HostPort
 from knarr.scheduler.storage import Needs, Storage
+
+Tally = Mapping[Any, int]
+Nominated = Mapping[str, Mapping[Key, Pod]]  #: by node, the pods for which room is made there
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,10 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One pod's round: the pod, what it needs, all places, and the storage there is."""
+    """One pod's round: the pod, what it needs, all places, and the storage there is.
+
+    `changed` are a place and what it is thought to be instead: what a filter sums up over all places follows.
+    """
 
     pod: Pod
     places: Sequence[Place]
@@ -30,13 +36,58 @@ class Round:
     requested: Amounts = field(default_factory=dict)
     ports: tuple[HostPort, ...] = ()
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  #: their labels, by name
-    _memory: dict[str, Any] = field(default_factory=dict)
+    nominated: Nominated = field(default_factory=dict)
+    changed: tuple[Place, Place] | None = None
+    _memory: dict[Hashable, Any] = field(default_factory=dict)
+    _totals: dict[str, Tally] = field(default_factory=dict)
+    _here: dict[str, Any] = field(default_factory=dict)
 
-    def remember(self, what: str, work_out: Callable[[], Any]) -> Any:
-        """What a filter works out once for all places."""
+    def remember(self, what: Hashable, work_out: Callable[[], Any]) -> Any:
+        """What is worked out once for all places, whatever is on them."""
         if what not in self._memory:
             self._memory[what] = work_out()
         return self._memory[what]
+
+    def tally(self, what: str, of: Callable[[Place], Tally]) -> Tally:
+        """The sum of what `of` gives for every place; worked out once, and for a changed place from what it was."""
+        if what not in self._totals:
+            self._totals[what] = _sum((1, of(place)) for place in self.places)
+        if self.changed is None:
+            return self._totals[what]
+        if what not in self._here:
+            was, thought = self.changed
+            self._here[what] = _sum(((-1, of(was)), (1, of(thought))), self._totals[what])
+        found: Tally = self._here[what]
+        return found
+
+    def reckon(self, what: str, work_out: Callable[[], Any]) -> Any:
+        """What is worked out once from tallies."""
+        if what not in self._here:
+            self._here[what] = work_out()
+        return self._here[what]
+
+    def thinking(self, was: Place, thought: Place) -> "Round":
+        """The round in which a place is something else; a place that was changed already is changed again."""
+        first = was if self.changed is None else self.changed[0]
+        return replace(self, changed=(first, thought), _here={})
+
+    def guests(self, place: Place) -> list[Pod]:
+        """The pods nominated to a place that the round's pod may not take the room of."""
+        if not (there := self.nominated.get(place.name)):
+            return []
+        mine, key = priority_of(self.pod), key_of(self.pod)
+        return [other for name, other in there.items() if name != key and priority_of(other) >= mine]
+
+
+def _sum(
+    parts: Iterable[tuple[int, Tally]],
+    start: Tally | None = None,
+) -> Tally:
+    total: dict[Hashable, int] = dict(start or {})
+    for sign, part in parts:
+        for key, number in part.items():
+            total[key] = total.get(key, 0) + sign * number
+    return total
 
 
 def round_of(
@@ -45,9 +96,10 @@ def round_of(
     storage: Storage,
     needs: Needs,
     namespaces: Mapping[str, Mapping[str, str]] | None = None,
+    nominated: Nominated | None = None,
 ) -> Round:
     ports = tuple(resources.host_ports(pod))
-    return Round(pod, places, storage, needs, resources.requested(pod), ports, namespaces or {})
+    return Round(pod, places, storage, needs, resources.requested(pod), ports, namespaces or {}, nominated or {})
 
 
 Filter = Callable[[Round, Place], Sequence[Complaint]]

@@ -1,14 +1,16 @@
 """Pods that must be near others, or must not: the pod's own terms, and what pods already placed will not have near."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from knarr.kinds.types.core_v1 import Pod, PodAffinityTerm
+from knarr.kinds.types.meta_v1 import LabelSelector
 from knarr.meta import labels
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Complaint, Round
 
-Domains = frozenset[tuple[str, str]]  #: topology key and value
+Domain = tuple[str, str]  #: topology key and value
+Counts = Mapping[Domain, int]
 
 NOT_NEAR = Complaint("node(s) didn't match pod affinity rules")
 TOO_NEAR = Complaint("node(s) didn't match pod anti-affinity rules", final=False)
@@ -16,23 +18,28 @@ UNWELCOME = Complaint("node(s) didn't satisfy existing pods anti-affinity rules"
 
 
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
-    affinity = round_.pod.spec.affinity
-    near = affinity.podAffinity if affinity else None
-    for index, term in enumerate(near.requiredDuringSchedulingIgnoredDuringExecution if near else ()):
-        domains = round_.remember(f"near {index}", partial(_domains, round_, term))
-        value = place.node.metadata.labels.get(term.topologyKey)
-        first = not domains and matches(term, round_.pod, round_.pod, round_)
-        if value is None or (not first and (term.topologyKey, value) not in domains):
-            return (NOT_NEAR,)
-    apart = affinity.podAntiAffinity if affinity else None
-    for index, term in enumerate(apart.requiredDuringSchedulingIgnoredDuringExecution if apart else ()):
-        domains = round_.remember(f"apart {index}", partial(_domains, round_, term))
-        if (term.topologyKey, place.node.metadata.labels.get(term.topologyKey)) in domains:
+    labels_there = place.node.metadata.labels.items()
+    wanted = near(round_.pod)
+    if wanted and not _is_near(round_, place, wanted):
+        return (NOT_NEAR,)
+    if guards(round_.pod):
+        taken = round_.tally("apart", partial(_disliked, round_))
+        if any(taken.get(domain, 0) > 0 for domain in labels_there):
             return (TOO_NEAR,)
-    closed: Domains = round_.remember("closed", lambda: _closed(round_))
-    if any((key, place.node.metadata.labels.get(key)) in closed for key in {key for key, _ in closed}):
+    closed = round_.tally("closed", partial(_closed, round_))
+    if closed and any(closed.get(domain, 0) > 0 for domain in labels_there):
         return (UNWELCOME,)
     return ()
+
+
+def _is_near(round_: Round, place: Place, wanted: Sequence[PodAffinityTerm]) -> bool:
+    """Whether the place is near pods that all the terms mean; the first of a kind has nobody to be near to."""
+    has, found = place.node.metadata.labels, round_.tally("near", partial(_liked, round_, wanted))
+    if not all(term.topologyKey in has for term in wanted):
+        return False
+    if all(found.get((term.topologyKey, has[term.topologyKey]), 0) > 0 for term in wanted):
+        return True
+    return not any(found.values()) and all(matches(term, round_.pod, round_.pod, round_) for term in wanted)
 
 
 def matches(term: PodAffinityTerm, owner: Pod, other: Pod, round_: Round) -> bool:
@@ -40,13 +47,20 @@ def matches(term: PodAffinityTerm, owner: Pod, other: Pod, round_: Round) -> boo
     namespace = other.metadata.namespace
     named = namespace in term.namespaces
     if term.namespaceSelector is not None:
-        selector = labels.of_object(term.namespaceSelector)
-        named = named or selector.matches(round_.namespaces.get(namespace, {}))
+        spaces = _selector(round_, term.namespaceSelector)
+        named = named or spaces.matches(round_.namespaces.get(namespace, {}))
     elif not term.namespaces:
         named = namespace == owner.metadata.namespace
     return (
-        named and labels.of_object(term.labelSelector).matches(other.metadata.labels) and _same_keys(term, owner, other)
+        named
+        and _selector(round_, term.labelSelector).matches(other.metadata.labels)
+        and _same_keys(term, owner, other)
     )
+
+
+def _selector(round_: Round, of: LabelSelector | None) -> labels.Selector:
+    found: labels.Selector = round_.remember(("selector", id(of)), partial(labels.of_object, of))
+    return found
 
 
 def _same_keys(term: PodAffinityTerm, owner: Pod, other: Pod) -> bool:
@@ -56,35 +70,44 @@ def _same_keys(term: PodAffinityTerm, owner: Pod, other: Pod) -> bool:
     )
 
 
-def _domains(round_: Round, term: PodAffinityTerm) -> Domains:
-    """Where the pods are that a term of the round's pod means."""
-    return _where(
-        (place, term)
-        for place in round_.places
-        if any(matches(term, round_.pod, p, round_) for p in place.pods.values())
+def _liked(round_: Round, wanted: Sequence[PodAffinityTerm], place: Place) -> Counts:
+    """Where the pods of a place are, as far as all terms of the round's pod mean them."""
+    number = sum(all(matches(term, round_.pod, pod, round_) for term in wanted) for pod in place.pods.values())
+    return _counted(place, [(term, number) for term in wanted])
+
+
+def _disliked(round_: Round, place: Place) -> Counts:
+    """Where the pods of a place are that a term of the round's pod will not have near."""
+    terms = guards(round_.pod)
+    return _counted(
+        place, [(t, sum(matches(t, round_.pod, pod, round_) for pod in place.pods.values())) for t in terms]
     )
 
 
-def _closed(round_: Round) -> Domains:
-    """Where pods are that will not have the round's pod near."""
-    return _where(
-        (place, term)
-        for place in round_.places
-        for pod in place.guards.values()
-        for term in guards(pod)
-        if matches(term, pod, round_.pod, round_)
-    )
+def _closed(round_: Round, place: Place) -> Counts:
+    """Where the pods of a place are that will not have the round's pod near."""
+    if not place.lookouts:
+        return {}
+    terms = [(t, pod) for pod in place.lookouts.values() for t in guards(pod)]
+    return _counted(place, [(t, int(matches(t, pod, round_.pod, round_))) for t, pod in terms])
+
+
+def _counted(place: Place, found: Iterable[tuple[PodAffinityTerm, int]]) -> Counts:
+    has, counts = place.node.metadata.labels, dict[Domain, int]()
+    for term, number in found:
+        if number and term.topologyKey in has:
+            domain = term.topologyKey, has[term.topologyKey]
+            counts[domain] = counts.get(domain, 0) + number
+    return counts
+
+
+def near(pod: Pod) -> Sequence[PodAffinityTerm]:
+    """The required affinity terms of a pod."""
+    affinity = pod.spec.affinity.podAffinity if pod.spec.affinity else None
+    return affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else ()
 
 
 def guards(pod: Pod) -> Sequence[PodAffinityTerm]:
     """The required anti-affinity terms of a pod."""
     apart = pod.spec.affinity.podAntiAffinity if pod.spec.affinity else None
     return apart.requiredDuringSchedulingIgnoredDuringExecution if apart else ()
-
-
-def _where(found: Iterable[tuple[Place, PodAffinityTerm]]) -> Domains:
-    return frozenset(
-        (term.topologyKey, place.node.metadata.labels[term.topologyKey])
-        for place, term in found
-        if term.topologyKey in place.node.metadata.labels
-    )

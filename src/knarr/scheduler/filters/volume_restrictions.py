@@ -1,6 +1,7 @@
 """Volumes that only so many pods may use: a claim of one pod alone, and disks that only one node can write to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from knarr.kinds.pod_claims import claims_of
 from knarr.kinds.types.core_v1 import Pod, Volume
@@ -18,20 +19,30 @@ def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
     disks = round_.remember("disks", lambda: list(disks_of(round_.pod)))
     if disks and any(conflict(one, other) for pod in place.pods.values() for other in disks_of(pod) for one in disks):
         return (DISK_TAKEN,)
-    return (TAKEN,) if round_.remember("claims of one pod", lambda: is_taken(round_)) else ()
+    alone: frozenset[str] = round_.remember("claims of one pod", lambda: for_one_pod(round_))
+    if alone and round_.tally("users", partial(_users, round_, alone)).get(ONE_POD, 0) > 0:
+        return (TAKEN,)
+    return ()
 
 
-def is_taken(round_: Round) -> bool:
-    """Whether a pod anywhere uses a claim of this pod that is for one pod alone."""
-    pod, known = round_.pod, round_.storage.claims
-    alone = {name for name in claims_of(pod) if name in known and ONE_POD in known[name].spec.accessModes}
-    return bool(alone) and any(
+def for_one_pod(round_: Round) -> frozenset[str]:
+    """The claims of the pod that are for one pod alone."""
+    known = round_.storage.claims
+    return frozenset(
+        name for name in claims_of(round_.pod) if name in known and ONE_POD in known[name].spec.accessModes
+    )
+
+
+def _users(round_: Round, alone: frozenset[str], place: Place) -> Mapping[str, int]:
+    """How many other pods of a place use such a claim."""
+    pod = round_.pod
+    found = sum(
         other.metadata.namespace == pod.metadata.namespace
         and key_of(other) != key_of(pod)
         and not alone.isdisjoint(claims_of(other))
-        for place in round_.places
         for other in place.pods.values()
     )
+    return {ONE_POD: found} if found else {}
 
 
 Disk = tuple[str, frozenset[str], bool]  #: the sort of disk, what names it, and whether it is only read
