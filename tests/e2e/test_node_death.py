@@ -1,7 +1,11 @@
 """StatefulSets whose node fails, judged by the processes: what runs is what /proc of the machine shows."""
 
+import asyncio
 import contextlib
 import json
+import os
+import signal
+import subprocess
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,7 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from knarr.app import lookup, processes
+from knarr.app.config import Cluster
 from knarr.meta import clock
+from knarr.net import podnetwork
+from knarr.node.runtimes.sandbox import cleaning
+from knarr.node.volumes import mounts
 from tests.e2e.conftest import Kubectl, knarr
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images", "namespace")]
@@ -201,6 +210,65 @@ def test_a_claim_on_a_lost_node_keeps_its_pod_pending_and_its_data(kubectl: Kube
     kubectl("uncordon", LOST)
     other = wait_for_another(kubectl, uid)
     assert kubectl("exec", NAME, "--", "cat", "/data/lives").split() == [uid, other]
+    assert guard.most == 1
+
+
+def cut_power(cluster: Cluster, node: str) -> None:
+    """End all that lives of a node at once, and what a reboot takes: memory, network, the record of its agent."""
+    agent = processes.read(lookup.pid_file(cluster, node))
+    assert agent is not None
+    folder = cluster.node_folder(node)
+    shims = [json.loads(file.read_bytes()) for file in cleaning.sandboxes(folder).glob("*/shim.json")]
+    born = {agent.pid: agent.started}
+    born |= {each["pid"]: str(each["born"]) for each in shims}
+    born |= {each["pause"]: str(each["pause_born"]) for each in shims}
+    for pid in born:
+        os.kill(pid, signal.SIGKILL)
+    for pid, when in born.items():
+        assert processes.wait_gone(processes.Recorded(pid, when), 10)
+    mounts.release(folder / "pods")
+    asyncio.run(podnetwork.remove_node(cluster.network, cluster.node(node).number))
+    lookup.pid_file(cluster, node).unlink()
+
+
+def containers_of(cluster: Cluster, node: str, uid: str) -> set[str]:
+    """The ids of all containers that a node remembers of a pod."""
+    return {file.parent.name for file in cleaning.sandboxes(cluster.node_folder(node)).glob(f"{uid}/*/config.json")}
+
+
+def left_of(cluster: Cluster, node: str, uid: str, containers: set[str]) -> list[str]:
+    """What a node still has of a pod: files, an address, a wire, mounts, control groups."""
+    folder = cluster.node_folder(node)
+    groups = [place for place in Path("/sys/fs/cgroup").glob("**/knarr/*") if place.name in containers]
+    places = [folder / "pods" / uid, cleaning.sandboxes(folder) / uid, *groups]
+    found = [str(place) for place in places if place.exists()]
+    found += [line for line in Path("/proc/self/mounts").read_text().splitlines() if uid in line]
+    links = subprocess.run(
+        ["ip", "netns", "exec", cluster.node(node).namespace, "ip", "-j", "link"], capture_output=True, check=True
+    ).stdout
+    found += [link["ifname"] for link in json.loads(links) if link["ifname"] == podnetwork.pod_link(uid)]
+    return found + [each for each in json.loads((folder / "addresses.json").read_bytes())["taken"] if each == uid]
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_node_that_lost_its_power_brings_its_pod_back_with_its_data(
+    kubectl: Kubectl, cluster: Cluster, guard: Guard
+) -> None:
+    uid = started_on_the_node_that_will_be_lost(kubectl, claims=True)
+    cut_power(cluster, LOST)
+    assert lives()[NAME] == set()
+    knarr("node", "start", "--name", "e2e", LOST)
+    restarts = "jsonpath={.status.containerStatuses[0].restartCount}"
+    kubectl("wait", f"pod/{NAME}", f"--for={restarts}=1", "--timeout=30s")
+    kubectl("wait", f"pod/{NAME}", "--for=condition=Ready", "--timeout=30s")
+    assert (uid_of(kubectl), lives()[NAME], guard.most) == (uid, {uid}, 1)
+    assert kubectl("exec", NAME, "--", "cat", "/data/lives").split() == [uid, uid]
+    containers = containers_of(cluster, LOST, uid)
+    assert len(containers) == 2
+    kubectl("delete", "pod", NAME, "--timeout=30s")
+    other = wait_for_another(kubectl, uid)
+    assert kubectl("exec", NAME, "--", "cat", "/data/lives").split() == [uid, uid, other]
+    assert left_of(cluster, LOST, uid, containers) == []
     assert guard.most == 1
 
 

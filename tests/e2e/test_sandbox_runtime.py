@@ -708,9 +708,16 @@ def test_a_pod_dies_with_its_shim_and_is_known_to_be_gone(node: Node):
         again = await runtime.run_pod(node.pod(attempt=1))
         assert (again.state, again.attempt, len(again.containers)) == ("ready", 1, 1)
         assert again.ip != pod.ip
+        assert [each.state for each in again.containers] == ["exited"]
 
     node.run(begin)
     assert "sleep 994" not in processes()
+
+    async def look(runtime: SandboxRuntime) -> PodSandbox:
+        return (await runtime.pods())[0]
+
+    (found,) = node.run(look).containers
+    assert (found.state, found.exit_code) == ("exited", 137)
 
 
 def test_cleaning_ends_everything_and_keeps_the_records(node: Node):

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from knarr.app import config, lookup, processes
+from knarr.app import config, lookup, network, processes
 from knarr.app.config import Cluster, ConfigError
 from knarr.app.readiness import named
 from knarr.meta import clock
@@ -58,6 +58,8 @@ def start(cluster: Cluster, node: str) -> bool:
     """Start a node's agent in the background; False when it runs already."""
     if cluster.is_simulated(node):
         return bool(ask(cluster, {"start": node}))
+    if not processes.read(lookup.pid_file(cluster, node)):
+        network.ensure_node(cluster, node)
     if cluster.runtime == "containerd":
         _start_containerd(cluster, node)
     if processes.read(lookup.pid_file(cluster, node)):

@@ -3,7 +3,7 @@
 import asyncio
 
 from knarr.app.config import Cluster
-from knarr.net import podnetwork
+from knarr.net import namespace, podnetwork
 
 
 def create(cluster: Cluster) -> None:
@@ -15,6 +15,13 @@ def create(cluster: Cluster) -> None:
             await podnetwork.add_node(cluster.network, number)
 
     asyncio.run(build())
+
+
+def ensure_node(cluster: Cluster, name: str) -> None:
+    """Wire a node whose namespace is gone, as a reboot leaves it; one that has its own stays as it is, or cut off."""
+    node = cluster.node(name)
+    if node.namespace not in namespace.names():
+        asyncio.run(podnetwork.add_node(cluster.network, node.number))
 
 
 def remove_node(cluster: Cluster, name: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 POLL = 0.005  #: seconds between looks at a process that is ending
 
 
@@ -21,21 +22,22 @@ class Recorded:
     """A process as its pid file names it."""
 
     pid: int
-    started: str  #: field 22 of /proc/PID/stat: clock ticks since boot
+    started: str  #: when, in clock ticks since a boot (field 22 of /proc/PID/stat), "/" and that boot's id
 
     @property
     def alive(self) -> bool:
-        return self.started != "" and started(self.pid) == self.started
+        ticks, _, boot = started(self.pid).partition("/")
+        return ticks != "" and self.started in (f"{ticks}/{boot}", ticks)  # the latter is of an older knarr
 
 
 def started(pid: int) -> str:
-    """The start time of a running process, "" when it is gone or a zombie."""
+    """When a running process started, as `Recorded` has it, "" when it is gone or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
     fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else fields[19]
+    return "" if fields[0] in "ZX" else f"{fields[19]}/{BOOT.read_text().strip()}"
 
 
 def read(file: Path) -> Recorded | None:

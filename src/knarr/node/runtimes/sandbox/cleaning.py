@@ -5,14 +5,13 @@ are gone, and counts their restarts on. Blocking.
 """
 
 import contextlib
-import json
 import os
 import select
 import signal
 from pathlib import Path
 
 from knarr.node.runtimes.sandbox.host import remove_groups
-from knarr.node.runtimes.sandbox.pod import PATIENCE, started
+from knarr.node.runtimes.sandbox.pod import PATIENCE, shim_of, started
 
 
 def sandboxes(node: Path) -> Path:
@@ -23,10 +22,10 @@ def sandboxes(node: Path) -> Path:
 def clean_node(node: Path) -> None:
     """Return when no process of any pod of this node is left."""
     for path in sorted(sandboxes(node).glob("*/shim.json")):
-        shim = json.loads(path.read_bytes())
-        if started(shim["pause"]) == shim["pause_born"]:  # PID 1: the kernel ends all others with it
+        shim = shim_of(path.parent)
+        if shim and started(shim["pause"]) == shim["pause_born"]:  # PID 1: the kernel ends all others with it
             _end(shim["pause"], patience=0)
-        if started(shim["pid"]) == shim["born"]:  # it writes down how they ended, and goes by itself
+        if shim and started(shim["pid"]) == shim["born"]:  # it writes down how they ended, and goes by itself
             _end(shim["pid"], patience=PATIENCE)
         for name in ("socket", "shim.json"):
             (path.parent / name).unlink(missing_ok=True)

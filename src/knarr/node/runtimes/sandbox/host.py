@@ -115,7 +115,10 @@ def _unified(root: Path, create: bool) -> Path | None:
 def remove_groups(config: Path, *, parents: bool = False) -> None:
     """Remove the control groups of the container with this `config.json`; `parents`: theirs too, when that was all."""
     if config.is_file():
-        tree = json.loads(config.read_bytes())
+        try:
+            tree = json.loads(config.read_bytes())
+        except ValueError:  # what a power cut left: the groups went with the power
+            return
         for parent in map(Path, tree["groups_of_control"]):
             for place in (parent / tree["id"], *([parent] if parents else [])):
                 with contextlib.suppress(OSError):  # gone already, or others have theirs in it

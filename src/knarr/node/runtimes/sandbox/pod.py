@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from knarr.meta import clock
 from knarr.node.runtimes.runtime import ContainerState, NoSuchContainer, PodSandbox, SandboxSpec
 from knarr.node.runtimes.sandbox.connection import Connection, dial, wait_end
 
+log = logging.getLogger(__name__)
+
 PATIENCE = 5.0  #: seconds a shim has to go once its pod is over
+BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()  #: of the machine: its processes are of this life
 LOST = 137  #: the exit code of a container whose end nobody saw: as if killed
 
 
@@ -36,9 +40,7 @@ class Pod:
         return self.connection is not None and self.connection.open and bool(self.about.get("ready"))
 
     def save(self) -> None:
-        draft = self.directory / "pod.new"
-        draft.write_text(json.dumps(self.about))
-        draft.replace(self.directory / "pod.json")
+        write(self.directory / "pod.json", self.about)
 
     async def connect(self) -> bool:
         """Reach the shim; False when the pod has none (any more)."""
@@ -49,18 +51,23 @@ class Pod:
             return False
         self.connection = Connection(sock, self._event, self._closed)
         answer, _ = await self.connection.call("hello")
-        self._load()
+        self._load(answer["containers"], shim=True)
         for id_, state in answer["containers"].items():
             self._update(id_, state)
         return True
 
-    def _load(self) -> None:
-        """Take over the recorded states; what ran without a shim to tell its end was killed with it."""
+    def _load(self, known: Collection[str] = (), *, shim: bool = False) -> None:
+        """Take over the recorded states. What ran and is not `known` to a shim was killed with the one that it had; as
+        soon as there is another `shim`, whose word counts from then on, that is written down.
+        """
         for path in self.directory.glob("*/state.json"):
-            state = json.loads(path.read_bytes())
-            if self.connection is None and state["state"] == "running":
+            if (state := read(path)) is None:
+                continue
+            if state["state"] == "running" and path.parent.name not in known:
                 state |= {"state": "exited", "finished": clock.unix(), "exit_code": LOST, "signal": 9}
                 state["reason"] = "Error"
+                if shim:
+                    write(path, state)
             self._update(path.parent.name, state)
 
     def _event(self, message: dict[str, Any]) -> None:
@@ -102,13 +109,9 @@ class Pod:
                 await event.wait()
         return event.is_set()
 
-    def shim(self) -> dict[str, int] | None:
-        """The recorded processes, or None when there never was a shim."""
-        try:
-            found: dict[str, int] = json.loads((self.directory / "shim.json").read_bytes())
-        except FileNotFoundError:
-            return None
-        return found
+    def shim(self) -> dict[str, Any] | None:
+        """The recorded processes, or None when there never was a shim, or none since the machine was booted."""
+        return shim_of(self.directory)
 
     async def kill(self) -> None:
         """End every process of the pod, and return when they are gone."""
@@ -149,6 +152,14 @@ async def _kill(pid: int) -> None:
     await wait_end(pid)
 
 
+def shim_of(directory: Path) -> dict[str, Any] | None:
+    """The processes that a pod's directory names, if they may still be there: not those of an earlier boot."""
+    found = read(directory / "shim.json")
+    if found is None or found.get("boot", BOOT) != BOOT:
+        return None
+    return found
+
+
 def started(pid: int) -> int:
     """When a process started, in ticks; 0 when there is none."""
     try:
@@ -156,6 +167,31 @@ def started(pid: int) -> int:
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return int(text.rpartition(b")")[2].split()[19])
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """A record; None when there is none, or none that can be read: a power cut may leave half of one."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        log.warning("%s: not readable: %s", path, error)
+        return None
+    return found
+
+
+def write(path: Path, tree: Mapping[str, Any]) -> None:
+    """Write a record: wholly or not at all."""
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(tree))
+    draft.replace(path)
+
+
+def unknown(uid: str) -> dict[str, Any]:
+    """What is known of a pod whose `pod.json` cannot be read: enough to run it anew, or to remove what is left."""
+    nowhere = Path("/nowhere")
+    return record(SandboxSpec(uid=uid, name="", namespace="", hostname="", log_directory=nowhere))
 
 
 def record(spec: SandboxSpec) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Nothing here is needed for a pod to go on: an agent that dies leaves the shims, 
 """
 
 import asyncio
-import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from knarr.node.runtimes.runtime import (
 )
 from knarr.node.runtimes.sandbox import container, directory, host, streams, usage
 from knarr.node.runtimes.sandbox.connection import START_FAILURE, Refused, launch
-from knarr.node.runtimes.sandbox.pod import Pod, record
+from knarr.node.runtimes.sandbox.pod import Pod, read, record, unknown
 
 
 class Network(Protocol):
@@ -62,8 +61,8 @@ class SandboxRuntime:
         self._groups = await asyncio.to_thread(host.control_groups)
         self._mounts = await asyncio.to_thread(host.file_systems)
         self._hidden = sorted({*self._hidden, *await asyncio.to_thread(host.secrets)})  # the outer ones first
-        for path in sorted(self._folder.glob("*/pod.json")):
-            pod = Pod(path.parent, json.loads(path.read_bytes()), self._changed.set)
+        for folder in sorted(self._folder.glob("*/")):
+            pod = Pod(folder, read(folder / "pod.json") or unknown(folder.name), self._changed.set)
             self._pods[pod.uid] = pod
             if not await pod.connect():
                 await self._end(pod)

@@ -61,15 +61,30 @@ def _live(directory: str, ready: int) -> NoReturn:
     listener.listen(16)
     pod = Pod(directory, listener, pause)
     with open(f"{directory}/shim.new", "w", encoding="ascii") as file:
-        json.dump({"pid": os.getpid(), "born": born(os.getpid()), "pause": pause, "pause_born": born(pause)}, file)
+        json.dump(
+            {
+                "pid": os.getpid(),
+                "born": born(os.getpid()),
+                "pause": pause,
+                "pause_born": born(pause),
+                "boot": boot(),
+            },
+            file,
+        )
     os.replace(f"{directory}/shim.new", f"{directory}/shim.json")
     os.close(ready)
     pod.run()
     os._exit(0)
 
 
+def boot() -> str:
+    """What the kernel calls its present life."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
 def born(pid: int) -> int:
-    """When a process started, in the kernel's ticks: with its PID this names it for good."""
+    """When a process started, in the kernel's ticks: with its PID this names it until the next boot."""
     with open(f"/proc/{pid}/stat", "rb") as file:
         return int(file.read().rpartition(b")")[2].split()[19])
 
