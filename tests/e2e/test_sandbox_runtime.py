@@ -29,6 +29,7 @@ from knarr.node.runtimes.runtime import (
     Limits,
     Mount,
     NoSuchContainer,
+    NotStarted,
     PodSandbox,
     RuntimeFailure,
     SandboxSpec,
@@ -456,9 +457,12 @@ REFUSED = {
 def test_what_cannot_start_says_why(node: Node, command: tuple[str, ...], message: str):
     async def story(runtime: SandboxRuntime) -> None:
         await runtime.run_pod(node.pod())
-        with pytest.raises(RuntimeFailure, match=re.escape(message)):
+        with pytest.raises(NotStarted, match=re.escape(message)):
             await runtime.start_container(UID, node.container(*command))
-        assert (await runtime.pods())[0].containers == ()
+        ((dead,),) = [pod.containers for pod in await runtime.pods()]
+        assert (dead.state, dead.exit_code, dead.reason, dead.started) == ("exited", 128, "StartError", 0)
+        assert dead.message.endswith(message)
+        await runtime.remove_container(UID, dead.id)
         id_ = await runtime.start_container(UID, node.container())
         with pytest.raises(RuntimeFailure, match=re.escape(f"{message}: unknown")):
             await runtime.exec(UID, id_, command, stdin=False, stdout=True, stderr=True, tty=False)
@@ -469,8 +473,10 @@ def test_what_cannot_start_says_why(node: Node, command: tuple[str, ...], messag
 def test_a_root_user_is_refused_where_none_may_be(node: Node):
     async def story(runtime: SandboxRuntime) -> None:
         await runtime.run_pod(node.pod())
-        with pytest.raises(RuntimeFailure, match="container has runAsNonRoot and image will run as root"):
+        with pytest.raises(RuntimeFailure, match=r"^container has runAsNonRoot and image will run as root") as refusal:
             await runtime.start_container(UID, node.container(non_root=True))
+        assert refusal.value.reason == "CreateContainerConfigError"
+        assert (await runtime.pods())[0].containers == ()
 
     node.run(story)
 

@@ -1,10 +1,11 @@
 """The end of a container, and its postStart and preStop hooks. Called by the pod's worker."""
 
 import asyncio
+import json
 import logging
 from typing import TYPE_CHECKING
 
-from knarr.kinds.types.core_v1 import Container, LifecycleHandler
+from knarr.kinds.types.core_v1 import Container, LifecycleHandler, Pod
 from knarr.node.pod import everyone, grace, title
 from knarr.node.probe import Result, Target, ask
 from knarr.node.runtimes.runtime import RuntimeFailure
@@ -30,7 +31,22 @@ async def begin_hook(worker: "Worker", container: Container, id_: str) -> None:
     worker.tell("Warning", "FailedPostStartHook", "PostStartHook failed", container)
     worker.tell("Normal", "Killing", "FailedPostStartHook", container)
     await worker.host.runtime.stop_container(worker.uid, id_, grace(worker.pod))
-    raise RuntimeFailure(result.output, reason="PostStartHookError")
+    raise RuntimeFailure(worded(handler, container, worker.pod, result), reason="PostStartHookError")
+
+
+def worded(handler: LifecycleHandler, container: Container, pod: Pod, result: Result) -> str:
+    """What went wrong with a hook, as the kubelet says it in the container's status (its events keep it to themselves:
+    what a hook prints may be a secret)."""
+    where = f'for Container "{container.name}" in Pod "{title(pod)}" failed - error:'
+    if handler.exec is not None:
+        command = " ".join(handler.exec.command)
+        error = (
+            result.output if result.code is None else f"command '{command}' exited with {result.code}: {result.output}"
+        )
+        return f"Exec lifecycle hook ([{command}]) {where} {error}, message: {json.dumps(result.output)}"
+    if handler.httpGet is not None:
+        return f"HTTP lifecycle hook ({handler.httpGet.path}) {where} {result.output}"
+    return f"lifecycle hook {where} {result.output}"
 
 
 async def end_hook(worker: "Worker", container: Container, step: Stop) -> None:

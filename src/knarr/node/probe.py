@@ -31,6 +31,7 @@ class Target:
 class Result:
     outcome: Literal["success", "failure", "unknown"]
     output: str = ""
+    code: int | None = None  #: a command's exit code
 
 
 class PortUnknown(Exception):
@@ -66,7 +67,7 @@ async def run(runtime: Runtime, target: Target, action: ExecAction, timeout: flo
     finally:
         await session.close()
     text = (out + err)[:OUTPUT_MOST].decode(errors="replace")
-    return Result("success" if code == 0 else "failure", text)
+    return Result("success" if code == 0 else "failure", text, code)
 
 
 async def drain(reader: ByteReader | None) -> bytes:

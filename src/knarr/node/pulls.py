@@ -5,6 +5,7 @@ an image is on this node or the pull fails.
 from collections.abc import Callable
 
 from knarr.kinds.types.core_v1 import Container
+from knarr.node.images.name import normalised
 from knarr.node.runtimes.runtime import Image, Runtime, RuntimeFailure
 
 Tell = Callable[[str, str, str], None]  #: an event's type, reason and message
@@ -13,6 +14,7 @@ Tell = Callable[[str, str, str], None]  #: an event's type, reason and message
 async def ensure(runtime: Runtime, container: Container, tell: Tell) -> Image:
     """Return the image; RuntimeFailure with the reason the container waits for."""
     name, policy = container.image, container.imagePullPolicy
+    check(name, tell)
     try:
         image = await runtime.image_ready(name)
     except RuntimeFailure as error:
@@ -36,3 +38,14 @@ async def ensure(runtime: Runtime, container: Container, tell: Tell) -> Image:
     size = f"Image size: {image.size} bytes."
     tell("Normal", "Pulled", f'Successfully pulled image "{name}" in 0s (0s including waiting). {size}')
     return image
+
+
+def check(name: str, tell: Tell) -> None:
+    """RuntimeFailure for what can be no image's name, whatever the runtime."""
+    try:
+        normalised(name)
+    except ValueError as error:
+        message = f'Failed to apply default image tag "{name}": {error}'
+        tell("Warning", "InspectFailed", message)
+        tell("Warning", "Failed", "Error: InvalidImageName")
+        raise RuntimeFailure(message, reason="InvalidImageName") from error

@@ -7,14 +7,22 @@ from knarr.kinds.types.core_v1 import Container, Pod, PodSecurityContext, Securi
 from knarr.node.config import NodeConfig
 from knarr.node.env import expand
 from knarr.node.fields import amount
-from knarr.node.runtimes.runtime import ContainerSpec, HostAlias, Limits, Mount, SandboxSpec
+from knarr.node.runtimes.runtime import (
+    ContainerSpec,
+    HostAlias,
+    Limits,
+    Mount,
+    RuntimeFailure,
+    SandboxSpec,
+)
 
 GRACE = "knarr.dev/grace-period"  #: seconds; how the agent stops a pod whose object it has never seen
 HOSTNAME_MOST = 63
+NODENAME_MOST = 64  #: characters that the kernel takes
 
 
 def sandbox_spec(pod: Pod, config: NodeConfig, attempt: int = 0) -> SandboxSpec:
-    """Namespaces, names and resolver of a pod."""
+    """Namespaces, names and resolver of a pod. RuntimeFailure when its names are too long for the kernel."""
     hostname, domain = names(pod, config)
     servers, searches, options = resolver(pod, config)
     security = pod.spec.securityContext
@@ -23,7 +31,7 @@ def sandbox_spec(pod: Pod, config: NodeConfig, attempt: int = 0) -> SandboxSpec:
         uid=pod.metadata.uid,
         name=pod.metadata.name,
         namespace=pod.metadata.namespace,
-        hostname=f"{hostname}.{domain}" if pod.spec.setHostnameAsFQDN and domain else hostname,
+        hostname=whole(hostname, domain) if pod.spec.setHostnameAsFQDN and domain else hostname,
         domain=domain,
         log_directory=log_directory(pod, config),
         dns_servers=servers,
@@ -40,6 +48,16 @@ def sandbox_spec(pod: Pod, config: NodeConfig, attempt: int = 0) -> SandboxSpec:
         attempt=attempt,
         owner=next((f"{each.kind}/{each.name}" for each in pod.metadata.ownerReferences if each.controller), ""),
     )
+
+
+def whole(hostname: str, domain: str) -> str:
+    """The FQDN, where the kernel takes it as its node name."""
+    name = f"{hostname}.{domain}"
+    if len(name) > NODENAME_MOST:
+        size = f"({NODENAME_MOST} characters is the max, {len(name)} characters requested)"
+        reason = f"failed to construct FQDN from pod hostname and cluster domain, FQDN {name} is too long {size}"
+        raise RuntimeFailure(reason, reason="CreatePodSandboxError")
+    return name
 
 
 def names(pod: Pod, config: NodeConfig) -> tuple[str, str]:

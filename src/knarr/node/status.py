@@ -32,6 +32,7 @@ from knarr.node.runtimes.runtime import PodSandbox
 LOST = "ContainerStatusUnknown"
 ENDS = ("Succeeded", "Failed")
 TARGET = "DisruptionTarget"
+EPOCH = "1970-01-01T00:00:00Z"  #: when what never started did so
 
 
 def pod_status(
@@ -196,7 +197,7 @@ def api_state(state: runtime.ContainerState, runtime_name: str, memory: Memory) 
             signal=state.signal or None,
             reason=reason,
             message=state.message or memory.last_words.get(state.id, ""),
-            startedAt=moment(state.started),
+            startedAt=moment(state.started) or (EPOCH if reason == runtime.START_ERROR else ""),
             finishedAt=moment(state.finished),
             containerID=f"{runtime_name}://{state.id}",
         )

@@ -17,13 +17,13 @@ from knarr.client.transport import TransportError
 from knarr.kinds.types.core_v1 import Container, Pod
 from knarr.meta import clock
 from knarr.meta.errors import ApiError, Conflict, NotFound
-from knarr.node import eviction, pulls, put_back, unconfirmed
+from knarr.node import eviction, failures, pulls, put_back, unconfirmed
 from knarr.node.env import EnvError, environment
 from knarr.node.health import Health
 from knarr.node.host import Host
 from knarr.node.lifecycle import begin_hook, end
 from knarr.node.logs import last_words
-from knarr.node.memory import Memory, Reason, Retry, longer
+from knarr.node.memory import Memory, Reason
 from knarr.node.pod import crashed, ending, everyone, plan, title
 from knarr.node.runtimes.runtime import PodSandbox, RuntimeFailure
 from knarr.node.spec import container_spec, log_path, sandbox_spec
@@ -34,7 +34,7 @@ from knarr.node.volumes.volume import VolumeError
 
 log = logging.getLogger(__name__)
 
-RETRY = 2.0  #: seconds before something is tried again that may heal by itself: a ConfigMap, a sandbox
+RETRY = 2.0  #: seconds before an end that failed is tried again
 LONGEST = 120.0  #: seconds before an end that failed again and again is tried once more: upstream's for volumes
 REFRESH = 60.0  #: seconds between looks at the contents of mounted ConfigMaps, Secrets and tokens
 
@@ -214,7 +214,7 @@ class Worker:
                 case DeleteObject():
                     await self._delete()
         except (RuntimeFailure, EnvError, VolumeError, ApiError, TransportError, OSError) as error:
-            self._failed(step, error)
+            failures.remember(self, step, error)
             grows = not isinstance(error, ApiError | TransportError)
             self._pause = min(2 * self._pause, LONGEST) if grows and self._pause else RETRY
             return False
@@ -302,28 +302,3 @@ class Worker:
                 self.memory.deleted = True
             if self.memory.removed or self.memory.deleted:
                 return
-
-    def _failed(self, step: Step, error: Exception) -> None:
-        """Remember what went wrong, say it, and when to try again."""
-        now, message = clock.unix(), getattr(error, "message", "") or str(error)
-        log.warning("%s: %s: %s", title(self.pod), step, message)
-        if not isinstance(step, Start):
-            self._failed_pod(step, message, now)
-            return
-        reason = error.reason if isinstance(error, RuntimeFailure) else "CreateContainerConfigError"
-        old, back_off = self.memory.retries.get(step.name), None
-        if reason in ("ErrImagePull", "RunContainerError", "CreateContainerError", "ErrImageNeverPull"):
-            back_off = longer(old.back_off if old else None, now)
-        if not reason.startswith("ErrImage"):
-            self.tell("Warning", "Failed", f"Error: {message}", everyone(self.pod)[step.name])
-        at = now + (back_off.delay if back_off else RETRY)
-        self.memory.retries[step.name] = Retry(Reason(reason, message), at, now, back_off)
-
-    def _failed_pod(self, step: Step, message: str, now: float) -> None:
-        self.memory.retries[""] = Retry(Reason("", message), now + RETRY, now)
-        if isinstance(step, Prepare):
-            self.tell("Warning", "FailedMount", message)
-        elif isinstance(step, RunSandbox):
-            self.tell("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {message}")
-        elif isinstance(step, StopSandbox | TearDown):
-            self.tell("Warning", "FailedKillPod", f"error killing pod: {message}")

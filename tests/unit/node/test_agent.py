@@ -16,6 +16,7 @@ from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.node.agent import Agent
 from knarr.node.config import NodeConfig
 from knarr.node.runtimes.simulated import Delays, SimulatedRuntime
+from knarr.node.simulation.parse import parse
 from knarr.node.volumes.folder import NoFolders
 from knarr.node.volumes.volume import VolumeError
 from knarr.testing import virtual_time
@@ -284,6 +285,95 @@ async def test_what_is_left_of_a_pod_without_an_object_is_removed_and_of_one_wit
     assert gone == ["gone"]
 
 
+def told(world):
+    """Reason and message of each event, in order."""
+    found = [each for key, each in world.server.objects.items() if "/events/" in key]
+    return [(each["reason"], each["message"]) for each in found]
+
+
+BROKEN = """
+pods:
+- {name: bad, when: starting, match: {image: "bad:*"}, effect: {failure: {reason: StartError, message: "no"}}}
+"""
+
+
+def broken(world):
+    world.runtime.stages = parse(BROKEN)
+    return world
+
+
+def test_a_command_that_is_not_there_ends_a_pod_that_is_not_restarted():
+    async def main():
+        world = broken(World())
+        async with world.agent():
+            await world.apply(restart="Never", image="bad:1")
+            await world.until(lambda: world.phase() == "Failed")
+        return world
+
+    world = virtual_time.run(main())
+    terminated = world.pod()["status"]["containerStatuses"][0]["state"]["terminated"]
+    assert (terminated["exitCode"], terminated["reason"], terminated["message"]) == (128, "StartError", "no")
+    assert terminated["startedAt"] == "1970-01-01T00:00:00Z"
+    assert told(world)[-1] == ("Failed", "Error: no")
+
+
+def test_a_command_that_is_not_there_is_tried_again_as_a_crash_is():
+    async def main():
+        world, seen = broken(World()), []
+        async with world.agent():
+            await world.apply(image="bad:1")
+            for _ in range(60):
+                await asyncio.sleep(0.5)
+                status = (world.pod()["status"].get("containerStatuses") or [{}])[0]
+                shown = (status.get("state", {}).get("waiting", {}).get("reason"), status.get("restartCount", 0))
+                if shown[0] not in (None, "ContainerCreating") and seen[-1:] != [shown]:
+                    seen.append(shown)
+        return seen
+
+    assert virtual_time.run(main()) == [
+        ("RunContainerError", 0),
+        ("RunContainerError", 1),
+        ("CrashLoopBackOff", 1),
+        ("RunContainerError", 2),
+        ("CrashLoopBackOff", 2),
+    ]
+
+
+def test_what_can_be_no_images_name_is_told():
+    async def main():
+        world = World()
+        async with world.agent():
+            await world.apply(image="Upper:::1")
+            await world.until(lambda: waiting(world) == "InvalidImageName")
+        return told(world)
+
+    why = 'couldn\'t parse image name "Upper:::1": invalid reference format: '
+    why += "repository name (library/Upper) must be lowercase"
+    assert virtual_time.run(main())[-2:] == [
+        ("InspectFailed", f'Failed to apply default image tag "Upper:::1": {why}'),
+        ("Failed", "Error: InvalidImageName"),
+    ]
+
+
+def test_what_is_missing_is_asked_for_ever_more_rarely_up_to_a_limit():
+    async def main():
+        world, tries, enough = World(), [], asyncio.Event()
+
+        async def missing(pod, *, runs):
+            tries.append(asyncio.get_running_loop().time())
+            if len(tries) == 7:
+                enough.set()
+            raise VolumeError('configmap "x" not found')
+
+        async with world.agent() as agent:
+            agent.volumes.prepare = missing
+            await world.apply()
+            await enough.wait()
+        return [round(b - a) for a, b in itertools.pairwise(tries)]
+
+    assert virtual_time.run(main()) == [2, 4, 8, 15, 15, 15]
+
+
 CRASHES = [0, 0, 10, 20, 40, 80, 160, 300, 300]
 
 
@@ -355,9 +445,15 @@ def test_a_container_whose_post_start_fails_is_killed_and_told_so():
             await world.apply(container={"lifecycle": post_start}, annotations=notes)
             await world.until(lambda: "Killing" in world.reasons())
             await world.until(lambda: waiting(world) == "PostStartHookError")
-            return world.reasons()
+            message = world.pod()["status"]["containerStatuses"][0]["state"]["waiting"]["message"]
+            return world.reasons(), message
 
-    reasons = virtual_time.run(main())
+    reasons, message = virtual_time.run(main())
+    where = 'for Container "main" in Pod "a_default(uid-of-a)" failed'
+    said = "simulated: this pod has no process"
+    error = f"command 'x' exited with 1: {said}\n"
+    assert message == f'Exec lifecycle hook ([x]) {where} - error: {error}, message: "{said}\\n"'
+    assert "Failed" not in reasons  # what a hook prints is in no event
     assert [each for each in reasons if each in ("FailedPostStartHook", "Killing")][:2] == [
         "FailedPostStartHook",
         "Killing",

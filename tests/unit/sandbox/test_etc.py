@@ -24,6 +24,8 @@ def test_a_pod_finds_itself():
 def test_under_its_full_name_too_when_it_has_a_subdomain():
     spec = replace(SPEC, domain="web.default.svc.cluster.local")
     assert hosts(spec, "10.244.0.2", "").endswith("10.244.0.2\tweb-0.web.default.svc.cluster.local\tweb-0\n")
+    whole = replace(spec, hostname="web-0.web.default.svc.cluster.local")  # of setHostnameAsFQDN
+    assert hosts(whole, "10.244.0.2", "") == hosts(spec, "10.244.0.2", "")
 
 
 def test_aliases_follow_behind_a_comment():

@@ -26,8 +26,9 @@ def normalised(name: str) -> str:
         registry = REGISTRY
     if registry == REGISTRY and "/" not in path:
         path = f"library/{path}"
-    if path != path.lower():
-        reason = "invalid reference format: repository name must be lowercase"
+    repository = path.partition(":")[0]
+    if repository != repository.lower():
+        reason = f"invalid reference format: repository name ({repository}) must be lowercase"
         raise ValueError(f'couldn\'t parse image name "{name}": {reason}')
     if not (NAME.fullmatch(path) and HOST.fullmatch(registry) and (not tag or TAG.fullmatch(tag))):
         raise ValueError(f'couldn\'t parse image name "{name}": invalid reference format')

@@ -13,6 +13,9 @@ from typing import Literal, Protocol
 
 Propagation = Literal["None", "HostToContainer", "Bidirectional"]
 
+NEVER_STARTED = 128  #: the exit code of a container that was made and could not be started, as containerd's
+START_ERROR = "StartError"
+
 
 class RuntimeFailure(Exception):
     """A runtime could not do what it was asked.
@@ -24,6 +27,10 @@ class RuntimeFailure(Exception):
     def __init__(self, message: str, *, reason: str = "RunContainerError") -> None:
         super().__init__(message)
         self.message, self.reason = message, reason
+
+
+class NotStarted(RuntimeFailure):
+    """The container was made, but its command could not be run: it is left exited, with code 128 and `StartError`."""
 
 
 class NoSuchContainer(RuntimeFailure):
@@ -131,7 +138,7 @@ class ContainerState:
     finished: float = 0.0
     exit_code: int = 0
     signal: int = 0
-    reason: str = ""  #: Completed, Error, OOMKilled, ContainerCannotRun, StartError
+    reason: str = ""  #: Completed, Error, OOMKilled, StartError
     message: str = ""  #: what the process left in its termination log, or why it did not start
     log_path: str = ""
 
@@ -242,7 +249,8 @@ class Runtime(Protocol):
         """Forget a stopped pod: its containers, writable layers and records; not its logs."""
 
     async def start_container(self, uid: str, spec: ContainerSpec) -> str:
-        """Start it and return its id. RuntimeFailure when it can't: then nothing is left of this attempt."""
+        """Start it and return its id. RuntimeFailure when it can't: then nothing is left of this attempt, unless it
+        is NotStarted."""
 
     async def stop_container(self, uid: str, container: str, grace: float) -> None:
         """TERM (or the stop signal), wait up to `grace` seconds, KILL. Returns when it is no longer running."""

@@ -14,10 +14,13 @@ from functools import partial
 
 from knarr.meta import clock
 from knarr.node.runtimes.runtime import (
+    NEVER_STARTED,
+    START_ERROR,
     ContainerSpec,
     ContainerState,
     Image,
     NoSuchContainer,
+    NotStarted,
     PodSandbox,
     RuntimeFailure,
     SandboxSpec,
@@ -129,11 +132,34 @@ class SimulatedRuntime:
         await self._begin(uid, spec)
         annotations = self._specs[uid].annotations
         end, used = annotated_end(annotations), annotated_usage(annotations)
-        digest = hashlib.sha256(f"{uid}/{spec.name}/{spec.attempt}".encode()).hexdigest()
+        digest = container_id(uid, spec)
         pod = self._pods[uid]
         if any(each.id == digest for each in pod.containers):
             return digest
-        state = ContainerState(
+        state = self._made(digest, spec)
+        self._put(replace(pod, containers=(*pod.containers, state)))
+        life = self._lives[digest] = Life(
+            self.stages, self._subject(uid, spec.name, spec.image), partial(self._end, uid, digest)
+        )
+        life.begin(end, used)
+        return digest
+
+    def _put_dead(self, uid: str, spec: ContainerSpec, why: str) -> None:
+        """Show a container that was made and could not be started."""
+        made = self._made(container_id(uid, spec), spec)
+        state = replace(
+            made,
+            state="exited",
+            started=0.0,
+            finished=clock.unix(),
+            exit_code=NEVER_STARTED,
+            reason=START_ERROR,
+            message=why,
+        )
+        self._put(replace(self._pods[uid], containers=(*self._pods[uid].containers, state)))
+
+    def _made(self, digest: str, spec: ContainerSpec) -> ContainerState:
+        return ContainerState(
             id=digest,
             name=spec.name,
             attempt=spec.attempt,
@@ -143,21 +169,19 @@ class SimulatedRuntime:
             created=clock.unix(),
             started=clock.unix(),
         )
-        self._put(replace(pod, containers=(*pod.containers, state)))
-        life = self._lives[digest] = Life(
-            self.stages, self._subject(uid, spec.name, spec.image), partial(self._end, uid, digest)
-        )
-        life.begin(end, used)
-        return digest
 
     async def _begin(self, uid: str, spec: ContainerSpec) -> None:
         """Take the time that a start takes; RuntimeFailure when it is to fail."""
         stage = self.stages.pod("starting", self._subject(uid, spec.name, spec.image), clock.rng())
         await asyncio.sleep(self.delays.start if stage is None else stage.seconds(clock.rng()))
-        if stage is not None and stage.effect.failure is not None:
-            raise RuntimeFailure(stage.effect.failure.message, reason=stage.effect.failure.reason)
+        failure = stage.effect.failure if stage is not None else None
+        if failure is not None and failure.reason != START_ERROR:
+            raise RuntimeFailure(failure.message, reason=failure.reason)
         if uid not in self._pods:
             raise NoSuchContainer(f"pod {uid} has no sandbox")
+        if failure is not None:
+            self._put_dead(uid, spec, failure.message)
+            raise NotStarted(failure.message)
 
     async def stop_container(self, uid: str, container: str, grace: float) -> None:
         state = next((e for e in self._containers(uid) if e.id == container and e.state == "running"), None)
@@ -291,6 +315,10 @@ class SimulatedRuntime:
             if (ip := str(self.networks[0][self._last + 1])) not in taken:
                 return (ip, *(str(network[self._last + 1]) for network in self.networks[1:]))
         raise NoSuchContainer(f"no address is free in {self.networks[0]}")
+
+
+def container_id(uid: str, spec: ContainerSpec) -> str:
+    return hashlib.sha256(f"{uid}/{spec.name}/{spec.attempt}".encode()).hexdigest()
 
 
 def image_id(name: str) -> str:

@@ -24,6 +24,7 @@ from knarr.node.runtimes.runtime import (
     ContainerSpec,
     Image,
     NoSuchContainer,
+    NotStarted,
     PodSandbox,
     RuntimeFailure,
     SandboxSpec,
@@ -216,9 +217,10 @@ class ContainerdRuntime:
         made = await self._client.ask("CreateContainer", request, cri.ContainerId, reason="CreateContainerError")
         try:
             await self._client.tell("StartContainer", made)
-        except RuntimeFailure:
-            await self._client.tell("RemoveContainer", made)
+        except NoSuchContainer:
             raise
+        except RuntimeFailure as error:
+            raise NotStarted(error.message) from error
         finally:
             self._nudged.set()
         return made.container_id

@@ -15,6 +15,7 @@ from knarr.node.runtimes.runtime import RuntimeFailure
 PACKET = 1 << 18
 DESCRIPTORS = 8
 START_FAILURE = "unable to start container process: "  #: runc's words before the reason
+ROOT_REFUSED = "container has runAsNonRoot"  #: how the shim's words begin for what the kubelet finds out itself
 SHIM = "import sys; sys.path.append(sys.argv.pop(1)); from shim.main import run; run()"
 
 

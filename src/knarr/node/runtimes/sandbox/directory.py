@@ -33,6 +33,13 @@ def prepare(here: Path, config: dict[str, Any]) -> None:
     (here / "config.json").write_text(json.dumps(config))
 
 
+def save_state(here: Path, state: dict[str, Any]) -> None:
+    """Write what the shim would, for a container that it does not keep."""
+    draft = here / "state.new"
+    draft.write_text(json.dumps(state))
+    draft.replace(here / "state.json")
+
+
 def remove_tree(path: Path) -> None:
     if path.exists():
         for config in (path / "config.json", *path.glob("*/config.json")):

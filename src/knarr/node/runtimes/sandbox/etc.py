@@ -19,7 +19,8 @@ def hosts(spec: SandboxSpec, ip: str, host_file: str) -> str:
     if spec.host_network:
         text = f"{HOST_HEADER}\n{host_file}"
     else:
-        names = f"{spec.hostname}.{spec.domain}\t{spec.hostname}" if spec.domain else spec.hostname
+        short = spec.hostname.removesuffix(f".{spec.domain}")  # the host name may be the whole one
+        names = f"{short}.{spec.domain}\t{short}" if spec.domain else short
         text = "\n".join((HEADER, *(f"{address}\t{name}" for address, name in LOCAL), f"{ip}\t{names}", ""))
     if spec.hosts:
         lines = (f"{alias.ip}\t" + "\t".join(alias.hostnames) for alias in spec.hosts)

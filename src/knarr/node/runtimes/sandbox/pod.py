@@ -82,6 +82,11 @@ class Pod:
         if state["state"] == "exited":
             self.ended.setdefault(id_, asyncio.Event()).set()
 
+    def note(self, id_: str, state: dict[str, Any]) -> None:
+        """Take over a state that the shim does not know."""
+        self._update(id_, state)
+        self._on_change()
+
     def _closed(self) -> None:
         self.connection = None
         for future in self.execs.values():

@@ -7,15 +7,18 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from knarr import __version__
 from knarr.meta import clock
 from knarr.node.images.store import ImageStore, StoredImage
 from knarr.node.runtimes.runtime import (
+    NEVER_STARTED,
+    START_ERROR,
     ContainerSpec,
     Image,
     NoSuchContainer,
+    NotStarted,
     PodSandbox,
     RuntimeFailure,
     SandboxSpec,
@@ -23,7 +26,7 @@ from knarr.node.runtimes.runtime import (
     Used,
 )
 from knarr.node.runtimes.sandbox import container, directory, host, streams, usage
-from knarr.node.runtimes.sandbox.connection import START_FAILURE, Refused, launch
+from knarr.node.runtimes.sandbox.connection import ROOT_REFUSED, START_FAILURE, Refused, launch
 from knarr.node.runtimes.sandbox.pod import Pod, read, record, unknown
 
 
@@ -173,12 +176,25 @@ class SandboxRuntime:
         await asyncio.to_thread(directory.prepare, pod.directory / id_, config)
         try:
             await pod.call("start", id=id_)
-        except RuntimeFailure as error:
+        except Refused as error:
+            if error.message.startswith(ROOT_REFUSED):
+                await asyncio.to_thread(directory.remove_tree, pod.directory / id_)
+                place = f'pod: "{pod.about["name"]}_{pod.about["namespace"]}({uid})", container: {spec.name}'
+                raise RuntimeFailure(f"{error.message} ({place})", reason="CreateContainerConfigError") from error
+            await self._not_started(pod, id_, config["state"], START_FAILURE + error.message)
+            raise NotStarted(START_FAILURE + error.message) from error
+        except RuntimeFailure:
             await asyncio.to_thread(directory.remove_tree, pod.directory / id_)
-            if isinstance(error, Refused):
-                raise RuntimeFailure(START_FAILURE + error.message) from error
             raise
         return id_
+
+    async def _not_started(self, pod: Pod, id_: str, about: dict[str, Any], message: str) -> None:
+        """Keep a record of a container whose command could not be run."""
+        now = clock.unix()
+        state = {"state": "exited", "created": now, "finished": now, "exit_code": NEVER_STARTED}
+        state |= {**about, "reason": START_ERROR, "message": message}
+        await asyncio.to_thread(directory.save_state, pod.directory / id_, state)
+        pod.note(id_, state)
 
     async def stop_container(self, uid: str, container: str, grace: float) -> None:
         pod = self._pod(uid)
