@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from knarr.kinds.types.core_v1 import Event, PersistentVolume, PersistentVolumeClaim, Pod
+from knarr.kinds.types.core_v1 import Event, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from knarr.kinds.types.storage_v1 import StorageClass
 from knarr.meta.errors import Forbidden, Invalid, NotFound
 from knarr.testing import virtual_time
@@ -311,5 +311,26 @@ def test_what_asks_for_too_much_says_what_there_is_not():
         await cluster.settled()
         words = 'storageclass.storage.k8s.io "nowhere" not found'
         assert ("ProvisioningFailed", words) in await told(cluster, "PersistentVolumeClaim", "c")
+
+    story(main)
+
+
+def test_a_claim_of_a_node_with_another_host_name_binds_and_goes():
+    async def main(cluster):
+        other = {"metadata": {"labels": {"kubernetes.io/hostname": "elsewhere"}}}
+        await cluster.api.patch(Node, "node-1", "", other)
+        await cluster.api.patch(Node, "node-0", "", {"spec": {"unschedulable": True}})
+        await cluster.apply(a_claim(), a_pod())
+        await cluster.settled()
+        (made,) = (await cluster.api.list(PersistentVolume)).items
+        (term,) = made.spec.nodeAffinity.required.nodeSelectorTerms
+        assert [each.values for each in term.matchExpressions] == [["elsewhere"]]
+        assert made.metadata.labels == {"kubernetes.io/hostname": "node-1"}
+        pod = await cluster.api.get(Pod, "p", SPACE)
+        assert (pod.spec.nodeName, pod.status.phase) == ("node-1", "Running")
+        await cluster.api.delete(Pod, "p", SPACE)
+        await cluster.api.delete(PersistentVolumeClaim, "c", SPACE)
+        await cluster.settled()
+        assert (await cluster.api.list(PersistentVolume)).items == []
 
     story(main)

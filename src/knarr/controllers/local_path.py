@@ -91,6 +91,9 @@ def cleans_up(node: Node) -> bool:
 
 
 def is_on(volume: PersistentVolume, node: Node) -> bool:
+    """Whether a volume's directory is on a node, whose host name may have been another when it was made."""
+    if volume.metadata.labels.get(HOSTNAME) == node.metadata.name:
+        return True
     affinity = volume.spec.nodeAffinity
     terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
     hostname = node.metadata.labels.get(HOSTNAME, node.metadata.name)

@@ -6,7 +6,7 @@ such as upstream's external-provisioner, follow the same claims by the annotatio
 `volume.kubernetes.io/storage-provisioner`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -98,7 +98,11 @@ def made(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Iterator[Ste
 
 
 def new_volume(
-    provisioner: Provisioner, claim: PersistentVolumeClaim, class_: StorageClass, spec: PersistentVolumeSpec
+    provisioner: Provisioner,
+    claim: PersistentVolumeClaim,
+    class_: StorageClass,
+    spec: PersistentVolumeSpec,
+    nodes: Iterable[Node] = (),
 ) -> PersistentVolume:
     """The volume of a claim, reserved for it."""
     meta = claim.metadata
@@ -106,7 +110,7 @@ def new_volume(
     return PersistentVolume(
         metadata=ObjectMeta(
             name=volume_name(claim),
-            labels=place(spec),
+            labels=place(spec, nodes),
             annotations={PROVISIONED_BY: provisioner.name},
             finalizers=[persistentvolume.PROTECTION, provisioner.finalizer],
         ),
@@ -130,18 +134,25 @@ def new_volume(
     )
 
 
-def place(spec: PersistentVolumeSpec) -> dict[str, str]:
-    """The label by which a node finds the volumes that lie on it, and on it alone."""
+def place(spec: PersistentVolumeSpec, nodes: Iterable[Node] = ()) -> dict[str, str]:
+    """The label by which a node finds the volumes that lie on it, and on it alone: its name. The affinity has its host
+    name, which is another where somebody gave the node another.
+    """
     affinity = spec.nodeAffinity
     terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
     found = {tuple(each.values) for term in terms for each in term.matchExpressions if each.key == HOSTNAME}
-    nodes = found.pop() if len(found) == 1 else ()
-    return {HOSTNAME: nodes[0]} if len(nodes) == 1 else {}
+    hosts = found.pop() if len(found) == 1 else ()
+    if len(hosts) != 1:
+        return {}
+    names = [node.metadata.name for node in nodes if node.metadata.labels.get(HOSTNAME) == hosts[0]]
+    return {HOSTNAME: names[0] if len(names) == 1 else hosts[0]}
 
 
-def placed(volume: PersistentVolume) -> Iterator[Step]:
-    """Have a volume carry the label of its place: without it its node would never see that it has to remove it."""
-    missing = place(volume.spec)
+def placed(volume: PersistentVolume, nodes: Sequence[Node]) -> Iterator[Step]:
+    """Have a volume whose label names no node carry that of its place: without it its node would never see that it has
+    to remove it.
+    """
+    missing = place(volume.spec, nodes)
     if not missing.items() <= volume.metadata.labels.items():
         meta = {"uid": volume.metadata.uid, "labels": missing}
         yield Patch(volume, {"metadata": meta}, reason="its node looks for it by its label")
@@ -229,12 +240,15 @@ async def _provide(provisioner: Provisioner, claim: PersistentVolumeClaim, conte
     except ProvisionerError as error:
         await carry_out(context.api, refused(claim, class_, error.message), context.recorder)
         raise
-    await carry_out(context.api, made(claim, new_volume(provisioner, claim, class_, spec)), context.recorder)
+    volume = new_volume(provisioner, claim, class_, spec, [node] if node is not None else ())
+    await carry_out(context.api, made(claim, volume), context.recorder)
 
 
 async def _see_to_volume(provisioner: Provisioner, volume: PersistentVolume, context: Context) -> None:
     """Have a volume found by its node; bring one that nobody needs any more nearer to its end."""
-    await carry_out(context.api, placed(volume), context.recorder)
+    nodes = context.cache(Node)
+    if nodes.get(volume.metadata.labels.get(HOSTNAME, "")) is None:
+        await carry_out(context.api, placed(volume, nodes.list()), context.recorder)
     if not volume.metadata.deletionTimestamp:
         await carry_out(context.api, released(volume), context.recorder)
     elif is_going(provisioner, volume):

@@ -31,7 +31,7 @@ def released_here(volume: PersistentVolume, node: str) -> bool:
     """Whether this node has to clean the volume up."""
     affinity = volume.spec.nodeAffinity
     terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
-    here = any(
+    here = volume.metadata.labels.get(HOSTNAME) == node or any(
         each.key == HOSTNAME and each.operator == "In" and node in each.values
         for term in terms
         for each in term.matchExpressions

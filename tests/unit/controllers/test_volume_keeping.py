@@ -71,7 +71,7 @@ def due(claim, class_, node):
 
 def made(claim, node):
     spec = run_at_once(OURS.make(claim, CLASS, node))
-    return provisioning.new_volume(OURS, claim, CLASS, spec)
+    return provisioning.new_volume(OURS, claim, CLASS, spec, [node])
 
 
 def run_at_once(coroutine):
@@ -159,10 +159,16 @@ def test_local_path_volume(volume, nodes, steps):
 @pytest.mark.parametrize("labels", [{}, {"kubernetes.io/hostname": "elsewhere"}])
 def test_a_volume_without_the_label_of_its_node_gets_it(labels):
     volume = a_volume(phase="Bound")
-    assert list(provisioning.placed(volume)) == []
+    assert list(provisioning.placed(volume, [NODE])) == []
     without = replace(volume, metadata=replace(volume.metadata, labels=labels))
-    [step] = provisioning.placed(without)
-    assert step.patch["metadata"]["labels"] == {"kubernetes.io/hostname": "host-a"}
+    [step] = provisioning.placed(without, [NODE])
+    assert step.patch["metadata"]["labels"] == {"kubernetes.io/hostname": "a"}
+
+
+def test_a_volume_stays_its_nodes_when_that_gets_another_host_name():
+    volume = a_volume(phase="Bound")
+    renamed = replace(NODE, metadata=replace(NODE.metadata, labels={"kubernetes.io/hostname": "b"}))
+    assert local_path.is_on(volume, renamed)
 
 
 def a_user(*, node="a", claim="c", shut_down=False):

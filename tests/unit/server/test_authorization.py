@@ -91,6 +91,12 @@ def a_volume(name, claim="", node="", **spec):
     return msgspec.convert({"metadata": {"name": name}, "spec": spec}, core_v1.PersistentVolume)
 
 
+def made_for(node, volume):
+    """As a provisioner leaves it, which knows the node's name."""
+    meta = {"labels": {"kubernetes.io/hostname": node}, "annotations": {"pv.kubernetes.io/provisioned-by": "x"}}
+    return replace(volume, metadata=replace(volume.metadata, **meta))
+
+
 SOURCES = {"secrets": {"secretRef": {"name": "from-env"}}, "configmaps": {"configMapRef": {"name": "c"}}}
 MAIN = {"name": "main", "envFrom": [*SOURCES.values()]}
 VOLUMES = [
@@ -105,6 +111,8 @@ CLUSTER = [
     a_volume("mounted", "claim", csi={"nodeStageSecretRef": {"name": "staged", "namespace": "vault"}}),
     a_volume("lying", node="n1"),
     a_volume("foreign", "elsewhere", node="n2"),
+    made_for("n1", a_volume("of-another-name", node="host-1")),
+    made_for("n2", a_volume("of-anothers-name", node="n3")),
 ]
 
 
@@ -176,6 +184,11 @@ OF_NODE = {
     "the volume of its pod's claim": (to(NODE, "get", "persistentvolumes", name="mounted"), None),
     "to patch that volume": (to(NODE, "patch", "persistentvolumes", name="mounted"), UNRELATED),
     "to patch a volume that lies on it": (to(NODE, "patch", "persistentvolumes", name="lying"), None),
+    "to patch a volume made on it under another host name": (
+        to(NODE, "patch", "persistentvolumes", name="of-another-name"),
+        None,
+    ),
+    "a volume made on another": (to(NODE, "get", "persistentvolumes", name="of-anothers-name"), UNRELATED),
     "another volume": (to(NODE, "get", "persistentvolumes", name="foreign"), UNRELATED),
     "volumes": (to(NODE, "list", "persistentvolumes"), READ_ONE),
     "the volumes that lie on it": (to(NODE, "watch", "persistentvolumes", labels="kubernetes.io/hostname=n1"), None),

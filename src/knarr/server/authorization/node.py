@@ -13,6 +13,7 @@ from knarr.kinds.pod_references import references, volume_secrets
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.core_v1 import PersistentVolume, Pod
 from knarr.kinds.types.storage_v1 import VolumeAttachment
+from knarr.kinds.volume_binding import PROVISIONED_BY
 from knarr.meta import fields, labels
 from knarr.meta.errors import BadRequest
 from knarr.server.authorization import Attributes
@@ -205,7 +206,10 @@ class NodeAgents:
 
 
 def lies_on(volume: PersistentVolume, node: str) -> bool:
-    """Whether a volume is a place of this node, and of no other."""
+    """Whether a volume is a place of this node, and of no other: by its affinity, or by its provisioner's label."""
+    meta = volume.metadata
+    if PROVISIONED_BY in meta.annotations and meta.labels.get(HOSTNAME) == node:
+        return True
     affinity = volume.spec.nodeAffinity
     terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
     places = [each.values for term in terms for each in term.matchExpressions if each.key == HOSTNAME]
