@@ -4,13 +4,13 @@ What could be done about it is said by `preemption`. The words are upstream's: `
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler import storage
 from knarr.scheduler.board import Place, key_of
-from knarr.scheduler.filters import Complaint, complaints_of
+from knarr.scheduler.filters import Complaint, complaints_of, node_affinity
 from knarr.scheduler.filters.complaint import Nominated, Round, round_of
 from knarr.scheduler.scores import SCORES
 from knarr.scheduler.storage import Needs, Storage
@@ -79,14 +79,15 @@ def schedule(
         return Decision(message=NO_NODES, nominated="")
     there = there or Storage()
     needs = storage.needs(pod, there)
-    if needs.complaint:
-        return Decision(message=f"{available(len(places))} {needs.complaint}. not found")
+    names = node_affinity.named(pod)
+    if why := node_affinity.CONFLICT if names is not None and not names else needs.complaint:
+        return Decision(message=f"{available(len(places))} {why}. not found")
     start %= len(places)
     round_ = round_of(pod, [*places[start:], *places[:start]], there, needs, namespaces, nominated)
-    found, refused = _filtered(round_)
+    found, refused = _filtered(round_, names)
     if not found:
         return Refusal(round_, refused)
-    compared = replace(round_, places=found)
+    compared = replace(round_, compared=found)
     best = found[0] if len(found) == 1 else max(found, key=lambda place: _score(compared, place))
     return Decision(node=best.name, volumes=_volumes(needs, best, there))
 
@@ -103,23 +104,25 @@ def nominated_place(round_: Round) -> Place | None:
     return next((place for place in round_.places if place.name == name), None) if name else None
 
 
-def _filtered(round_: Round) -> tuple[list[Place], dict[str, Sequence[Complaint]]]:
+def _filtered(round_: Round, names: Collection[str] | None) -> tuple[list[Place], dict[str, Sequence[Complaint]]]:
     """The places that will do, as many as are worth comparing, and what is to be said against others.
 
-    The place where room is made for the pod is taken without looking further.
+    The place where room is made for the pod is taken without looking further; `names` are the only ones to look at.
     """
     made = nominated_place(round_)
     if made is not None and not complaints_of(round_, made):
         return [made], {}
     found: list[Place] = []
     refused: dict[str, Sequence[Complaint]] = {}
-    for place in round_.places:
+    for place in round_.places if names is None else [place for place in round_.places if place.name in names]:
         if complaints := complaints_of(round_, place):
             refused[place.name] = complaints
             continue
         found.append(place)
         if len(found) >= ENOUGH:
             break
+    if names is not None and not found:
+        return found, dict.fromkeys((place.name for place in round_.places), (node_affinity.ELSEWHERE,)) | refused
     return found, refused
 
 

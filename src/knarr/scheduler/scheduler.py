@@ -34,7 +34,7 @@ from knarr.scheduler.storage import Storage
 T = TypeVar("T")
 
 NAME = "default-scheduler"  #: the pods it is for, and the component of its events
-TURN = 50  #: nodes that are looked at for victims before others on the loop have a turn
+TURN = 0.01  #: seconds for which nodes are looked at for victims before others on the loop have a turn
 
 log = logging.getLogger("knarr.scheduler")
 
@@ -266,11 +266,13 @@ def matters(old: Node, new: Node) -> bool:
     )
 
 
-async def taking_turns(found: Iterable[T], every: int = TURN) -> list[T]:
+async def taking_turns(found: Iterable[T]) -> list[T]:
     """All of something that takes long to find, with others on the loop served in between."""
-    all_: list[T] = []
+    loop, all_ = asyncio.get_running_loop(), list[T]()
+    began = loop.time()
     for one in found:
         all_.append(one)
-        if len(all_) % every == 0:
+        if loop.time() - began > TURN:
             await asyncio.sleep(0)
+            began = loop.time()
     return all_

@@ -1,5 +1,6 @@
 """Where a pod goes, or why nowhere, case by case."""
 
+import msgspec
 import pytest
 
 from knarr.kinds.types.core_v1 import (
@@ -33,6 +34,7 @@ from knarr.kinds.types.core_v1 import (
     Volume,
     VolumeNodeAffinity,
     VolumeResourceRequirements,
+    WeightedPodAffinityTerm,
 )
 from knarr.kinds.types.meta_v1 import LabelSelector, ObjectMeta, OwnerReference
 from knarr.kinds.types.storage_v1 import StorageClass
@@ -70,7 +72,20 @@ def a_node(name="a", *, taints=(), unschedulable=None, cpu="4", memory="8Gi", po
     return Named(node)
 
 
-def a_pod(name="p", *, claim="", port=0, owner="", labels=None, **spec):
+def in_zone(name):
+    return {"topology.kubernetes.io/zone": name}
+
+
+def elsewhere(namespace, **given):
+    """A pod of another namespace."""
+    pod = a_pod("e", **given)
+    return msgspec.structs.replace(pod, metadata=msgspec.structs.replace(pod.metadata, namespace=namespace))
+
+
+SPACES = {"n": {}, "o": {"team": "1"}, "p": {}}
+
+
+def a_pod(name="p", *, claim="", port=0, owner="", labels=None, deleted="", **spec):
     requests = {key: spec.pop(key) for key in ("cpu", "memory") if key in spec}
     container = Container(
         name="c",
@@ -82,7 +97,9 @@ def a_pod(name="p", *, claim="", port=0, owner="", labels=None, **spec):
     )
     owners = [OwnerReference(uid=owner, controller=True)] if owner else []
     return Pod(
-        metadata=ObjectMeta(name=name, namespace="n", labels=labels or {}, ownerReferences=owners),
+        metadata=ObjectMeta(
+            name=name, namespace="n", labels=labels or {}, ownerReferences=owners, deletionTimestamp=deleted
+        ),
         spec=PodSpec(containers=[container], volumes=volumes, **spec),
     )
 
@@ -113,7 +130,46 @@ GPU = Taint(key="gpu", value="yes", effect="NoSchedule")
 NOT_READY = Taint(key="node.kubernetes.io/not-ready", effect="NoExecute")
 RELUCTANT = Taint(key="x", effect="PreferNoSchedule")
 CORDON = Toleration(key="node.kubernetes.io/unschedulable", operator="Exists")
-FIELD = NodeSelectorTerm(matchFields=[NodeSelectorRequirement(key="metadata.name", operator="In", values=["b"])])
+
+
+def is_named(name):
+    return NodeSelectorRequirement(key="metadata.name", operator="In", values=[name])
+
+
+def rather(key="app", value="x", *, weight=100, topology="kubernetes.io/hostname", apart=False):
+    """What a pod would like near, or apart."""
+    about = PodAffinityTerm(labelSelector=LabelSelector(matchLabels={key: value}), topologyKey=topology)
+    wishes = [WeightedPodAffinityTerm(weight=weight, podAffinityTerm=about)]
+    if apart:
+        return Affinity(podAntiAffinity=PodAntiAffinity(preferredDuringSchedulingIgnoredDuringExecution=wishes))
+    return Affinity(podAffinity=PodAffinity(preferredDuringSchedulingIgnoredDuringExecution=wishes))
+
+
+def near_both(*labels):
+    """An affinity with a term for each label, all in one zone."""
+    terms = [PodAffinityTerm(labelSelector=LabelSelector(matchLabels=each), topologyKey="zone") for each in labels]
+    return Affinity(podAffinity=PodAffinity(requiredDuringSchedulingIgnoredDuringExecution=terms))
+
+
+def across(spaces=None, **given):
+    """An anti-affinity with pods of other namespaces."""
+    about = PodAffinityTerm(
+        labelSelector=LabelSelector(matchLabels=X),
+        topologyKey="kubernetes.io/hostname",
+        namespaceSelector=spaces,
+        **given,
+    )
+    return Affinity(podAntiAffinity=PodAntiAffinity(requiredDuringSchedulingIgnoredDuringExecution=[about]))
+
+
+def spread(topology="zone", *, when="DoNotSchedule", skew=1, **given):
+    given.setdefault("labelSelector", LabelSelector(matchLabels=X))
+    return [TopologySpreadConstraint(maxSkew=skew, topologyKey=topology, whenUnsatisfiable=when, **given)]
+
+
+X = {"app": "x"}
+UNEVEN = "{n} node(s) didn't match pod topology spread constraints"
+FIELD = NodeSelectorTerm(matchFields=[is_named("b")])
 
 A, B = a_node("a"), a_node("b")
 
@@ -169,6 +225,15 @@ CASES = {
     "an empty term means no node": (
         a_pod(affinity=near_to(NodeSelectorTerm())), {A: []},
         "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. " + NO_HELP.format(n=1)),
+    "affinity that names a node that is full": (
+        a_pod(cpu="5", affinity=near_to(FIELD)), {A: [], B: [], a_node("c"): []},
+        "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]. "
+        + NO_HELP.format(n=3)),
+    "affinity that names a node or means others": (
+        a_pod(affinity=near_to(FIELD, term("zone", "In", "2"))), {A: [], a_node("c", zone="2"): []}, "to c"),
+    "affinity that names two nodes at once": (
+        a_pod(affinity=near_to(NodeSelectorTerm(matchFields=[is_named("a"), is_named("b")]))), {A: [], B: []},
+        "0/2 nodes are available: pod affinity terms conflict. not found"),
     "preferred affinity picks a node": (
         a_pod(affinity=Affinity(nodeAffinity=NodeAffinity(preferredDuringSchedulingIgnoredDuringExecution=[
             PreferredSchedulingTerm(weight=10, preference=term("zone", "Exists"))]))),
@@ -221,6 +286,92 @@ CASES = {
             labelSelector=LabelSelector(matchLabels={"app": "x"}))]),
         {a_node("a", zone="1"): [a_pod("q", labels={"app": "x"})], a_node("b", zone="2"): [a_pod("r", cpu="3")]},
         "to b"),
+    "near a pod that all terms mean": (
+        a_pod(affinity=near_both(X, {"tier": "1"})),
+        {a_node("a", zone="1"): [a_pod("q", labels=X), a_pod("r", labels={"tier": "1"})],
+         a_node("b", zone="2"): [a_pod("s", labels={**X, "tier": "1"})]}, "to b"),
+    "rather near a pod than on an empty node": (
+        a_pod(affinity=rather()), {A: [], B: [a_pod("q", cpu="1", labels=X)]}, "to b"),
+    "rather apart though the other node is busier": (
+        a_pod(affinity=rather(apart=True)), {A: [a_pod("q", labels=X)], B: [a_pod("r", cpu="2")]}, "to b"),
+    "near a pod that would rather have it near": (
+        a_pod(labels=X), {A: [], B: [a_pod("q", cpu="1", affinity=rather())]}, "to b"),
+    "near a pod that must have such near": (
+        a_pod(labels=X), {A: [], B: [a_pod("q", cpu="1", labels=X, affinity=together_with("app", "x"))]}, "to b"),
+    "away from a pod that would rather be apart": (
+        a_pod(labels=X), {A: [a_pod("q", affinity=rather(apart=True))], B: [a_pod("r", cpu="2")]}, "to b"),
+    "the heavier wish wins": (
+        a_pod(affinity=Affinity(podAffinity=rather(weight=1).podAffinity,
+                                podAntiAffinity=rather("app", "y", weight=50, apart=True).podAntiAffinity)),
+        {A: [a_pod("q", labels=X), a_pod("r", labels={"app": "y"})], B: [a_pod("s", cpu="2"), a_pod("t")]}, "to b"),
+    "apart from pods of namespaces that a selector means": (
+        a_pod(affinity=across(LabelSelector(matchLabels={"team": "1"}))), {A: [elsewhere("o", labels=X)], B: []},
+        "to b"),
+    "an empty selector means all namespaces": (
+        a_pod(affinity=across(LabelSelector())), {A: [elsewhere("p", labels=X)], B: []}, "to b"),
+    "a selector for other namespaces does not": (
+        a_pod(affinity=across(LabelSelector(matchLabels={"team": "2"}))),
+        {A: [elsewhere("o", labels=X)], B: [a_pod("r", cpu="2")]}, "to a"),
+    "apart from pods of a namespace that is named": (
+        a_pod(affinity=across(namespaces=["o"])), {A: [elsewhere("o", labels=X)], B: [a_pod("r", cpu="1")]}, "to b"),
+    "without namespaces those of its own": (
+        a_pod(affinity=across()), {A: [elsewhere("o", labels=X)], B: [a_pod("r", cpu="2")]}, "to a"),
+    # topology spread
+    "a domain with too many is full": (
+        a_pod(labels=X, cpu="4", topologySpreadConstraints=spread()),
+        {a_node("a", zone="1"): [a_pod("q", labels=X)], a_node("b", zone="2"): [a_pod("r", cpu="1")]},
+        "0/2 nodes are available: 1 Insufficient cpu, " + UNEVEN.format(n=1) + ". " + NO_VICTIMS.format(n=2)),
+    "a node without the label": (
+        a_pod(labels=X, topologySpreadConstraints=spread()), {A: []},
+        "0/1 nodes are available: " + UNEVEN.format(n=1) + " (missing required label). " + NO_HELP.format(n=1)),
+    "fewer domains than there should be are as if one were empty": (
+        a_pod(labels=X, topologySpreadConstraints=spread(minDomains=2)),
+        {a_node("a", zone="1"): [a_pod("q", labels=X)]},
+        "0/1 nodes are available: " + UNEVEN.format(n=1) + ". " + NO_VICTIMS.format(n=1)),
+    "as many domains as there should be": (
+        a_pod(labels=X, topologySpreadConstraints=spread(minDomains=1)),
+        {a_node("a", zone="1"): [a_pod("q", labels=X)]}, "to a"),
+    "pods on their way out do not count": (
+        a_pod(labels=X, topologySpreadConstraints=spread(minDomains=2)),
+        {a_node("a", zone="1"): [a_pod("q", labels=X, deleted=STARTED)]}, "to a"),
+    "nodes that the pod's selector does not mean make no domain": (
+        a_pod(labels=X, nodeSelector={"d": "1"}, topologySpreadConstraints=spread()),
+        {a_node("a", zone="1", d="1"): [a_pod("q", labels=X)], a_node("b", zone="2"): []}, "to a"),
+    "unless affinity is to be ignored": (
+        a_pod(labels=X, nodeSelector={"d": "1"}, topologySpreadConstraints=spread(nodeAffinityPolicy="Ignore")),
+        {a_node("a", zone="1", d="1"): [a_pod("q", labels=X)], a_node("b", zone="2"): []},
+        "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, " + UNEVEN.format(n=1)
+        + ". no new claims to deallocate, preemption: 0/2 nodes are available: "
+        "1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling."),
+    "a tainted node makes a domain": (
+        a_pod(labels=X, topologySpreadConstraints=spread()),
+        {a_node("a", zone="1"): [a_pod("q", labels=X)], a_node("b", zone="2", taints=[GPU]): []},
+        "0/2 nodes are available: " + UNEVEN.format(n=1) + ", 1 node(s) had untolerated taint(s)"
+        + ". no new claims to deallocate, preemption: 0/2 nodes are available: "
+        "1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling."),
+    "unless taints are to be honoured": (
+        a_pod(labels=X, topologySpreadConstraints=spread(nodeTaintsPolicy="Honor")),
+        {a_node("a", zone="1"): [a_pod("q", labels=X)], a_node("b", zone="2", taints=[GPU]): []}, "to a"),
+    "only pods with the same value of a label key count": (
+        a_pod(labels={**X, "rev": "2"}, topologySpreadConstraints=spread(minDomains=2, matchLabelKeys=["rev"])),
+        {a_node("a", zone="1"): [a_pod("q", labels={**X, "rev": "1"})]}, "to a"),
+    "a selector of everything counts nothing": (
+        a_pod(labels=X, topologySpreadConstraints=spread(minDomains=2, labelSelector=LabelSelector())),
+        {a_node("a", zone="1"): [a_pod("q", labels=X)]}, "to a"),
+    "softly spread pods go where fewer are": (
+        a_pod(labels=X, topologySpreadConstraints=spread(when="ScheduleAnyway")),
+        {a_node("a", zone="1"): [a_pod("q", labels=X)], a_node("b", zone="2"): [a_pod("r", cpu="1")]}, "to b"),
+    "softly spread pods count all nodes of a zone": (
+        a_pod(labels=X, topologySpreadConstraints=spread(when="ScheduleAnyway")),
+        {a_node("a", zone="1"): [], a_node("c", zone="1"): [a_pod("q", labels=X), a_pod("q2", labels=X)],
+         a_node("b", zone="2"): [a_pod("r", cpu="1")]}, "to b"),
+    "softly spread pods go anywhere if they must": (
+        a_pod(labels=X, topologySpreadConstraints=spread(when="ScheduleAnyway")),
+        {a_node("a", zone="1"): [a_pod("q", labels=X)]}, "to a"),
+    "siblings are spread over zones too": (
+        a_pod(owner="set"),
+        {a_node("a", **in_zone("1")): [], a_node("c", **in_zone("1")): [a_pod(f"q{n}", owner="set") for n in range(4)],
+         a_node("b", **in_zone("2")): [a_pod("r", cpu="1")]}, "to b"),
 }  # fmt: skip
 
 
@@ -232,7 +383,7 @@ def test_schedule(pod, nodes, decision):
 
 def decided(pod, places, *given):
     """What is decided, with what could be done where no node will do."""
-    found = schedule(pod, places, *given)
+    found = schedule(pod, places, *given, namespaces=SPACES)
     return found if isinstance(found, Decision) else conclude(found, list(verdicts(found, ())), ineligible(found))
 
 

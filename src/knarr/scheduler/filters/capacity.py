@@ -1,11 +1,14 @@
 """What a node's pods request together never exceeds what the node can give, nor their number what it can take."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from knarr.meta.quantity import NANO
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Complaint, Round
 from knarr.scheduler.resources import Amounts
+
+TOO_MANY = Complaint("Too many pods", final=False)
 
 
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
@@ -17,9 +20,14 @@ def lacking(round_: Round, allocatable: Amounts, requested: Amounts, pods: int) 
     found: list[Complaint] = []
     most = allocatable.get("pods")
     if most is not None and (pods + 1) * NANO > most:
-        found.append(Complaint("Too many pods", final=False))
-    for name, amount in sorted(round_.requested.items()):
+        found.append(TOO_MANY)
+    for name, amount in round_.requested.items():
         there = allocatable.get(name, 0)
         if amount and amount > there - requested.get(name, 0):
-            found.append(Complaint(f"Insufficient {name}", final=amount > there))
+            found.append(insufficient(name, amount > there))
     return found
+
+
+@lru_cache(maxsize=256)
+def insufficient(name: str, final: bool) -> Complaint:
+    return Complaint(f"Insufficient {name}", final)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler import resources
@@ -26,21 +26,24 @@ class Complaint:
 class Round:
     """One pod's round: the pod, what it needs, all places, and the storage there is.
 
-    `changed` are a place and what it is thought to be instead: what a filter sums up over all places follows.
+    `compared` are the places that will do, of which the scores find the best. `changed` are a place and what it is
+    thought to be instead: what a filter sums up over all places follows.
     """
 
     pod: Pod
     places: Sequence[Place]
     storage: Storage
     needs: Needs
-    requested: Amounts = field(default_factory=dict)
+    requested: Amounts = field(default_factory=dict)  #: in the order of their names
     ports: tuple[HostPort, ...] = ()
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  #: their labels, by name
     nominated: Nominated = field(default_factory=dict)
+    compared: Sequence[Place] = ()
     changed: tuple[Place, Place] | None = None
     _memory: dict[Hashable, Any] = field(default_factory=dict)
     _totals: dict[str, Tally] = field(default_factory=dict)
     _here: dict[str, Any] = field(default_factory=dict)
+    _before: dict[str, Tally] = field(default_factory=dict)  #: what the changed place added to each tally
 
     def remember(self, what: Hashable, work_out: Callable[[], Any]) -> Any:
         """What is worked out once for all places, whatever is on them."""
@@ -48,17 +51,23 @@ class Round:
             self._memory[what] = work_out()
         return self._memory[what]
 
-    def tally(self, what: str, of: Callable[[Place], Tally]) -> Tally:
-        """The sum of what `of` gives for every place; worked out once, and for a changed place from what it was."""
+    def tally(self, what: str, of: Callable[[Place], Tally], places: Sequence[Place] | None = None) -> Tally:
+        """The sum of what `of` gives for every place; worked out once, and for a changed place from what it was.
+
+        `places` are those for which it gives anything, where not all do.
+        """
         if what not in self._totals:
-            self._totals[what] = _sum((1, of(place)) for place in self.places)
+            self._totals[what] = _sum((1, of(place)) for place in (self.places if places is None else places))
         if self.changed is None:
             return self._totals[what]
-        if what not in self._here:
+        if (found := self._here.get(what)) is None:
             was, thought = self.changed
-            self._here[what] = _sum(((-1, of(was)), (1, of(thought))), self._totals[what])
-        found: Tally = self._here[what]
-        return found
+            if what not in self._before:
+                self._before[what] = of(was)
+            before, after = self._before[what], of(thought)
+            total = self._totals[what]
+            found = self._here[what] = _sum(((-1, before), (1, after)), total) if before or after else total
+        return cast(Tally, found)
 
     def reckon(self, what: str, work_out: Callable[[], Any]) -> Any:
         """What is worked out once from tallies."""
@@ -66,10 +75,19 @@ class Round:
             self._here[what] = work_out()
         return self._here[what]
 
+    def watched(self) -> Sequence[Place]:
+        """The places where pods are that have a say in who else comes near."""
+        found: Sequence[Place] = self.remember("watched", lambda: [place for place in self.places if place.lookouts])
+        return found
+
     def thinking(self, was: Place, thought: Place) -> "Round":
         """The round in which a place is something else; a place that was changed already is changed again."""
         first = was if self.changed is None else self.changed[0]
-        return replace(self, changed=(first, thought), _here={})
+        return replace(self, changed=(first, thought), _here={}, _before={})
+
+    def rethink(self) -> None:
+        """Take in that the place that was changed is something else again."""
+        self._here.clear()
 
     def guests(self, place: Place) -> list[Pod]:
         """The pods nominated to a place that the round's pod may not take the room of."""
@@ -99,7 +117,8 @@ def round_of(
     nominated: Nominated | None = None,
 ) -> Round:
     ports = tuple(resources.host_ports(pod))
-    return Round(pod, places, storage, needs, resources.requested(pod), ports, namespaces or {}, nominated or {})
+    requested = dict(sorted(resources.requested(pod).items()))
+    return Round(pod, places, storage, needs, requested, ports, namespaces or {}, nominated or {})
 
 
 Filter = Callable[[Round, Place], Sequence[Complaint]]

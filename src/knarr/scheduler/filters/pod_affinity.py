@@ -26,7 +26,7 @@ def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
         taken = round_.tally("apart", partial(_disliked, round_))
         if any(taken.get(domain, 0) > 0 for domain in labels_there):
             return (TOO_NEAR,)
-    closed = round_.tally("closed", partial(_closed, round_))
+    closed = round_.tally("closed", partial(_closed, round_), round_.watched())
     if closed and any(closed.get(domain, 0) > 0 for domain in labels_there):
         return (UNWELCOME,)
     return ()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Round
-from knarr.scheduler.scores import balance, least_allocated, preference, reluctance, spread
+from knarr.scheduler.scores import balance, company, least_allocated, preference, reluctance, spread
 
 Score = Callable[[Round, Place], float]
 
@@ -13,5 +13,6 @@ SCORES: tuple[tuple[Score, int], ...] = (
     (balance.score, 1),
     (spread.score, 2),
     (preference.score, 2),
+    (company.score, 2),
     (reluctance.score, 3),
 )

@@ -6,7 +6,7 @@ from knarr.scheduler.filters.complaint import Round
 
 
 def score(round_: Round, place: Place) -> float:
-    most = round_.remember("most reluctance", lambda: max((_met(round_, p) for p in round_.places), default=0))
+    most = round_.remember("most reluctance", lambda: max((_met(round_, p) for p in round_.compared), default=0))
     return 100.0 * (most - _met(round_, place)) / most if most else 100.0
 
 

@@ -1,12 +1,78 @@
-"""The fewer pods of the same controller a node has, the better."""
+"""The more evenly alike pods are spread the better: by the pod's own constraints, else over nodes and zones.
+
+Alike are the pods that a soft constraint selects; without constraints those of the same controller.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from knarr.scheduler.board import Place, owner_of
 from knarr.scheduler.filters.complaint import Round
+from knarr.scheduler.filters.topology import count, rules
+
+HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+DEFAULT = ((HOST, 3), (ZONE, 5))  #: topology key and skew of who says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """To be spread over the values of a label; `of` gives how many alike pods a place adds to its value."""
+
+    key: str
+    skew: int
+    needed: tuple[str, ...]  #: the labels without which a node is no good
+    of: Callable[[Place], Mapping[str, int]]
+    places: Sequence[Place] | None = None  #: where alike pods are, if that is known
 
 
 def score(round_: Round, place: Place) -> float:
-    owner = owner_of(round_.pod)
-    if not owner:
-        return 100.0
-    most = round_.remember("most siblings", lambda: max((p.owners[owner] for p in round_.places), default=0))
-    return 100.0 * (most - place.owners[owner]) / most if most else 100.0
+    found: Mapping[str, float] = round_.remember("evenness", lambda: evenness(round_))
+    return found.get(place.name, 0.0) if found else 100.0
+
+
+def evenness(round_: Round) -> Mapping[str, float]:
+    """By name, how even it would be to choose each of the places that will do, 100 at best; none if all are alike."""
+    found = unevenness(round_)
+    most, least = max(found.values(), default=0), min(found.values(), default=0)
+    return {name: 100.0 * (most + least - here) / most for name, here in found.items()} if most else {}
+
+
+def unevenness(round_: Round) -> Mapping[str, int]:
+    """By name, how many alike pods the places that are compared have near; none when nothing is wished."""
+    wanted = list(wishes(round_))
+    fit = [p for p in round_.compared if all(key in p.node.metadata.labels for wish in wanted for key in wish.needed)]
+    sums = dict.fromkeys((place.name for place in fit), 0.0)
+    for number, wish in enumerate(wanted):
+        values = {place.name: place.node.metadata.labels.get(wish.key) for place in fit}
+        kinds = {value for value in values.values() if value is not None}
+        if not kinds:
+            continue
+        weight = math.log((len(fit) if wish.key == HOST else len(kinds)) + 2)
+        near = partial(_near, round_, wish, f"wish {number}")
+        for place in fit:
+            if (value := values[place.name]) is not None:
+                sums[place.name] += near(place).get(value, 0) * weight + wish.skew - 1
+    return {name: round(total) for name, total in sums.items()} if wanted else {}
+
+
+def _near(round_: Round, wish: Wish, name: str, place: Place) -> Mapping[str, int]:
+    return wish.of(place) if wish.key == HOST else round_.tally(name, wish.of, wish.places)
+
+
+def wishes(round_: Round) -> Iterator[Wish]:
+    pod = round_.pod
+    if pod.spec.topologySpreadConstraints:
+        for rule in rules(pod, "ScheduleAnyway"):
+            constraint = rule.constraint
+            yield Wish(constraint.topologyKey, constraint.maxSkew or 1, rule.keys, partial(count, round_, rule))
+    elif owner := owner_of(pod):
+        places = [place for place in round_.places if owner in place.owners]
+        for key, skew in DEFAULT:
+            yield Wish(key, skew, (), partial(_siblings, owner, key), places)
+
+
+def _siblings(owner: str, key: str, place: Place) -> Mapping[str, int]:
+    value = place.node.metadata.labels.get(key)
+    return {value: place.owners[owner]} if value is not None else {}
