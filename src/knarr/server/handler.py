@@ -14,6 +14,7 @@ from knarr.server import aggregation_discovery, authorization, health, negotiati
 from knarr.server.aggregation import Aggregation
 from knarr.server.authentication import Authenticator
 from knarr.server.authentication.impersonation import acting
+from knarr.server.authentication.issuer import IssuerDocuments
 from knarr.server.authorization import Authorizer
 from knarr.server.call import Call, Unwritten, answer, deprecations, warning_headers
 from knarr.server.discovery import Discovery, wants_aggregated
@@ -27,7 +28,10 @@ from knarr.server.paths import Target
 from knarr.server.routes import Routes
 from knarr.server.version import version
 
-PATHS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
+PATHS = (
+    *("/.well-known/openid-configuration", "/api", "/apis", "/healthz", "/livez", "/metrics"),
+    *("/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"),
+)
 UNFORMED = ("attach", "exec", "log", "portforward", "proxy")  #: subresources that are streams of somebody else's bytes
 log = logging.getLogger("knarr.server")
 
@@ -46,11 +50,12 @@ class Handler:
         aggregation: Aggregation,
         checks: Sequence[Check],
         address: str,
+        issuer: IssuerDocuments | None,
     ) -> None:
         self._authenticator, self._authorizer, self._routes = authenticator, authorizer, routes
         self._discovery, self._openapi, self._checks = discovery, openapi, tuple(checks)
         self._address, self._histories, self.aggregation = address, histories, aggregation
-        self._metrics = Metrics()
+        self._issuer, self._metrics = issuer, Metrics()
 
     @property
     def metrics_api(self) -> MetricsApi:
@@ -132,6 +137,8 @@ class Handler:
             return await self._histories.answer(request)
         if path == "/metrics":
             return self._metrics.answer()
+        if self._issuer is not None and (document := self._issuer.answer(path)) is not None:
+            return document
         if path in ("/api", "/apis") and (form := wants_aggregated(request.headers.get("accept", ""))):
             return await self._aggregated(request, path == "/api", form)
         tree = await self._with_others(path, self._discovered(path))

@@ -12,6 +12,7 @@ from knarr.server.admission.charging import charging
 from knarr.server.agents import Agents
 from knarr.server.aggregation import Aggregation
 from knarr.server.authentication import Authenticator, Tokens
+from knarr.server.authentication.issuer import IssuerDocuments
 from knarr.server.authentication.legacy_tokens import LegacyTokens
 from knarr.server.authentication.service_account_tokens import ServiceAccountTokens
 from knarr.server.authentication.static_tokens import read as read_tokens
@@ -59,10 +60,12 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
     if settings.token_file is not None:
         tokens.append(read_tokens(settings.token_file))
     service_accounts: ServiceAccountTokens | None = None
+    issuer: IssuerDocuments | None = None
     if settings.signing_key is not None and settings.verifying_key is not None:
         service_accounts = ServiceAccountTokens(
             settings.signing_key.read_bytes(), settings.verifying_key.read_bytes(), settings.issuer, state.exists
         )
+        issuer = IssuerDocuments(settings.issuer, settings.address, settings.verifying_key.read_bytes())
         tokens += [service_accounts, LegacyTokens(settings.verifying_key.read_bytes(), state, noting(registry))]
     authenticator = Authenticator(tokens)
     rbac = Rbac(state)
@@ -88,6 +91,7 @@ def build(registry: Registry, settings: Settings | None = None) -> Handler:
         aggregation,
         settings.checks,
         settings.address,
+        issuer,
     )
 
 

@@ -1,5 +1,8 @@
 """Service account tokens: whom they stand for, and what ends them before their time."""
 
+import json
+
+import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -7,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from knarr.kinds.table import BUILTIN
 from knarr.meta import clock
 from knarr.registry.registry import Registry
+from knarr.server.authentication import legacy_tokens
+from knarr.server.authentication.issuer import IssuerDocuments
 from knarr.server.authentication.service_account_tokens import Bound, ServiceAccountTokens
 from knarr.server.state import RegistryState
 from knarr.store.memory import open_memory
@@ -141,3 +146,20 @@ def swapped(token, other):
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
 async def test_what_is_refused(issuer, make):
     assert await issuer.tokens.user(make(issuer)) is None
+
+
+async def test_others_can_check_a_token_by_what_its_issuer_publishes(registry):
+    issuer = await Issuer(registry).make()
+    documents = IssuerDocuments(ISSUER, "127.0.0.1:6443", PUBLIC)
+    configuration = json.loads(documents.answer("/.well-known/openid-configuration").body)
+    assert (configuration["issuer"], configuration["jwks_uri"]) == (ISSUER, "https://127.0.0.1:6443/openid/v1/jwks")
+    found = documents.answer("/openid/v1/jwks")
+    assert found.headers == {"content-type": "application/jwk-set+json", "cache-control": "public, max-age=3600"}
+    keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(found.body.decode()).keys}
+    token = issuer.token()
+    key = keys[jwt.get_unverified_header(token)["kid"]]
+    algorithms = configuration["id_token_signing_alg_values_supported"]
+    assert jwt.decode(token, key, algorithms=algorithms, audience=ISSUER)["sub"] == "system:serviceaccount:ns:robot"
+    legacy = legacy_tokens.issue(PRIVATE, "ns", "robot", "uid", "s")
+    assert jwt.get_unverified_header(legacy)["kid"] == key.key_id
+    assert documents.answer("/openid/v1") is None

@@ -13,6 +13,7 @@ from knarr.kinds import secret
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.core_v1 import Secret, ServiceAccount
 from knarr.meta import clock
+from knarr.server.authentication import key_names
 from knarr.server.authentication.service_account_tokens import ALGORITHM
 from knarr.server.identity import SERVICE_ACCOUNT_PREFIX, service_account
 
@@ -44,7 +45,7 @@ def issue(private_key: bytes, namespace: str, account: str, uid: str, secret: st
         ACCOUNT_UID: uid,
         "sub": f"{SERVICE_ACCOUNT_PREFIX}{namespace}:{account}",
     }
-    return jwt.encode(claims, private_key, algorithm=ALGORITHM)
+    return jwt.encode(claims, private_key, algorithm=ALGORITHM, headers={"kid": key_names.of_private(private_key)})
 
 
 class LegacyTokens:

@@ -10,6 +10,7 @@ from typing import Any
 
 from knarr.client.transport import User
 from knarr.meta import clock
+from knarr.server.authentication import key_names
 from knarr.server.identity import service_account
 
 ALGORITHM = "ES256"
@@ -64,7 +65,8 @@ class ServiceAccountTokens:
             "nbf": now,
             "sub": f"system:serviceaccount:{namespace}:{account.name}",
         }
-        return jwt.encode(claims, self._private, algorithm=ALGORITHM), expires
+        named = {"kid": key_names.of_public(self._public)}
+        return jwt.encode(claims, self._private, algorithm=ALGORITHM, headers=named), expires
 
     async def user(self, token: str) -> User | None:
         claims = self.claims(token, [self.issuer])
