@@ -6,13 +6,11 @@ its requester may create that. Any other request, a node's serving certificate t
 
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from knarr.client import codec
 from knarr.client.api import Api
-from knarr.controllers.certificate_requests import KUBELET_CLIENT, Asked, Unreadable, condition, read, refusal
+from knarr.controllers.certificate_requests import KUBELET_CLIENT, Asked, Unreadable, condition, read, refusal, told
 from knarr.kinds.types.authorization_v1 import ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec
-from knarr.kinds.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestCondition
+from knarr.kinds.types.certificates_v1 import CertificateSigningRequest
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.meta import clock
 from knarr.meta.errors import NotFound
@@ -44,19 +42,6 @@ def permissions(request: CertificateSigningRequest, asked: Asked) -> list[Permis
     return [SELF, OTHER] if request.spec.username == asked.name else [OTHER]
 
 
-def approved(request: CertificateSigningRequest, message: str, now: str) -> CertificateSigningRequest:
-    """The request as it is approved; `now` is a timestamp."""
-    said = CertificateSigningRequestCondition(
-        type="Approved",
-        status="True",
-        reason="AutoApproved",
-        message=message,
-        lastUpdateTime=now,
-        lastTransitionTime=now,
-    )
-    return replace(request, status=replace(request.status, conditions=[*request.status.conditions, said]))
-
-
 async def sync(key: Key, context: Context) -> None:
     request = context.cache(CertificateSigningRequest).get(key[1])
     if request is None or not is_open(request):
@@ -68,9 +53,8 @@ async def sync(key: Key, context: Context) -> None:
     for permission in permissions(request, asked):
         if await may(context.api, request, permission):
             try:
-                await context.api.update(
-                    approved(request, permission.message, clock.timestamp()), subresource="approval"
-                )
+                approved = told(request, "Approved", "AutoApproved", permission.message, clock.now())
+                await context.api.update(approved, subresource="approval")
             except NotFound:
                 return
             return

@@ -7,8 +7,12 @@ has against it.
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from knarr.kinds.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestCondition
+from knarr.meta import clock
 
 CLIENT = "kubernetes.io/kube-apiserver-client"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
@@ -102,6 +106,17 @@ def client_refusal(usages: Iterable[str]) -> str:
         if usage not in OPTIONAL and usage != "client auth":
             return f"invalid usage for client certificate: {usage}"
     return "" if "client auth" in usages else "missing required usage for client certificate: client auth"
+
+
+def told(
+    request: CertificateSigningRequest, type_: str, reason: str, message: str, now: datetime
+) -> CertificateSigningRequest:
+    """The request with one condition more, which is true from now on."""
+    since = clock.timestamp(now)
+    said = CertificateSigningRequestCondition(
+        type=type_, status="True", reason=reason, message=message, lastUpdateTime=since, lastTransitionTime=since
+    )
+    return replace(request, status=replace(request.status, conditions=[*request.status.conditions, said]))
 
 
 def condition(request: CertificateSigningRequest, type_: str) -> CertificateSigningRequestCondition | None:

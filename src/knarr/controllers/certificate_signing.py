@@ -11,8 +11,8 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from knarr.controllers.certificate_requests import SIGNERS, Unreadable, condition, read, refusal
-from knarr.kinds.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestCondition
+from knarr.controllers.certificate_requests import SIGNERS, Unreadable, condition, read, refusal, told
+from knarr.kinds.types.certificates_v1 import CertificateSigningRequest
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Status, Step
@@ -45,16 +45,7 @@ def plan(request: CertificateSigningRequest, sign: Sign, now: datetime) -> list[
 
 
 def failed(request: CertificateSigningRequest, why: str, now: datetime) -> Status:
-    said = CertificateSigningRequestCondition(
-        type="Failed",
-        status="True",
-        reason="SignerValidationFailure",
-        message=why,
-        lastUpdateTime=clock.timestamp(now),
-        lastTransitionTime=clock.timestamp(now),
-    )
-    conditions = [*request.status.conditions, said]
-    return Status(replace(request, status=replace(request.status, conditions=conditions)), why)
+    return Status(told(request, "Failed", "SignerValidationFailure", why, now), why)
 
 
 async def sync(sign: Sign, key: Key, context: Context) -> None:

@@ -7,21 +7,20 @@ take as long as the pod takes to end.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from knarr.kinds.pod import condition, is_active
+from knarr.kinds.pod import DISRUPTION_TARGET, condition, is_active
 from knarr.kinds.types.core_v1 import Pod, PodCondition
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source
 from knarr.loop.steps import Patch, Step, Wait
 from knarr.meta import clock
 
-TARGET = "DisruptionTarget"
 BY_KUBELET = "TerminationByKubelet"
 PATIENCE = timedelta(minutes=2)
 
 
 def target(pod: Pod) -> PodCondition | None:
     """The condition that may go stale."""
-    found = condition(pod, TARGET)
+    found = condition(pod, DISRUPTION_TARGET)
     stays = found is None or found.status != "True" or found.reason == BY_KUBELET or not is_active(pod)
     return None if stays else found
 
@@ -34,7 +33,7 @@ def plan(pod: Pod, now: datetime) -> list[Step]:
     stale = clock.parse(found.lastTransitionTime) + PATIENCE if found.lastTransitionTime else now
     if stale > now:
         return [Wait(pod, "was to be evicted", stale)]
-    reset = {"type": TARGET, "status": "False", "reason": None, "message": None}
+    reset = {"type": DISRUPTION_TARGET, "status": "False", "reason": None, "message": None}
     conditions = [{**reset, "lastTransitionTime": clock.timestamp(now)}]
     patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": conditions}}
     return [Patch(pod, patch, kind="strategic", subresource="status", reason="it was not evicted")]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from knarr.client.api import Api
 from knarr.kinds.pod_claims import claim_of, claims_of, is_made_for, not_made_for
 from knarr.kinds.types.core_v1 import PersistentVolumeClaim, PersistentVolumeClaimTemplate, Pod, Volume
 from knarr.kinds.types.meta_v1 import ObjectMeta
@@ -10,7 +11,7 @@ from knarr.loop.executor import carry_out
 from knarr.loop.revisions import controller_reference
 from knarr.loop.runner import Context, Controller, Key, Source, controlled_by
 from knarr.loop.steps import Create, Event, Note, Step
-from knarr.meta.errors import Conflict
+from knarr.meta.errors import Conflict, NotFound
 
 
 def plan(pod: Pod, claims: Mapping[str, PersistentVolumeClaim]) -> Iterator[Step]:
@@ -60,6 +61,15 @@ def controller() -> Controller:
     )
 
 
+async def is_there(api: Api, pod: Pod) -> bool:
+    """Whether the pod of the cache is still the one that the API has."""
+    try:
+        found = await api.get(Pod, pod.metadata.name, pod.metadata.namespace)
+    except NotFound:
+        return False
+    return found.metadata.uid == pod.metadata.uid
+
+
 async def sync(key: Key, context: Context) -> datetime | None:
     """See to the claims of one pod; one whose claim is somebody else's is tried again, ever more seldom."""
     namespace, name = key
@@ -69,6 +79,8 @@ async def sync(key: Key, context: Context) -> datetime | None:
     cache = context.cache(PersistentVolumeClaim)
     claims = {each: claim for each in claims_of(pod) if (claim := cache.get(each, namespace)) is not None}
     steps = list(plan(pod, claims))
+    if any(isinstance(step, Create) for step in steps) and not await is_there(context.api, pod):
+        return None  # a claim of a pod that is gone would be collected, and made again, until the cache hears of it
     again = await carry_out(context.api, steps, context.recorder)
     if blocked := [step for step in steps if isinstance(step, Event)]:
         raise Conflict(blocked[0].message)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from knarr.controllers.statefulset_status import is_finished
+from knarr.kinds.pod import DISRUPTION_TARGET
 from knarr.kinds.types.apps_v1 import StatefulSet
 from knarr.kinds.types.core_v1 import Pod
 from knarr.loop.claims import controller_of
@@ -62,6 +63,6 @@ def is_unconfirmed(pod: Pod) -> bool:
 
 def is_taken_for_dead(pod: Pod) -> bool:
     """Whether somebody else than the pod's node said that it has ended: that node's word has no running container."""
-    by_collector = any(c.type == "DisruptionTarget" and c.reason == "DeletionByPodGC" for c in pod.status.conditions)
+    by_collector = any(c.type == DISRUPTION_TARGET and c.reason == "DeletionByPodGC" for c in pod.status.conditions)
     states = [status.state for status in pod.status.containerStatuses]
     return by_collector or any(state is not None and state.running is not None for state in states)

@@ -61,10 +61,13 @@ def is_finished(pod: Pod) -> bool:
     return pod.status.phase in pod_row.FINISHED
 
 
+DISRUPTION_TARGET = "DisruptionTarget"  #: a condition's type
+
+
 def disrupted(pod: Pod, reason: str, message: str, now: datetime) -> PodCondition:
     """The condition that says that the cluster, not the pod itself, puts an end to it."""
     return PodCondition(
-        type="DisruptionTarget",
+        type=DISRUPTION_TARGET,
         status="True",
         reason=reason,
         message=message,

@@ -6,6 +6,7 @@ from the snapshot. A pass that fails half-way is tried again; one key's failure 
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +19,7 @@ from knarr.client.transport import TransportError
 from knarr.kinds.types.base import Type
 from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
+from knarr.loop.executor import is_namespace_ending
 from knarr.loop.queue import LONGEST_DELAY, WorkQueue
 from knarr.loop.waits import Waits
 from knarr.meta import clock
@@ -25,6 +27,7 @@ from knarr.meta.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotF
 
 T = TypeVar("T", bound=Type)
 Key = tuple[str, str]  #: namespace and name
+REFUSED_EVERY = 60.0  #: seconds between warnings that a controller may not do what it has to
 
 log = logging.getLogger("knarr.loop")
 
@@ -112,13 +115,14 @@ class Controller:
 async def run(controller: Controller, context: Context, workers: int = 5) -> None:
     """Run until cancelled: wait for the sources' caches, then reconcile."""
     queue: WorkQueue[Key] = WorkQueue(longest=controller.longest)
+    refusals = Refusals()
     recorder = context.recorder.named(controller.component or f"{controller.name}-controller")
     context = replace(context, recorder=recorder)
     try:
         await _connect(controller, context, queue)
         async with asyncio.TaskGroup() as tasks:
             for number in range(max(workers, controller.workers)):
-                tasks.create_task(_work(controller, context, queue), name=f"{controller.name} {number}")
+                tasks.create_task(_work(controller, context, queue, refusals), name=f"{controller.name} {number}")
             if controller.background is not None:
                 tasks.create_task(_background(controller, context, queue), name=f"{controller.name} background")
     finally:
@@ -153,20 +157,13 @@ async def _connect(controller: Controller, context: Context, queue: WorkQueue[Ke
 def _listener(
     controller: Controller, context: Context, queue: WorkQueue[Key], source: Source
 ) -> Callable[[Any, Any], None]:
-    name, observe, matters, keys, related, between = (
-        controller.name,
+    observe, matters, keys, related, between = (
         controller.observe,
         None if source.matters is any_change else source.matters,
         None if source.keys is no_keys else source.keys,
         source.related,
         source.between,
     )
-
-    def listen(old: Any, new: Any) -> None:
-        try:
-            wake(old, new)
-        except Exception:  # a fault in a controller must not end the informer, which others listen to
-            log.exception("%s cannot tell whom a change concerns", name)
 
     def wake(old: Any, new: Any) -> None:  # called for every change, by every controller
         if observe is not None:
@@ -186,17 +183,38 @@ def _listener(
             for key in between(old, new, context):
                 queue.add(key)
 
-    return listen
+    return wake
 
 
-async def _work(controller: Controller, context: Context, queue: WorkQueue[Key]) -> None:
+class Refusals:
+    """Tells which of a controller's refusals are worth a warning: that it may not do its work has to be said, but
+    whoever may not does not, again and again, for each of its keys.
+    """
+
+    def __init__(self) -> None:
+        self._told = -math.inf  # in the running loop's time
+
+    def level(self, error: Exception) -> int:
+        """The log level of a pass's failure."""
+        if isinstance(error, Forbidden) and not is_namespace_ending(error):
+            now = asyncio.get_running_loop().time()
+            if now - self._told < REFUSED_EVERY:
+                return logging.DEBUG
+            self._told = now
+            return logging.WARNING
+        routine = isinstance(error, (Conflict, Forbidden, NotFound)) and not isinstance(error, AlreadyExists)
+        return logging.DEBUG if routine else logging.WARNING
+
+
+async def _work(controller: Controller, context: Context, queue: WorkQueue[Key], refusals: Refusals) -> None:
     while True:
         key = await queue.get()
         try:
             with context.waits.of_pass(controller.name, key):
                 again = await controller.sync(key, context)
         except (ApiError, TransportError, ExceptionGroup) as error:
-            _report(controller, key, error, queue.retry(key))
+            level, delay = refusals.level(error), queue.retry(key)
+            log.log(level, "%s %s/%s: %s; again in %.3f s", controller.name, *key, error, delay)
         except Exception:  # a fault in a controller: one key's pass is lost, the others go on
             log.exception("%s %s/%s failed", controller.name, *key)
             queue.retry(key)
@@ -219,9 +237,3 @@ def seconds_until(when: float | datetime) -> float:
     if isinstance(when, datetime):
         when = (when - clock.now()).total_seconds()
     return max(when, 0.001)
-
-
-def _report(controller: Controller, key: Key, error: Exception, delay: float) -> None:
-    routine = isinstance(error, (Conflict, Forbidden, NotFound)) and not isinstance(error, AlreadyExists)
-    level = logging.DEBUG if routine else logging.WARNING
-    log.log(level, "%s %s/%s: %s; again in %.3f s", controller.name, *key, error, delay)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from knarr.kinds.pod import DISRUPTION_TARGET, disrupted
 from knarr.kinds.types.core_v1 import (
     Container,
     ContainerState,
@@ -31,7 +32,6 @@ from knarr.node.runtimes.runtime import PodSandbox
 
 LOST = "ContainerStatusUnknown"
 ENDS = ("Succeeded", "Failed")
-TARGET = "DisruptionTarget"
 EPOCH = "1970-01-01T00:00:00Z"  #: when what never started did so
 
 
@@ -79,12 +79,8 @@ def pod_status(
 
 def evicted(pod: Pod, why: str, now: float) -> list[PodCondition]:
     """The conditions of a pod that its node puts an end to."""
-    when = clock.timestamp(datetime.fromtimestamp(now, UTC))
-    others = [each for each in pod.status.conditions if each.type != TARGET]
-    target = PodCondition(
-        type=TARGET, status="True", reason="TerminationByKubelet", message=why, lastTransitionTime=when
-    )
-    return [*others, target]
+    others = [each for each in pod.status.conditions if each.type != DISRUPTION_TARGET]
+    return [*others, disrupted(pod, "TerminationByKubelet", why, datetime.fromtimestamp(now, UTC))]
 
 
 def could_run(sandbox: PodSandbox | None, memory: Memory) -> bool:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 
+from knarr.client.pump import pump
 from knarr.node.http_server import Answer, Request, Upgraded, switch
 from knarr.node.runtimes.runtime import Runtime, RuntimeFailure
 from knarr.node.streams import copying, forwarding, spdy_remote, websocket, websocket_remote
@@ -16,22 +17,9 @@ from knarr.node.streams.remote import SOCKET_PROTOCOLS, SPDY_PROTOCOLS, Remote, 
 from knarr.node.streams.spdy_streams import Streams
 
 TUNNEL = "tcp"  #: what a connection changes to that carries the bytes of another
-CHUNK = 64 * 1024
 DIAL_SECONDS = 20.0  #: until a pod's port answers; the API server waits longer
 PROTOCOL_HEADER = "X-Stream-Protocol-Version"
 SOCKET_HEADER = "sec-websocket-protocol"
-
-
-async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one direction; its end closes the far side, whose reader then ends the other direction."""
-    try:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        return  # one end is gone; what is left is to close the other
-    finally:
-        writer.close()
 
 
 def offers(request: Request, header: str) -> list[str]:
@@ -133,9 +121,7 @@ class Streaming:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             return Answer(502, f"dial tcp {place}: connect: {reason}".encode())
         await switch(request, TUNNEL, {})
-        async with asyncio.TaskGroup() as both:
-            both.create_task(carry(request.reader, writer))
-            both.create_task(carry(reader, request.writer))
+        await pump((request.reader, request.writer), (reader, writer))
         raise Upgraded
 
     async def forward(self, request: Request, uid: str) -> Answer:

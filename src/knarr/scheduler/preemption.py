@@ -8,7 +8,7 @@ of upstream's default preemption. Called by the scheduler, which carries it out 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from knarr.kinds.pod import condition, is_terminating
+from knarr.kinds.pod import DISRUPTION_TARGET, condition, is_terminating
 from knarr.kinds.types.core_v1 import Pod
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.meta import labels
@@ -71,7 +71,7 @@ def ineligible(refusal: Refusal, expected: frozenset[str] = frozenset()) -> str:
 
 def is_preempted(pod: Pod) -> bool:
     """Whether the pod is on its way out for another's sake."""
-    target = condition(pod, "DisruptionTarget")
+    target = condition(pod, DISRUPTION_TARGET)
     return is_terminating(pod) and target is not None and (target.status, target.reason) == ("True", REASON)
 
 

@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from knarr.client.pump import CHUNK, Ends, pump
 from knarr.client.transport import Request, Response
 from knarr.kinds.types.core_v1 import Node, Pod
-from knarr.meta.errors import InternalError, ServiceUnavailable
+from knarr.meta.errors import InternalError, ServiceUnavailable, Timeout
 from knarr.server.admission import State
-from knarr.server.exchange import exchange, head
-from knarr.server.hijack import CHUNK, Ends, Hijack, pump
+from knarr.server.exchange import ANSWER_SECONDS, exchange, head
+from knarr.server.hijack import Hijack
 from knarr.server.status import not_found
 
 ADDRESSES = ("InternalIP", "Hostname", "ExternalIP")
@@ -63,7 +64,9 @@ class Agents:
         """GET from an agent; the body of a success comes as a stream, that of a failure whole."""
         request = Request("GET", path, list(query.items()))
         try:
-            answer = await exchange(request, lambda: self.dial(place), place.text, quote(path))
+            answer = await exchange(request, lambda: self.dial(place), place.text, quote(path), patience=ANSWER_SECONDS)
+        except Timeout:
+            raise InternalError(f"the node's agent at {place.text} does not answer") from None
         except ServiceUnavailable as error:
             raise InternalError(f"the node's agent hung up: {error.message}") from None
         answer.headers = {key: answer.headers[key] for key in ("content-type",) if key in answer.headers}

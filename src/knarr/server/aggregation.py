@@ -15,19 +15,20 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote, unquote
 
 from knarr.client import http
+from knarr.client.pump import Ends
 from knarr.client.transport import Request, Response, User
 from knarr.kinds.types.apiregistration_v1 import APIService, ServiceReference
 from knarr.kinds.types.core_v1 import EndpointAddress, Service, ServicePort
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.meta import clock
-from knarr.meta.errors import ApiError, BadRequest, ServiceUnavailable
+from knarr.meta.errors import ApiError, BadRequest, ServiceUnavailable, Timeout
 from knarr.server import status
 from knarr.server.admission import State
 from knarr.server.admission.webhook_client import SERVICE
 from knarr.server.agents import connect
 from knarr.server.aggregation_documents import Documents
-from knarr.server.exchange import Dial, exchange
-from knarr.server.hijack import Ends
+from knarr.server.exchange import ANSWER_SECONDS, Dial, exchange
+from knarr.server.paths import truth
 from knarr.server.pki import Pair
 from knarr.server.proxies import SAFE, Proxies, host_of
 from knarr.server.status import not_found
@@ -36,6 +37,7 @@ PORT = 443
 REMOTE = "x-remote-"  #: how the names of the headers begin that only the front proxy may set
 KEY = "!#$&'*+-.^_`|~"  #: what stays as it is in the key of an extra, beside letters and digits
 TLS_SECONDS = 10.0
+LASTING = frozenset(("attach", "exec", "log", "portforward", "proxy"))  #: subresources that carry streams
 LARGEST = 32 * 2**20  #: bytes of an answer to this server's own questions
 
 log = logging.getLogger("knarr.server")
@@ -82,6 +84,8 @@ class Aggregation:
             return status.plain(503, "service unavailable\n")
         try:
             return await self._carry(request, service, identity(user), verify=True)
+        except Timeout:
+            raise
         except ApiError as error:
             return status.plain(503, f"{error.message}\n")
 
@@ -108,7 +112,8 @@ class Aggregation:
         headers = {key: value for key, value in request.headers.items() if not key.startswith(REMOTE)}
         sent = Request(request.method, request.path, request.query, headers, request.body)
         path = quote(request.path, safe=SAFE)
-        return await exchange(sent, lambda: secured(dial, context, name), host, path, who)
+        patience = None if lasts(sent) else ANSWER_SECONDS
+        return await exchange(sent, lambda: secured(dial, context, name), host, path, who, patience)
 
     async def _reach(self, wanted: ServiceReference) -> tuple[str, Dial]:
         """Where a service's server is, and how to connect to it."""
@@ -153,6 +158,13 @@ async def whole(answer: Response, stream: AsyncIterator[bytes]) -> bytes:
     finally:
         await answer.close()
     return bytes(body)
+
+
+def lasts(request: Request) -> bool:
+    """Whether a request may take as long as it likes: a watch, or what carries streams."""
+    parts = request.path.split("/")
+    watched = any(key == "watch" and truth(value) for key, value in request.query)
+    return watched or "watch" in parts[4:5] or parts[-1] in LASTING or "upgrade" in request.headers
 
 
 def is_ambiguous(path: str) -> bool:

@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from knarr.client.pump import CHUNK, Ends, pump
 from knarr.client.transport import Request, Response
-from knarr.meta.errors import ServiceUnavailable
-from knarr.server.hijack import CHUNK, Ends, Hijack, pump
+from knarr.meta.errors import ServiceUnavailable, Timeout
+from knarr.server.hijack import Hijack
 from knarr.server.messages import head as answer_head
 
 HOP_BY_HOP = frozenset(
@@ -18,6 +19,8 @@ HOP_BY_HOP = frozenset(
 OURS = frozenset(("host", "authorization", "accept-encoding", "expect"))  #: not for what is behind the server
 IMPERSONATE = "impersonate-"  #: how the names of headers begin that the server has heeded
 HEAD_MOST = 64 * 1024
+ANSWER_SECONDS = 60.0  #: in which an answer has to begin, where clients do not wait for long: upstream's
+TOO_LATE = "Timeout: request did not complete within the allotted timeout"
 INFORMATIONAL = frozenset((100, *range(102, 200)))  #: codes of what only announces the answer; 101 is an answer
 LINES = ("warning", "set-cookie")  #: headers that may come several times, a line each
 
@@ -58,15 +61,27 @@ class Answer:
 
 
 async def exchange(
-    request: Request, dial: Dial, host: str, target: str, more: Iterable[tuple[str, str]] = ()
+    request: Request,
+    dial: Dial,
+    host: str,
+    target: str,
+    more: Iterable[tuple[str, str]] = (),
+    patience: float | None = None,
 ) -> Response:
-    """Send a client's request on as `target` and give what answers; raise ServiceUnavailable when nothing does.
+    """Send a client's request on as `target` and give what answers; raise ServiceUnavailable when nothing does, Timeout
+    when no head of an answer has come within `patience` seconds; None is as long as the client waits.
 
     An answer that changes the protocol becomes a Hijack, which carries the client's connection on byte for byte.
     """
     ends = await dial()
     try:
-        return await _exchange(request, ends, head(request, host, target, more))
+        async with asyncio.timeout(patience) as deadline:
+            return await _exchange(request, ends, head(request, host, target, more))
+    except TimeoutError:
+        ends[1].close()
+        if deadline.expired():
+            raise Timeout(TOO_LATE) from None
+        raise
     except BaseException:
         ends[1].close()
         raise

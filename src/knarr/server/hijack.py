@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from knarr.client.transport import Response
 
-CHUNK = 64 * 1024
-
-
 Run = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -17,28 +14,6 @@ class Hijack(Response):
     """Instead of an answer: `run` gets the raw connection, including what arrived together with the request."""
 
     run: Run | None = None
-
-
-Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-async def pump(client: Ends, other: Ends) -> None:
-    """Carry bytes both ways until one side ends; what it sent before is delivered."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_carry(client[0], other[1]))
-        tasks.create_task(_carry(other[0], client[1]))
-
-
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one direction; its end closes the far side, whose reader then ends the other direction."""
-    try:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-    except OSError:  # of TLS, too, when it is cut short
-        return  # one end is gone; what is left is to close the other
-    finally:
-        writer.close()
 
 
 async def take_over(transport: asyncio.Transport, early: list[bytes], run: Run) -> None:

@@ -8,6 +8,7 @@ leads the client back through the proxy.
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
+from knarr.client.pump import Ends
 from knarr.client.transport import Request, Response
 from knarr.kinds.rules import plain_address
 from knarr.kinds.types.core_v1 import EndpointAddress, Endpoints, Pod, Service
@@ -16,7 +17,6 @@ from knarr.meta.errors import BadRequest, InternalError, ServiceUnavailable
 from knarr.server.admission import State
 from knarr.server.agents import Agents, connect
 from knarr.server.exchange import exchange
-from knarr.server.hijack import Ends
 from knarr.server.paths import Target
 from knarr.server.status import no_such_method, not_found
 

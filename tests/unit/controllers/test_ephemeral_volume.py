@@ -1,8 +1,12 @@
 """A pod's own claims, case by case."""
 
-import pytest
+from types import SimpleNamespace
 
-from knarr.controllers.ephemeral_volume import plan
+import pytest
+from msgspec.structs import replace
+
+from knarr.client.cache import Cache
+from knarr.controllers.ephemeral_volume import plan, sync
 from knarr.kinds.types.core_v1 import (
     EphemeralVolumeSource,
     PersistentVolumeClaim,
@@ -13,6 +17,7 @@ from knarr.kinds.types.core_v1 import (
     Volume,
 )
 from knarr.kinds.types.meta_v1 import ObjectMeta, OwnerReference
+from knarr.meta.errors import NotFound
 
 TEMPLATE = PersistentVolumeClaimTemplate(
     metadata=ObjectMeta(labels={"a": "b"}), spec=PersistentVolumeClaimSpec(accessModes=["ReadWriteOnce"])
@@ -54,3 +59,36 @@ def test_the_claim_is_the_pods_own():
     owner = claim.metadata.ownerReferences[0]
     assert (owner.kind, owner.uid, owner.controller, owner.blockOwnerDeletion) == ("Pod", "u", True, True)
     assert (claim.metadata.labels, claim.spec) == ({"a": "b"}, TEMPLATE.spec)
+
+
+class Server:
+    """An API server that has one pod, or none, and remembers what was created."""
+
+    def __init__(self, pod):
+        self.pod, self.made = pod, []
+
+    async def get(self, type_, name, namespace):
+        if self.pod is None:
+            raise NotFound("gone")
+        return self.pod
+
+    async def create(self, obj):
+        self.made.append(obj.metadata.name)
+        return obj
+
+
+#: sentence -> the pod that the server has while the cache has `a_pod()`, and the claims that are made
+BEHIND = {
+    "a pod that is there gets its claim": (a_pod(), ["p-scratch"]),
+    "a pod that is gone gets none": (None, []),
+    "a pod that is another by now gets none": (replace(a_pod(), metadata=ObjectMeta(name="p", uid="new")), []),
+}
+
+
+@pytest.mark.parametrize(("pod", "made"), BEHIND.values(), ids=BEHIND)
+async def test_a_cache_that_is_behind(pod, made):
+    caches = {Pod: Cache(), PersistentVolumeClaim: Cache()}
+    caches[Pod].put(a_pod())
+    server = Server(pod)
+    await sync(("n", "p"), SimpleNamespace(cache=caches.get, api=server, recorder=None))
+    assert server.made == made

@@ -9,7 +9,7 @@ import yaml
 from knarr.kinds.types.core_v1 import ConfigMap, Event, Pod
 from knarr.loop.runner import Controller, Source, controlled_by, itself
 from knarr.meta import clock
-from knarr.meta.errors import Conflict
+from knarr.meta.errors import Cause, Conflict, Forbidden
 from knarr.testing.builders import a_pod, a_set
 from knarr.testing.cluster import Cluster
 from knarr.testing.virtual_time import run, wait_until
@@ -178,3 +178,21 @@ def test_background_work_that_fails_is_begun_again_and_ends_nothing_else():
 
     run(main())
     assert [round(later - sooner) for sooner, later in pairwise(begun)] == [1, 2]
+
+
+REFUSED = Forbidden('configmaps "a" is forbidden: User "x" cannot update resource "configmaps"')
+ENDING = Forbidden("no more", causes=[Cause("NamespaceTerminating", "", "")])
+
+
+def test_a_controller_that_may_not_do_its_work_warns_once_a_minute(caplog):
+    async def main():
+        passes = Passes(results=[Conflict("moved"), ENDING, *[REFUSED] * 12])
+        async with running(passes) as cluster:
+            await cluster.apply(config("a"))
+            await wait_until(lambda: len(passes.seen) == 15, timeout=300)
+            begun, *_, last = (time for _, time in passes.seen)
+            assert 120 < last - begun < 240
+
+    run(main())
+    warned = [record.getMessage() for record in caplog.records if record.name == "knarr.loop"]
+    assert [REFUSED.message in each for each in warned] == [True, True]

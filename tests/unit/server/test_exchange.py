@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from knarr.client.transport import Request
-from knarr.meta.errors import ServiceUnavailable
+from knarr.meta.errors import ServiceUnavailable, Timeout
 from knarr.server.exchange import CHUNK, HEAD_MOST, exchange
 from knarr.server.hijack import Hijack
 
@@ -67,3 +67,26 @@ async def test_endless_trailers_are_not_kept():
         async for _ in answer.stream:
             pass
     assert writer.closed
+
+
+async def test_who_does_not_begin_to_answer_is_given_up():
+    writer = Said()
+
+    async def dial():
+        return asyncio.StreamReader(), writer
+
+    with pytest.raises(Timeout, match="did not complete within the allotted timeout"):
+        await exchange(Request("GET", "/"), dial, "pod:80", "/", patience=0.01)
+    assert writer.closed
+
+
+async def test_a_body_may_take_longer_than_its_head():
+    reader, writer = asyncio.StreamReader(), Said()
+    reader.feed_data(CHUNKED)
+
+    async def dial():
+        return reader, writer
+
+    answer = await exchange(Request("GET", "/"), dial, "pod:80", "/", patience=0.01)
+    asyncio.get_running_loop().call_later(0.03, reader.feed_data, b"2\r\nok\r\n0\r\n\r\n")
+    assert [piece async for piece in answer.stream] == [b"ok"]
