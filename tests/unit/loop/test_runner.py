@@ -186,10 +186,10 @@ ENDING = Forbidden("no more", causes=[Cause("NamespaceTerminating", "", "")])
 
 def test_a_controller_that_may_not_do_its_work_warns_once_a_minute(caplog):
     async def main():
-        passes = Passes(results=[Conflict("moved"), ENDING, *[REFUSED] * 12])
+        passes = Passes(results=[Conflict("moved"), ENDING, *[REFUSED] * 13])
         async with running(passes) as cluster:
             await cluster.apply(config("a"))
-            await wait_until(lambda: len(passes.seen) == 15, timeout=300)
+            await wait_until(lambda: len(passes.seen) == 16, timeout=300)
             begun, *_, last = (time for _, time in passes.seen)
             assert 120 < last - begun < 240
 
