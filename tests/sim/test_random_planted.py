@@ -7,6 +7,7 @@ import pytest
 from knarr.controllers import deployment_plan, statefulset_plan, taint_eviction
 from knarr.loop.expectations import Expectations
 from knarr.loop.steps import Delete
+from knarr.scheduler import scheduler
 from knarr.testing.sim.life import live
 from knarr.testing.sim.schedule import FAULTS
 from knarr.testing.workloads.draw import draw
@@ -44,6 +45,16 @@ def rolls_below_the_partition(patch):
     patch.setattr(statefulset_plan, "partition", lambda set_: 0)
 
 
+def nominates_nobody(patch):
+    """The scheduler has pods go without having written for whom."""
+    tell = scheduler.report
+
+    async def forgetful(api, recorder, pod, reason, message, nominated):
+        await tell(api, recorder, pod, reason, message)
+
+    patch.setattr(scheduler, "report", forgetful)
+
+
 PLANTED = {  # the first seed of all that finds it, where the search begins; then what to look among
     "a StatefulSet makes pod n+1 too early": (
         0, creates_too_early, "statefulset", FAULTS, "a StatefulSet keeps its order, bounds and partition",
@@ -53,6 +64,9 @@ PLANTED = {  # the first seed of all that finds it, where the search begins; the
     ),
     "a StatefulSet rolls below its partition": (
         0, rolls_below_the_partition, "statefulset", (), "a StatefulSet keeps its order, bounds and partition",
+    ),
+    "pods go for nobody": (
+        6, nominates_nobody, "deployment", (), "a pod goes for a more important one",
     ),
     "evicted pods are taken for dead": (
         9, takes_evicted_pods_for_dead, "statefulset", ("partition",), "at most one",

@@ -9,6 +9,7 @@ from knarr.testing.invariants import (
     endings,
     jobs,
     ownership,
+    preemption,
     quotas,
     replicas,
     revisions,
@@ -32,4 +33,5 @@ RULES: Mapping[str, Rule] = {
     "an update of a DaemonSet keeps its bounds": daemonsets.bounds,
     "an eviction leaves what a budget keeps": disruption.budgets,
     "a quota is never exceeded": quotas.pods,
+    "a pod goes for a more important one": preemption.preempted,
 }

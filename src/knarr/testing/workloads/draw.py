@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 from knarr.testing.sim.schedule import FAULTS, Act, in_order
+from knarr.testing.workloads.crowds import crowds
 from knarr.testing.workloads.objects import TYPES
 from knarr.testing.workloads.options import opting
 from knarr.testing.workloads.outages import outages
@@ -53,7 +54,8 @@ def draw(seed: int, kinds: Sequence[str] = (), faults: Sequence[str] = tuple(FAU
         times = [act.when for act in acts]
         acts += [fault(rng, rng.choice(list(faults)), parts, times) for _ in range(rng.randint(1, 7))]
     sets = sorted({act.subject for act in acts if act.subject.startswith("statefulset/")})
-    acts += outages(seed, sets, [f"node-{number}" for number in range(NODES)], SPAN, faults)
+    nodes = [f"node-{number}" for number in range(NODES)]
+    acts += outages(seed, sets, nodes, SPAN, faults) + crowds(seed, nodes, SPAN)
     return in_order(opting(seed, acts))
 
 

@@ -14,9 +14,10 @@ from knarr.kinds.types.autoscaling_v2 import HorizontalPodAutoscaler
 from knarr.kinds.types.core_v1 import Node, Pod, ResourceQuota, Service, Taint
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.loop.steps import Propagation
-from knarr.meta.errors import ApiError
+from knarr.meta.errors import AlreadyExists, ApiError
 from knarr.testing.invariants.world import World, controller_kind
 from knarr.testing.sim.schedule import Act, Verb, seconds
+from knarr.testing.workloads import crowds
 from knarr.testing.workloads.objects import (
     LOAD,
     SPACE,
@@ -96,6 +97,7 @@ OPERATIONS: Mapping[str, Verb] = {
     "uncordon": Verb("let pods come again", {}, subjects="node"),
     "remove-node": Verb("take a node out of the cluster, and its pods for dead", {}, subjects="node"),
     "label": Verb("label a node", {"value": word}, frozenset({"value"}), "node"),
+    "crowd": Verb("create a pod that wants all of a node", {"rank": crowds.rank}, frozenset({"rank"}), "node"),
 }
 
 
@@ -270,6 +272,14 @@ async def label(act: Act, api: Api, world: World) -> None:
     await api.patch(Node, act.subject, "", {"metadata": {"labels": {"tier": act.get("value")}}})
 
 
+async def crowd(act: Act, api: Api, world: World) -> None:
+    if (node := world.get(Node, "", act.subject)) is None:
+        return
+    with suppress(AlreadyExists):
+        await api.create(crowds.class_of(act.get("rank")))
+    await api.raw("POST", api.resource(Pod).path(SPACE), body=encode(crowds.pod(node, act.get("rank"))))
+
+
 DONE: Mapping[str, Operate] = {
     "create": create,
     "scale": scale,
@@ -296,4 +306,5 @@ DONE: Mapping[str, Operate] = {
     "out-of-service": out_of_service,
     "remove-node": remove_node,
     "label": label,
+    "crowd": crowd,
 }
