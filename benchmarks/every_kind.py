@@ -32,13 +32,16 @@ def check(target: Target, count: int, say: Callable[[str], None]) -> list[str]:
             for sample in KINDS
             for verb, median in verbs(connection, sample, target.headers)
         }
+        lines = list(report(found, count))
+        say("\n".join(lines))
     finally:
+        say("  removing them")
         for sample in reversed(KINDS):  # custom resources and other servers' before the namespaces that list them
             if not sample.namespaced:
                 shape = {"method": "DELETE", "path": f"{sample.path('')}/{sample.name('filled-{n}')}"}
                 target.run({"count": count, "requests": [shape]}, lenient=True)
         target.one("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
-    return list(report(found, count))
+    return lines
 
 
 def report(found: dict[tuple[str, str], float], count: int) -> Iterator[str]:

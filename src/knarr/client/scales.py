@@ -37,8 +37,8 @@ class Scales:
         try:
             return Scaled(where, await api.get(where, name, namespace, subresource="scale"))
         except NotFound as error:
-            self._known.pop((where.group, kind), None)  # of a custom resource: it may have moved
             if not error.name:
+                self._known.pop((where.group, kind), None)  # of a custom resource: it may have moved
                 raise NotFound(f"{where.qualified} does not implement the scale subresource") from None
             raise
 

@@ -49,6 +49,7 @@ VERSIONS = {
     ("events.k8s.io", "v1"): 5,
     ("metrics.k8s.io", "v1beta1"): 100,
 }
+ENTRY = "entry"  #: the index of definitions by the entries of what they serve
 OWN_GROUP = "apiregistration.k8s.io"  #: what serves the entries has none
 
 GroupVersion = tuple[str, str]
@@ -92,6 +93,11 @@ def served(definition: CustomResourceDefinition) -> list[GroupVersion]:
     return [(definition.spec.group, version.name) for version in definition.spec.versions if version.served]
 
 
+def entries(definition: CustomResourceDefinition) -> Iterable[str]:
+    """The names of the entries of what is served."""
+    return map(name_of, served(definition))
+
+
 def keys(definition: CustomResourceDefinition) -> Iterable[Key]:
     return [("", name_of((definition.spec.group, version.name))) for version in definition.spec.versions]
 
@@ -105,8 +111,8 @@ def controller(group_versions: Iterable[GroupVersion]) -> Controller:
             enqueue(("", name_of(group_version)))
 
     async def sync(key: Key, context: Context) -> None:
-        definitions = context.cache(CustomResourceDefinition).list()
-        custom = [group_version for definition in definitions for group_version in served(definition)]
+        first = next(iter(context.cache(CustomResourceDefinition).by_index(ENTRY, key[1])), None)
+        custom = served(first) if first is not None else []
         await carry_out(
             context.api, plan(key[1], context.cache(APIService).get(key[1]), built_in, custom), context.recorder
         )
@@ -116,4 +122,5 @@ def controller(group_versions: Iterable[GroupVersion]) -> Controller:
         sources=[Source(APIService, itself), Source(CustomResourceDefinition, keys)],
         sync=sync,
         background=begin,
+        indexes=[(CustomResourceDefinition, ENTRY, entries)],
     )

@@ -3,6 +3,7 @@
 Pods go first, everything else when no pod is left. What remains, and why, stands in the namespace's conditions.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -142,6 +143,7 @@ async def delete_content(api: Api, namespace: str) -> Remains:
         return remains
     for resource in others:
         await _delete_all(api, resource, namespace, remains)
+        await asyncio.sleep(0)  # in one process with the server a list waits for nothing, and there may be thousands
     return remains
 
 

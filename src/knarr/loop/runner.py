@@ -224,6 +224,7 @@ async def _work(controller: Controller, context: Context, queue: WorkQueue[Key],
                 queue.add_after(key, seconds_until(again))
         finally:
             queue.done(key)
+        await asyncio.sleep(0)  # a pass that waits for nothing must not be followed by a thousand others of its sort
 
 
 async def _background(controller: Controller, context: Context, queue: WorkQueue[Key]) -> None:

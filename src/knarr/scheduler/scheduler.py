@@ -261,7 +261,6 @@ def matters(old: Node, new: Node) -> bool:
     return (
         old.spec != new.spec
         or old.metadata.labels != new.metadata.labels
-        or old.metadata.annotations != new.metadata.annotations
         or old.status.allocatable != new.status.allocatable
     )
 

@@ -43,7 +43,7 @@ class RegistryState:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._objects: OrderedDict[tuple[type, str, str], tuple[Entry, Any]] = OrderedDict()
-        self._lists: OrderedDict[tuple[type, str], tuple[int, Sequence[Any]]] = OrderedDict()
+        self._lists: OrderedDict[tuple[type, str], tuple[int, Sequence[Any], dict[Entry, Any]]] = OrderedDict()
         self._resources: dict[type[Type], Resource] = {}  # of built-in kinds, which stay
 
     async def get(self, type_: type[T], namespace: str, name: str) -> T | None:
@@ -68,9 +68,11 @@ class RegistryState:
         kept = self._lists.get(key)
         if kept is not None and kept[0] == resource.state:
             return kept[1]
-        found = tuple(entry.object() for entry in resource.span(namespace))
+        old = kept[2] if kept is not None else {}  # an entry is of one revision: most are the same as before
+        decoded = {entry: old.get(entry) or entry.object() for entry in resource.span(namespace)}
+        found = tuple(decoded.values())
         if len(found) <= LONGEST:
-            self._lists[key] = (resource.state, found)
+            self._lists[key] = (resource.state, found, decoded)
             if len(self._lists) > KEPT:
                 self._lists.popitem(last=False)
         return found

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from knarr.kinds import quota_usage
+from knarr.kinds.kind import Kind
 from knarr.kinds.quota_usage import Usage
 from knarr.kinds.types.core_v1 import ResourceQuota
 from knarr.meta import clock
@@ -44,12 +45,13 @@ class ResourceQuotas:
         self._charge = charge
         self._waiting: dict[str, list[_Waiter]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._named: dict[str, tuple[Sequence[ResourceQuota], set[str]]] = {}  # by namespace: its quotas' resources
 
     async def admit(self, admission: Admission, state: State) -> None:
         if not handles(admission):
             return
         found = await state.list(ResourceQuota, admission.namespace)
-        if not any(quota_usage.names(admission.kind, quota.status.hard) for quota in found):
+        if not self._counted(admission.namespace, admission.kind, found):
             return
         namespace, waiter = admission.namespace, _Waiter(admission)
         waiting = self._waiting.setdefault(namespace, [])
@@ -66,6 +68,16 @@ class ResourceQuotas:
                 del self._waiting[namespace], self._locks[namespace]
         if waiter.error is not None:
             raise waiter.error
+
+    def _counted(self, namespace: str, kind: Kind, quotas: Sequence[ResourceQuota]) -> bool:
+        """Whether any of a namespace's quotas counts a kind; what they name is kept until one of them is written."""
+        if not quotas:
+            self._named.pop(namespace, None)
+            return False
+        known = self._named.get(namespace)
+        if known is None or known[0] is not quotas:
+            known = self._named[namespace] = (quotas, {name for quota in quotas for name in quota.status.hard})
+        return bool(quota_usage.names(kind, known[1]))
 
     async def _settle(self, namespace: str, state: State) -> None:
         """Decide about all that wait."""
