@@ -197,11 +197,11 @@ def throughput(note: Note) -> None:
 
 
 def pod(number: int, name: str, folder: Path) -> str:
-    """A network namespace as a pod's, wired to a node; its address."""
+    """A network namespace as a pod's, wired to a node; its IPv4 address."""
     namespace.create(name)
     with namespace.inside(PLAN.node(number).namespace):
         network = podnetwork.PodNetwork(PLAN, number, folder / str(number))
-        return asyncio.run(network.add_pod(name, namespace.path(name)))
+        return asyncio.run(network.add_pod(name, namespace.path(name)))[0]
 
 
 @contextmanager

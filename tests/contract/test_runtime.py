@@ -69,9 +69,9 @@ class LoopbackOnly:
     def __init__(self) -> None:
         self._taken: dict[str, str] = {}
 
-    async def add_pod(self, uid: str, network: Path) -> str:
+    async def add_pod(self, uid: str, network: Path) -> tuple[str, ...]:
         await asyncio.to_thread(self._up, network)
-        return self._taken.setdefault(uid, f"10.9.0.{len(self._taken) + 2}")
+        return (self._taken.setdefault(uid, f"10.9.0.{len(self._taken) + 2}"),)
 
     def _up(self, network: Path) -> None:
         with inside(network), Netlink() as kernel:

@@ -15,6 +15,7 @@ from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.net import namespace, podnetwork
 from knarr.net.backends import View
+from knarr.net.families import FOUR
 from knarr.net.netlink import Netlink
 from knarr.net.nft import apply
 from knarr.net.plan import NetworkPlan
@@ -61,11 +62,11 @@ def reaches(where: str | None, address: str) -> bool:
 
 
 def pod_on(number: int, name: str, ledger: Path) -> str:
-    """A pod's namespace wired to a node; return its address."""
+    """A pod's namespace wired to a node; return its IPv4 address."""
     namespace.create(name)
     with namespace.inside(PLAN.node(number).namespace):
         network = podnetwork.PodNetwork(PLAN, number, ledger)
-        return asyncio.run(network.add_pod(name, namespace.path(name)))
+        return asyncio.run(network.add_pod(name, namespace.path(name)))[0]
 
 
 def unpod(number: int, name: str, ledger: Path) -> None:
@@ -255,9 +256,9 @@ def routed(plan: NetworkPlan) -> list[str]:
 
 def test_routes_of_external_addresses_that_an_earlier_server_left_go_and_no_others(wires: NetworkPlan):
     own = routed(wires)
-    asyncio.run(podnetwork.route_services(wires, 0, ["192.0.2.7", "192.0.2.8"], []))
+    asyncio.run(podnetwork.route_services(wires, 0, FOUR, ["192.0.2.7", "192.0.2.8"], []))
     assert routed(wires) == sorted([*own, "192.0.2.7/32", "192.0.2.8/32"])
-    asyncio.run(podnetwork.route_services(wires, 0, ["192.0.2.8"], [], anew=True))
+    asyncio.run(podnetwork.route_services(wires, 0, FOUR, ["192.0.2.8"], [], anew=True))
     assert routed(wires) == sorted([*own, "192.0.2.8/32"])
-    asyncio.run(podnetwork.route_services(wires, 0, [], ["192.0.2.8"]))
+    asyncio.run(podnetwork.route_services(wires, 0, FOUR, [], ["192.0.2.8"]))
     assert routed(wires) == own == [wires.services]

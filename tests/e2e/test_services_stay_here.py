@@ -125,7 +125,7 @@ def test_what_is_for_services_stays_here(world: Seen, tmp_path: Path, monkeypatc
         namespace.create(POD)
         with namespace.inside(NODE):
             network = podnetwork.PodNetwork(PLAN, 0, tmp_path / "ledger")
-            address = asyncio.run(network.add_pod(POD, namespace.path(POD)))
+            (address,) = asyncio.run(network.add_pod(POD, namespace.path(POD)))
         senders += [Sender(NODE), Sender(POD)]
         for sender in senders[1:]:
             sender.start()

@@ -1,7 +1,14 @@
 """Whether a cluster can have the ranges of services and pods that are wished for. Changes nothing."""
 
+from ipaddress import IPv6Network
+from pathlib import Path
+
 from knarr.app.config import Cluster, ConfigError
-from knarr.net.ranges import PODS, SERVICES, usual
+from knarr.net.plan import CLUSTERS
+from knarr.net.ranges import NODE_BITS, PODS, SERVICES, usual
+
+LOCAL = IPv6Network("fc00::/7")
+NODES, SIMULATED = IPv6Network("fd00:172:30::/48"), IPv6Network("fd00:240::/32")
 
 
 def check(cluster: Cluster, before: Cluster | None) -> None:
@@ -21,12 +28,62 @@ def check(cluster: Cluster, before: Cluster | None) -> None:
 
 
 def check_real(cluster: Cluster) -> None:
-    """What nodes that are real can have: this host's own range of IPv4, and no IPv6 yet."""
-    ranges = cluster.network.ranges
+    """What nodes that are real can have: this host's own range of IPv4, and beside it one of IPv6 that is nobody's."""
+    plan, ranges = cluster.network, cluster.network.ranges
     own = usual(cluster.index, (4,))
     for flag, given, kept in ((SERVICES, ranges.services, own.services), (PODS, ranges.pods, own.pods)):
-        if given != kept:
+        if given[:1] != kept:
             raise ConfigError(
-                f"{flag} {','.join(given)}: on nodes of runtime {cluster.runtime} it must be {kept[0]}, which this "
-                "host keeps for the cluster; simulated nodes have any range"
+                f"{flag} {','.join(given)}: on nodes of runtime {cluster.runtime} the first range must be {kept[0]}, "
+                "which this host keeps for the cluster; simulated nodes have any ranges"
             )
+    if not plan.pods6:
+        return
+    if lack := missing():
+        raise ConfigError(f"{SERVICES} {','.join(ranges.services)}: this host has no IPv6: {lack}")
+    taken = others(cluster)
+    for flag, text in ((SERVICES, plan.services6), (PODS, plan.pods6)):
+        network = IPv6Network(text)
+        if not network.subnet_of(LOCAL):
+            raise ConfigError(f"{flag} {text}: must be of {LOCAL}, whose addresses nobody has in the world")
+        if size(network) < cluster.nodes and flag == PODS:
+            raise ConfigError(f"{flag} {text}: has room for {size(network)} nodes, not for {cluster.nodes}")
+        for what, other in taken.items():
+            if network.overlaps(other):
+                raise ConfigError(f"{flag} {text}: overlaps {other}, {what}")
+
+
+def size(pods: IPv6Network) -> int:
+    """For how many nodes there is room."""
+    return 1 << max(0, NODE_BITS[6] - pods.prefixlen)
+
+
+def missing() -> str:
+    """Why this host has no IPv6; "" when it has."""
+    folder = Path("/proc/sys/net/ipv6/conf")
+    if not folder.is_dir():
+        return "the kernel has none"
+    for name in ("all", "default"):
+        if (folder / name / "disable_ipv6").read_text().strip() != "0":
+            return f"net.ipv6.conf.{name}.disable_ipv6 is not 0"
+    return ""
+
+
+def others(cluster: Cluster) -> dict[str, IPv6Network]:
+    """What is somebody else's already, by what it is: of this host's other clusters, running or not, and its routes."""
+    plan = cluster.network
+    found = {"the nodes' range": NODES, "the range of simulated nodes' pods": SIMULATED}
+    for index in range(CLUSTERS):
+        if index != cluster.index:
+            services, pods = usual(index, (6,)).services[0], usual(index, (6,)).pods[0]
+            found[f"the services' range of cluster number {index} of this host"] = IPv6Network(services)
+            found[f"the pods' range of cluster number {index} of this host"] = IPv6Network(pods)
+    from knarr.net.netlink import Netlink
+
+    with Netlink() as kernel:
+        for link in kernel.links():
+            if link in (plan.bridge, plan.service_link) or link.startswith(f"{plan.bridge}n"):
+                continue
+            routed = [each for each in kernel.routes(link) if ":" in each]
+            found |= {f"which this host has a route for, on {link} ({each})": IPv6Network(each) for each in routed}
+    return found

@@ -20,7 +20,12 @@ def make_runtime(settings: NodeConfig) -> Runtime:
     from knarr.node.images.store import ImageStore
 
     octets = IPv4Network(settings.pod_cidr).network_address.packed
-    plan = NetworkPlan(settings.cluster, 244 - octets[1])
+    plan = NetworkPlan(
+        settings.cluster,
+        244 - octets[1],
+        service_cidr=settings.service_cidr,
+        cluster_cidr=settings.cluster_cidr,
+    )
     network = PodNetwork(plan, octets[2], settings.folder / "addresses.json")
     assert settings.images, "the configuration names no image store"
     if settings.runtime == "containerd":

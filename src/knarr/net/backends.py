@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from knarr.kinds.types.core_v1 import ServicePort
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointSlice
+from knarr.net.families import FOUR, Family, canonical
 from knarr.net.records import is_port, ready
 
 
@@ -22,7 +23,8 @@ class View:
 
     node: str = ""
     zone: str = ""
-    pods: str = ""  #: the node's own pod range, in CIDR form
+    pods: str = ""  #: the node's own pod range of this family, in CIDR form
+    family: Family = FOUR
 
     @property
     def is_host(self) -> bool:
@@ -54,12 +56,12 @@ class Choice:
     any: bool
 
 
-def backends(slices: Iterable[EndpointSlice], port: ServicePort) -> list[Backend]:
+def backends(slices: Iterable[EndpointSlice], port: ServicePort, family: Family = FOUR) -> list[Backend]:
     """All endpoints of a service's port that could serve, in order; the better one where an address is there twice."""
     made = [
         backend
         for each in slices
-        if each.addressType == "IPv4"
+        if each.addressType == family.name
         for number in port_numbers(each, port)
         for endpoint in each.endpoints
         if (backend := _backend(endpoint, number)) is not None
@@ -90,7 +92,7 @@ def _backend(endpoint: Endpoint, port: int) -> Backend | None:
         return None
     hints = endpoint.hints
     return Backend(
-        endpoint.addresses[0],
+        canonical(endpoint.addresses[0]),
         port,
         is_ready,
         ending,

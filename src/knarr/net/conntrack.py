@@ -5,22 +5,23 @@ A TCP connection ends with its endpoint, and is left alone. Numbers: linux/netfi
 """
 
 import errno
-import socket
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import ip_address
+from typing import Final
 
+from knarr.net.families import FOUR, SIX, Family
 from knarr.net.netlink import DUMP, NETFILTER, Netlink, attribute, attributes
 
 SUBSYSTEM, GET, DELETE = 1 << 8, 1, 2
 ORIGINAL, REPLY, ID = 1, 2, 12  #: of a flow
 IP, PROTOCOL = 1, 2  #: of a direction
-SOURCE, DESTINATION = 1, 2  #: of IPv4 addresses
+ENDS: Final = {FOUR: (1, 2), SIX: (3, 4)}  #: a direction's source and destination
 NUMBER, SOURCE_PORT, DESTINATION_PORT = 1, 2, 3  #: of a protocol
 UDP = 17
 NESTED = 0x8000
-FAMILY = struct.pack("=BBH", socket.AF_INET, 0, 0)
+HEAD = struct.Struct("=BBH")
 
 Address = tuple[str, int]
 
@@ -34,12 +35,14 @@ class Flow:
     message: bytes  #: what names it to the kernel
 
 
-def forget_stale(goals: Mapping[Address, Collection[Address]], node_ports: Mapping[int, Collection[Address]]) -> int:
+def forget_stale(
+    goals: Mapping[Address, Collection[Address]], node_ports: Mapping[int, Collection[Address]], family: Family = FOUR
+) -> int:
     """In this thread's network namespace, forget the flows to a service's addresses, or to node ports of any address,
     whose answers come from no endpoint in use; give how many those were."""
     count = 0
     with Netlink(NETFILTER) as kernel:
-        for flow in list(flows(kernel)):
+        for flow in list(flows(kernel, family)):
             if flow.goal[1] in node_ports and flow.goal not in goals:
                 used = node_ports[flow.goal[1]]
                 stale = flow.answers != flow.goal and flow.answers not in used
@@ -50,28 +53,30 @@ def forget_stale(goals: Mapping[Address, Collection[Address]], node_ports: Mappi
     return count
 
 
-def flows(kernel: Netlink) -> Iterator[Flow]:
-    """The UDP flows that the kernel knows of."""
-    for _, answer in kernel.ask(SUBSYSTEM | GET, DUMP, FAMILY):
-        found = dict(attributes(answer[len(FAMILY) :]))
-        ways = [_direction(found[kind]) for kind in (ORIGINAL, REPLY) if kind in found]
+def flows(kernel: Netlink, family: Family = FOUR) -> Iterator[Flow]:
+    """The UDP flows of a family that the kernel knows of."""
+    head = HEAD.pack(family.number, 0, 0)
+    for _, answer in kernel.ask(SUBSYSTEM | GET, DUMP, head):
+        found = dict(attributes(answer[len(head) :]))
+        ways = [_direction(found[kind], family) for kind in (ORIGINAL, REPLY) if kind in found]
         if len(ways) == 2 and ways[0][0] == UDP:
             (_, _, goal), (_, source, _) = ways
-            message = FAMILY + attribute(ORIGINAL | NESTED, found[ORIGINAL])
+            message = head + attribute(ORIGINAL | NESTED, found[ORIGINAL])
             if ID in found:
                 message += attribute(ID, found[ID])
             yield Flow(goal, source, message)
 
 
-def _direction(data: bytes) -> tuple[int, Address, Address]:
+def _direction(data: bytes, family: Family) -> tuple[int, Address, Address]:
     """The protocol's number, the source and the destination."""
     parts = dict(attributes(data))
     ip, protocol = dict(attributes(parts[IP])), dict(attributes(parts[PROTOCOL]))
     number = protocol[NUMBER][0]
-    if SOURCE not in ip or SOURCE_PORT not in protocol:
+    first, last = ENDS[family]
+    if first not in ip or SOURCE_PORT not in protocol:
         return 0, ("", 0), ("", 0)  # of another family, or without ports
-    ends = [(SOURCE, SOURCE_PORT), (DESTINATION, DESTINATION_PORT)]
-    source, goal = ((str(IPv4Address(ip[at])), int.from_bytes(protocol[port], "big")) for at, port in ends)
+    ends = [(first, SOURCE_PORT), (last, DESTINATION_PORT)]
+    source, goal = ((str(ip_address(ip[at])), int.from_bytes(protocol[port], "big")) for at, port in ends)
     return number, source, goal
 
 

@@ -66,16 +66,16 @@ async def load(text: str, place: str = "", *, check: bool = False) -> str:
     return said.decode(errors="replace").strip()[:LONGEST_ERROR] or f"exit code {process.returncode}"
 
 
-async def is_loaded(table: str, place: str = "") -> bool:
-    """Whether an IPv4 table is there: somebody may have flushed all rules."""
-    return await asyncio.to_thread(_is_loaded, table, place)
+async def is_loaded(table: str, place: str = "", family: int = socket.AF_INET) -> bool:
+    """Whether a table of a family is there: somebody may have flushed all rules."""
+    return await asyncio.to_thread(_is_loaded, table, place, family)
 
 
-def _is_loaded(table: str, place: str) -> bool:
+def _is_loaded(table: str, place: str, family: int) -> bool:
     if place:
         with namespace.inside(place):
-            return _is_loaded(table, "")
-    question = struct.pack("=BBH", socket.AF_INET, 0, 0) + attribute(TABLE_NAME, text(table))
+            return _is_loaded(table, "", family)
+    question = struct.pack("=BBH", family, 0, 0) + attribute(TABLE_NAME, text(table))
     with Netlink(NETFILTER) as kernel:
         try:
             kernel.ask(GET_TABLE, 0, question)

@@ -1,4 +1,6 @@
-"""One place that has rules, the host or a node: its table, its routes, and what it forgets of old flows."""
+"""One place that has rules, the host or a node: its table, its routes, and what it forgets of old flows. A cluster of
+two address families has each place twice, once for each: they are loaded apart, and neither waits for the other.
+"""
 
 import asyncio
 import logging
@@ -11,6 +13,7 @@ from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.net import conntrack, namespace, nft, podnetwork
 from knarr.net.backends import View, backends, choose
 from knarr.net.conntrack import Address
+from knarr.net.families import FOUR, SIX, Family
 from knarr.net.ground import ground, is_routed
 from knarr.net.plan import NetworkPlan
 from knarr.net.records import Key, ready
@@ -61,9 +64,9 @@ def flows_of(service: Service, slices: Iterable[EndpointSlice], view: View) -> F
     for port in service.spec.ports:
         if port.protocol != "UDP":
             continue
-        choice = choose(backends(slices, port), view)
+        choice = choose(backends(slices, port, view.family), view)
         used = frozenset(each.place for each in (*choice.cluster, *choice.local))
-        addresses = (*cluster_addresses(service.spec), *outer_addresses(service))
+        addresses = (*cluster_addresses(service.spec, view.family), *outer_addresses(service, view.family))
         made.goals |= {(ip, port.port): used for ip in addresses}
         if port.nodePort and not view.is_host:
             made.node_ports[port.nodePort] = used
@@ -71,12 +74,13 @@ def flows_of(service: Service, slices: Iterable[EndpointSlice], view: View) -> F
 
 
 class Place:
-    """The host, whose `namespace` is "", or a node. After a load that failed, `bring` begins from nothing again."""
+    """Of one address family, the host, whose `namespace` is "", or a node. After a load that failed, `bring` begins
+    from nothing again."""
 
     def __init__(self, plan: NetworkPlan, view: View, space: str, number: int) -> None:
         self.namespace, self.view = space, view
-        self.ground: Ground = ground(plan, host=view.is_host)
-        self.table = Table(plan.bridge)
+        self.ground: Ground = ground(plan, host=view.is_host, family=view.family)
+        self.table = Table(plan.bridge, view.family.nft)
         self.is_loaded = False
         self._plan, self._number = plan, number
         self.refused: dict[Key, str] = {}  #: whom the last load left out, and why
@@ -85,13 +89,19 @@ class Place:
         self._routed: set[str] = set()
 
     @classmethod
-    def host(cls, plan: NetworkPlan) -> "Place":
-        return cls(plan, View(), "", -1)
+    def host(cls, plan: NetworkPlan, family: Family = FOUR) -> "Place":
+        return cls(plan, View(family=family), "", -1)
 
     @classmethod
-    def node(cls, plan: NetworkPlan, number: int, zone: str) -> "Place":
+    def node(cls, plan: NetworkPlan, number: int, zone: str, family: Family = FOUR) -> "Place":
         node = plan.node(number)
-        return cls(plan, View(node.name, zone, node.pods), node.namespace, number)
+        pods = node.pods6 if family is SIX else node.pods
+        return cls(plan, View(node.name, zone, pods, family), node.namespace, number)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is known by: its network namespace and family."""
+        return self.namespace, self.view.family.name
 
     async def bring(self, wanted: Wanted, outer: Collection[str], now: float) -> None:
         """Load what is wanted: all services the first time, then those that changed. Raises OSError of the kernel's."""
@@ -115,14 +125,16 @@ class Place:
             await self._forget(wanted.flows)
 
     def _whole(self, table: Table) -> str:
-        return table.whole(base(self._plan.services, (self._plan.api, self._plan.dns)))
+        family, plan = self.view.family, self._plan
+        kept = [ip for ip in (plan.api, plan.dns) if family.has(ip)]
+        return table.whole(base(plan.services6 if family is SIX else plan.services, kept, family))
 
     async def _leave_out(self, said: str) -> bool:
         """Load what the table has but for the services that are refused; whether that worked."""
         parts = self.table.parts
 
         async def accepts(keys: Sequence[Key]) -> str:
-            table = Table(self.table.name)
+            table = Table(self.table.name, self.table.family)
             table.fill({key: parts[key] for key in keys})
             return await nft.load(self._whole(table), self.namespace, check=True)
 
@@ -141,7 +153,7 @@ class Place:
 
     async def check(self) -> None:
         """Begin anew when somebody has flushed the rules."""
-        if self.is_loaded and not await nft.is_loaded(self.table.name, self.namespace):
+        if self.is_loaded and not await nft.is_loaded(self.table.name, self.namespace, self.view.family.number):
             self.is_loaded = False
 
     async def _sweep(self, now: float) -> None:
@@ -152,12 +164,13 @@ class Place:
         """Keep on the machine what is for addresses from outside; the host's own ranges are routed from the start."""
         if self.view.is_host:
             return
-        wanted = {ip for ip in outer if self.ground.outer(ip) and not is_routed(self._plan, ip)}
+        family = self.view.family
+        wanted = {ip for ip in outer if family.has(ip) and self.ground.outer(ip) and not is_routed(self._plan, ip)}
         anew = not self.is_loaded  # what is there is not known: the node may be a new one, or the server is
         if anew or wanted != self._routed:
             known: set[str] = set() if anew else self._routed
             new, old = wanted - known, self._routed - wanted
-            await podnetwork.route_services(self._plan, self._number, new, old, anew=anew)
+            await podnetwork.route_services(self._plan, self._number, family, new, old, anew=anew)
             self._routed = wanted
 
     async def _forget(self, flows: dict[Key, Flows]) -> None:
@@ -175,11 +188,12 @@ class Place:
         self._flows |= flows
 
     def _forget_here(self, goals: dict[Address, frozenset[Address]], node_ports: dict[int, frozenset[Address]]) -> None:
+        family = self.view.family
         if self.view.is_host:
-            conntrack.forget_stale(goals, node_ports)
+            conntrack.forget_stale(goals, node_ports, family)
             return
         with namespace.inside(self.namespace):
-            conntrack.forget_stale(goals, node_ports)
+            conntrack.forget_stale(goals, node_ports, family)
 
     def ready_here(self, slices: Iterable[EndpointSlice]) -> int:
         """How many of a service's ready endpoints are on this node."""
@@ -188,6 +202,7 @@ class Place:
                 endpoint.addresses[0]
                 for each in slices
                 for endpoint in each.endpoints
+                if each.addressType == self.view.family.name
                 if endpoint.addresses and endpoint.nodeName == self.view.node and ready(endpoint)
             }
         )

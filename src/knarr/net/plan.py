@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network, summarize_address_range
 
+from knarr.net.families import FOUR, SIX, Family
 from knarr.net.ranges import Ranges, subnet, wished
 
 CLUSTERS = 16  #: how many clusters one machine has ranges for; pod and service ranges would meet at 74
@@ -134,6 +135,20 @@ class NetworkPlan:
     def balancer_networks(self) -> tuple[str, ...]:
         """The same as networks; ValueError names what is no range."""
         return tuple(str(network) for part in self.balancers.split(",") if part for network in balancer_range(part))
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Those that its nodes have addresses of."""
+        return (FOUR, SIX) if self.pods6 else (FOUR,)
+
+    def pod_networks(self, family: Family) -> tuple[str, ...]:
+        """Where pods are, of real nodes and of simulated ones."""
+        return (self.pods6, self.simulated_pods6) if family is SIX else (self.pods, self.simulated_pods)
+
+    def kept(self, family: Family) -> tuple[str, ...]:
+        """Where nothing but pods and services of the cluster is."""
+        pods, simulated = self.pod_networks(family)
+        return pods, self.services6 if family is SIX else self.services, simulated
 
     @property
     def alias(self) -> str:

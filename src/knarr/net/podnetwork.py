@@ -2,7 +2,8 @@
 
 No packet leaves the machine: the host drops what is for a pod or a service and has no better route, nobody forwards
 for anybody but the nodes for their pods, and a node has no default route. Pods have a /32 address and reach even
-their neighbours through the node, so that a service's address translation sees both directions.
+their neighbours through the node, so that a service's address translation sees both directions. In a cluster of two
+families all of it is there for IPv6 as well, and comes in the same order: first what keeps packets here.
 Everything is idempotent, and found again by name: nothing depends on what an earlier process remembered.
 """
 
@@ -17,12 +18,13 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from pathlib import Path
 
 from knarr.net import namespace
+from knarr.net.families import FOUR, SIX, Family, family_of
 from knarr.net.netlink import BLACKHOLE, Netlink
 from knarr.net.plan import NetworkPlan, NodePlan
 
@@ -79,12 +81,14 @@ def _create(plan: NetworkPlan) -> None:
             kernel.set_route(network, metric=LAST_RESORT, kind=BLACKHOLE)
         kernel.set_link("lo", up=True)
         kernel.add_link(plan.bridge, "bridge")
-        _no_ipv6(plan.bridge)
+        _set_ipv6(plan.bridge, on=bool(plan.host6))
         kernel.set_link(plan.bridge, up=True, alias=plan.alias, hardware=hardware(plan.host))
         kernel.add_address(plan.bridge, f"{plan.host}/24")
+        if plan.host6:
+            kernel.add_address(plan.bridge, f"{plan.host6}/64")
         for address in (plan.api, plan.dns):  # services this machine answers itself
             kernel.add_address(plan.bridge, f"{address}/32")
-        _swallow_services(kernel, plan.service_link, plan, plan.host)
+        _swallow_services(kernel, plan.service_link, plan, plan.host, plan.host6)
 
 
 def hardware(address: str) -> bytes:
@@ -95,17 +99,19 @@ def hardware(address: str) -> bytes:
 
 def _kept(plan: NetworkPlan) -> tuple[str, ...]:
     """What the host never sends on."""
-    return (plan.pods, plan.services, plan.simulated_pods, *plan.balancer_networks)
+    return (*(each for family in plan.families for each in plan.kept(family)), *plan.balancer_networks)
 
 
-def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str) -> None:
+def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str, source6: str) -> None:
     """A service's address is on this machine, whatever else is routed: what nobody translates ends in a bridge
     without ports (not in a dummy link, which needs a kernel module)."""
     kernel.add_link(link, "bridge")
-    _no_ipv6(link)
+    _set_ipv6(link, on=bool(source6))
     kernel.set_link(link, up=True)
     for network in (plan.services, *plan.balancer_networks):
         kernel.set_route(network, link=link, source=source)
+    if source6:
+        kernel.set_route(plan.services6, link=link, source=source6)
 
 
 def owner(alias: str, plan: NetworkPlan) -> str:
@@ -117,8 +123,10 @@ def _delete(plan: NetworkPlan) -> None:
     with Netlink() as kernel:
         if owner(kernel.links().get(plan.bridge, ""), plan):
             return  # nothing here is this cluster's
-    if nft := shutil.which("nft"):  # the service proxy's table; it is no error when there is none
-        subprocess.run([nft, "delete", "table", "ip", plan.bridge], capture_output=True, check=False)  # noqa: S603
+    if nft := shutil.which("nft"):  # the service proxy's tables; it is no error when there are none
+        for family in plan.families:
+            wanted = [nft, "delete", "table", family.nft, plan.bridge]
+            subprocess.run(wanted, capture_output=True, check=False)  # noqa: S603
     for name in namespace.recorded():
         if plan.number(name) is not None:
             namespace.delete(name)
@@ -131,28 +139,38 @@ def _delete(plan: NetworkPlan) -> None:
 
 
 async def route_services(
-    plan: NetworkPlan, number: int, new: Collection[str], old: Collection[str], *, anew: bool = False
+    plan: NetworkPlan,
+    number: int,
+    family: Family,
+    new: Collection[str],
+    old: Collection[str],
+    *,
+    anew: bool = False,
 ) -> None:
     """Let a node swallow what is for these addresses of services, and no more what is for those: rules lead it on.
     `anew`: nor what is for any other address that an earlier process let it swallow."""
-    await asyncio.to_thread(_route_services, plan, plan.node(number), new, old, anew)
+    await asyncio.to_thread(_route_services, plan, plan.node(number), family, new, old, anew)
 
 
-def _route_services(plan: NetworkPlan, node: NodePlan, new: Collection[str], old: Collection[str], anew: bool) -> None:
+def _route_services(
+    plan: NetworkPlan, node: NodePlan, family: Family, new: Collection[str], old: Collection[str], anew: bool
+) -> None:
+    source = node.address6 if family is SIX else node.address
+    wanted, gone = ({family.alone(address) for address in each} for each in (new, old))
     with namespace.inside(node.namespace), Netlink() as kernel:
-        for address in new:
-            kernel.set_route(f"{address}/32", link=SERVICE_LINK, source=node.address)
-        gone = {f"{address}/32" for address in old}
+        for network in wanted:
+            kernel.set_route(network, link=SERVICE_LINK, source=source)
         if anew:
-            gone |= left_over(plan, kernel.routes(SERVICE_LINK)) - {f"{address}/32" for address in new}
+            gone |= left_over(plan, kernel.routes(SERVICE_LINK), family) - wanted
         for network in gone:
             kernel.delete_route(network)
 
 
-def left_over(plan: NetworkPlan, routed: Iterable[str]) -> set[str]:
+def left_over(plan: NetworkPlan, routed: Iterable[str], family: Family = FOUR) -> set[str]:
     """Of what a node leads to its service link, the single addresses that services had from outside. Nobody but this
     process makes routes to that link, which is in the node's own network namespace."""
-    return {network for network in routed if network.endswith("/32")} - {*plan.balancer_networks}
+    ending = f"/{family.bits}"
+    return {each for each in routed if each.endswith(ending) and family.has(each)} - {*plan.balancer_networks}
 
 
 def is_created(plan: NetworkPlan) -> bool:
@@ -175,49 +193,64 @@ def _add_node(plan: NetworkPlan, number: int) -> NodePlan:
         if not kernel.index(node.link):
             with _opened(namespace.path(node.namespace)) as there:
                 kernel.add_veth(node.link, "eth0", there)
-        _no_ipv6(node.link)
+        _set_ipv6(node.link, on=False)
         kernel.set_link(node.link, up=True, master=plan.bridge)
         with namespace.inside(node.namespace), Netlink() as inner:
             _furnish(inner, plan, node, others)
-        kernel.set_route(node.pods, via=node.address)
+        _route_pods(kernel, node)
     for other in others:
         with namespace.inside(other.namespace), Netlink() as inner:
-            inner.set_route(node.pods, via=node.address)
+            _route_pods(inner, node)
     return node
+
+
+def _route_pods(kernel: Netlink, node: NodePlan) -> None:
+    """The way to a node's pods."""
+    kernel.set_route(node.pods, via=node.address)
+    if node.pods6:
+        kernel.set_route(node.pods6, via=node.address6)
 
 
 def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[NodePlan]) -> None:
     """Inside a node: loopback, the wire, the bridge of its pods, the ways to the others."""
     kernel.set_link("lo", up=True)
-    _no_ipv6("eth0")
+    _set_ipv6("eth0", on=bool(node.pods6))
     kernel.set_link("eth0", up=True)
     kernel.add_address("eth0", f"{node.address}/24")
     kernel.add_link(POD_BRIDGE, "bridge")
-    _no_ipv6(POD_BRIDGE)
+    _set_ipv6(POD_BRIDGE, on=bool(node.pods6))
     kernel.set_link(POD_BRIDGE, up=True, hardware=hardware(node.gateway))
     kernel.add_address(POD_BRIDGE, f"{node.gateway}/24")
+    if node.pods6:
+        kernel.set_route(plan.pods6, metric=LAST_RESORT, kind=BLACKHOLE)
+        kernel.add_address("eth0", f"{node.address6}/64")
+        kernel.add_address(POD_BRIDGE, f"{node.gateway6}/64")
+        _write("net/ipv6/conf/all/forwarding", "1")
     _write("net/ipv4/ip_forward", "1")
     _write("net/ipv4/conf/all/send_redirects", "0")
     _write(f"net/ipv4/conf/{POD_BRIDGE}/send_redirects", "0")
     if Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
         _write("net/bridge/bridge-nf-call-iptables", "0")  # pods meet by routing: the bridge must not translate too
     kernel.set_route(plan.pods, metric=LAST_RESORT, kind=BLACKHOLE)
-    _swallow_services(kernel, SERVICE_LINK, plan, node.address)
+    _swallow_services(kernel, SERVICE_LINK, plan, node.address, node.address6)
     for address in (plan.api, plan.dns):
         kernel.set_route(f"{address}/32", via=plan.host, source=node.address)
     for other in others:
-        kernel.set_route(other.pods, via=other.address)
+        _route_pods(kernel, other)
 
 
 def _remove_node(plan: NetworkPlan, number: int) -> None:
     node = plan.node(number)
+    routed = [each for each in (node.pods, node.pods6) if each]
     with Netlink() as kernel:
-        kernel.delete_route(node.pods)
+        for network in routed:
+            kernel.delete_route(network)
         kernel.delete_link(node.link)
     namespace.delete(node.namespace)
     for other in node_numbers(plan):
         with namespace.inside(plan.node(other).namespace), Netlink() as inner:
-            inner.delete_route(node.pods)
+            for network in routed:
+                inner.delete_route(network)
 
 
 def _set_wire(plan: NetworkPlan, number: int, up: bool) -> None:
@@ -225,10 +258,14 @@ def _set_wire(plan: NetworkPlan, number: int, up: bool) -> None:
         kernel.set_link(plan.node(number).link, up=up)
 
 
-def _no_ipv6(link: str) -> None:
-    """No neighbour discovery and no multicast reports on links of ours."""
-    if Path(f"/proc/sys/net/ipv6/conf/{link}").exists():
-        _write(f"net/ipv6/conf/{link}/disable_ipv6", "1")
+def _set_ipv6(link: str, *, on: bool) -> None:
+    """Whether a link of ours has IPv6: without it, there is no neighbour discovery and no multicast report on it; with
+    it, no router is listened to or asked for, no redirect followed, and an address works at once."""
+    if not Path(f"/proc/sys/net/ipv6/conf/{link}").exists():
+        return
+    for name in ("accept_ra", "autoconf", "accept_redirects", "accept_dad") if on else ():
+        _write(f"net/ipv6/conf/{link}/{name}", "0")
+    _write(f"net/ipv6/conf/{link}/disable_ipv6", "0" if on else "1")
 
 
 def _write(name: str, value: str) -> None:
@@ -261,12 +298,13 @@ class PodNetwork:
         """The node's own address: that of pods on the host's network."""
         return self.node.address
 
-    async def add_pod(self, uid: str, network: Path) -> str:
-        """Wire the namespace at `network` (/proc/<pid>/ns/net) to the node; return its address."""
+    async def add_pod(self, uid: str, network: Path) -> tuple[str, ...]:
+        """Wire the namespace at `network` (/proc/<pid>/ns/net) to the node; return its addresses, IPv4's first."""
         async with self._lock:
             address = await asyncio.to_thread(self._take, uid)
-        await asyncio.to_thread(self._wire, uid, network, address)
-        return address
+        addresses = addresses_of(self.node, address)
+        await asyncio.to_thread(self._wire, uid, network, addresses)
+        return addresses
 
     async def remove_pod(self, uid: str) -> None:
         await asyncio.to_thread(_unwire, uid)
@@ -274,24 +312,27 @@ class PodNetwork:
             await asyncio.to_thread(self._give_back, uid)
 
     async def pods(self) -> dict[str, str]:
-        """Who has which address."""
+        """Who has which IPv4 address; the other follows from it."""
         return (await asyncio.to_thread(_read, self._ledger)).taken
 
-    def _wire(self, uid: str, network: Path, address: str) -> None:
+    def _wire(self, uid: str, network: Path, addresses: Sequence[str]) -> None:
         link = pod_link(uid)
         with Netlink() as kernel:
             if not kernel.index(link):
                 with _opened(network) as there:
                     kernel.add_veth(link, "eth0", there)
-            _no_ipv6(link)
+            _set_ipv6(link, on=False)
             kernel.set_link(link, up=True, master=POD_BRIDGE)
         with namespace.inside(network), Netlink() as kernel:
             kernel.set_link("lo", up=True)
-            _no_ipv6("eth0")
+            _set_ipv6("eth0", on=len(addresses) > 1)
             kernel.set_link("eth0", up=True)
-            kernel.add_address("eth0", f"{address}/32")
-            kernel.set_route(f"{self.node.gateway}/32", link="eth0", source=address)
-            kernel.set_route("0.0.0.0/0", link="eth0", via=self.node.gateway, source=address)
+            for address in addresses:
+                family = family_of(address)
+                gateway = self.node.gateway6 if family is SIX else self.node.gateway
+                kernel.add_address("eth0", family.alone(address))
+                kernel.set_route(family.alone(gateway), link="eth0", source=address)
+                kernel.set_route(family.everything, link="eth0", via=gateway, source=address)
 
     def _take(self, uid: str) -> str:
         ledger = _read(self._ledger)
@@ -313,6 +354,14 @@ class Ledger:
 
     last: str = ""
     taken: dict[str, str] = field(default_factory=dict)
+
+
+def addresses_of(node: NodePlan, address: str) -> tuple[str, ...]:
+    """A pod's addresses by that of IPv4: in both ranges of its node it has the same number."""
+    if not node.pods6:
+        return (address,)
+    number = int(IPv4Address(address)) - int(IPv4Network(node.pods).network_address)
+    return address, str(IPv6Network(node.pods6)[number])
 
 
 def next_address(node: NodePlan, taken: set[str], last: str) -> str:

@@ -16,10 +16,11 @@ from knarr.client.informer import Informers
 from knarr.kinds.types.core_v1 import Namespace, Node, Pod
 from knarr.kinds.types.networking_v1 import NetworkPolicy
 from knarr.net import namespace, podnetwork
+from knarr.net.families import FOUR, SIX
 from knarr.net.nft import apply, load
 from knarr.net.plan import NetworkPlan
 from knarr.net.policy_ledgers import Ledgers
-from knarr.net.policy_members import EVERYWHERE, Facts, Members, facts
+from knarr.net.policy_members import EVERYWHERE, Facts, Members, facts, in_family
 from knarr.net.policy_rules import Alias, Frame, frame
 from knarr.net.policy_table import Chain, Table, difference, emptied, suspects, whole
 from knarr.net.refusals import Refusals, fitting
@@ -45,7 +46,7 @@ class NetworkPolicies:
         self._reframe = True  # policies or namespaces are others than the members know
         self._recount = True  # addresses are
         self._addresses: dict[str, str] = {}
-        self._members = Members(Frame(), {})
+        self._members = {family: Members(Frame(family), {}) for family in plan.families}
         #: by node and family: which network namespace, and what is in it
         self._loaded: dict[tuple[int, str], tuple[int, Table]] = {}
         self._refusals: dict[int, Refusals[str, Chain]] = {}  #: of each node, by chain
@@ -89,7 +90,7 @@ class NetworkPolicies:
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
-        if pod is not None and self._members.used and self._take(pod, gone=new is None):
+        if pod is not None and self._used and self._take(pod, gone=new is None):
             self._changed.set()
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
@@ -139,15 +140,19 @@ class NetworkPolicies:
         if addresses != self._addresses:
             before, self._addresses = self._addresses, dict(addresses)
             changed = {uid for uid, _ in before.items() ^ self._addresses.items()}
-            if self._members.used:
+            if self._used:
                 self._take_all(pod for pod in self._pods.cache.list() if pod.metadata.uid in changed)
 
     def _begin(self) -> None:
         """Begin with the sets anew: other policies, or namespaces with other labels."""
         spaces = {each.metadata.name: each.metadata.labels for each in self._spaces.cache.list()}
-        self._members = Members(frame(self._policies.cache.list(), self._alias), spaces)
-        self._members.put("dns", Facts("kube-system", DNS_LABELS, self._plan.dns, EVERYWHERE, DNS_PORTS))
-        if self._members.used:
+        for family in self._members:
+            alias = self._alias if family.has(self._alias.address) else None
+            self._members[family] = Members(frame(self._policies.cache.list(), alias, family), spaces)
+            if family.has(self._plan.dns):
+                dns = Facts("kube-system", DNS_LABELS, self._plan.dns, EVERYWHERE, DNS_PORTS)
+                self._members[family].put("dns", dns)
+        if self._used:
             self._take_all(self._pods.cache.list())
 
     def _take_all(self, pods: Iterable[Pod]) -> None:
@@ -158,13 +163,26 @@ class NetworkPolicies:
         """Take a pod into the sets as it is now; whether that changes any."""
         address = self._addresses.get(pod.metadata.uid, pod.status.podIP)
         known = None if gone else facts(pod, address, self._plan)
-        return self._members.put(f"{pod.metadata.namespace}/{pod.metadata.name}", known)
+        key = f"{pod.metadata.namespace}/{pod.metadata.name}"
+        changes = [
+            members.put(key, in_family(known, family, self._plan) if known is not None else None)
+            for family, members in self._members.items()
+        ]
+        return any(changes)
+
+    @property
+    def _used(self) -> bool:
+        """Whether there is any policy."""
+        return self._members[FOUR].used
 
     async def _load_node(self, number: int, identity: int) -> None:
-        """Load what differs of a node's tables; the second is a further lock, without which the first still holds."""
-        pods = self._plan.node(number).pods
-        await self._load_table(number, identity, self._members.table(self.table, number, pods))
-        if self._guarding and not await self._load_table(number, identity, self._members.guard(self.table, number)):
+        """Load what differs of a node's tables; the last is a further lock, without which the others still hold."""
+        node = self._plan.node(number)
+        for family, members in self._members.items():
+            pods = node.pods6 if family is SIX else node.pods
+            await self._load_table(number, identity, members.table(self.table, number, pods))
+        guard = self._members[FOUR].guard(self.table, number, self._members.get(SIX))
+        if self._guarding and not await self._load_table(number, identity, guard):
             self._guarding = False
             log.warning("this kernel has no rules for bridges: pods may send under one another's addresses")
 

@@ -5,18 +5,19 @@ have no address of the pods' range: no policy is about them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
 
 from knarr.kinds.pod import is_finished
 from knarr.kinds.types.core_v1 import Pod
 from knarr.meta.labels import Selector
+from knarr.net.families import SIX, Family
 from knarr.net.plan import NetworkPlan
-from knarr.net.podnetwork import pod_link
+from knarr.net.podnetwork import addresses_of, pod_link
 from knarr.net.policy_rules import (
-    ADDRESS,
     DIRECTIONS,
-    PAIR,
-    VERDICT,
+    MAP,
+    SET,
     Choice,
     Direction,
     Frame,
@@ -25,7 +26,13 @@ from knarr.net.policy_rules import (
 from knarr.net.policy_table import Chain, Table
 from knarr.net.ruleset import PROTOCOLS
 
-KNOWN, SELF, PLACES = "known", "self", "places"
+KNOWN, SELF, PLACES, PLACES6 = "known", "self", "places", "places6"
+TARGETS6, TARGET = "targets6", "@th,64,128"  #: which address a neighbour says that it has
+#: by no other address than their own do pods send, or answer who asks for its neighbour
+GUARD6 = (
+    f"ip6 saddr != fe80::/10 ip6 saddr != :: iifname . ip6 saddr != @{PLACES6}",
+    f"icmpv6 type nd-neighbor-advert iifname . {TARGET} != @{TARGETS6}",
+)
 EVERYWHERE = -1  #: sets that all nodes have alike
 
 
@@ -57,11 +64,16 @@ def facts(pod: Pod, address: str, plan: NetworkPlan) -> Facts | None:
     return Facts(pod.metadata.namespace, pod.metadata.labels, address, number, ports, link)
 
 
+def in_family(found: Facts, family: Family, plan: NetworkPlan) -> Facts:
+    """The facts of a pod by its address of a family."""
+    return replace(found, address=addresses_of(plan.node(found.node), found.address)[1]) if family is SIX else found
+
+
 Place = tuple[int, str]  #: a node's number and a set
 
 
 class Members:
-    """What is in the sets. `spaces`: the labels of each namespace."""
+    """What is in the sets of one address family. `spaces`: the labels of each namespace."""
 
     def __init__(self, frame: Frame, spaces: Mapping[str, Mapping[str, str]]) -> None:
         self._frame, self._spaces = frame, spaces
@@ -108,17 +120,20 @@ class Members:
         frame = self._frame
         used = [direction for direction in DIRECTIONS if frame.subjects[direction.type]]
         if not used:
-            return Table(name)
-        chains = {f"check-{each.policy}": _base(each, pods) for each in used} | frame.chains
-        own = {KNOWN: ADDRESS, SELF: PAIR, **{each.isolated: VERDICT for each in used}}
+            return Table(name, family=frame.family.nft)
+        chains = {f"check-{each.policy}": _base(each, pods, frame.family) for each in used} | frame.chains
+        type_ = frame.family.type
+        own = {KNOWN: (SET, f"type {type_}"), SELF: (SET, f"type {type_} . {type_}")}
+        own |= {each.isolated: (MAP, f"type {type_} : verdict") for each in used}
         elements = {kind: self._elements((number, kind)) for kind in own}
         elements |= {kind: self._elements((EVERYWHERE, kind)) for kind in frame.kinds}
-        return Table(name, chains, own | frame.kinds, elements)
+        return Table(name, chains, own | frame.kinds, elements, frame.family.nft)
 
-    def guard(self, name: str, number: int) -> Table:
+    def guard(self, name: str, number: int, six: "Members | None" = None) -> Table:
         """The table that holds a node's pods to their own addresses, as policies go by addresses.
 
-        Pods reach one another through the node, never by the bridge alone: that is where policies are.
+        Pods reach one another through the node, never by the bridge alone: that is where policies are. `six`: the same
+        pods by their IPv6 addresses; beside those each has one of its link, by which it finds its node.
         """
         if not self.used:
             return Table(name, family="bridge")
@@ -126,14 +141,21 @@ class Members:
         rules = (
             f"{wire} ether type ip iifname . ip saddr != @{PLACES} drop",
             f"{wire} ether type arp iifname . arp saddr ip != @{PLACES} drop",
-            f"{wire} ether type != {{ ip, arp }} drop",
+            f"{wire} ether type != {{ ip, arp{', ip6' if six else ''} }} drop",
+            *((f"{wire} {each} drop" for each in GUARD6) if six else ()),
         )
         chains = {
             "from-pods": Chain(rules, "type filter hook prerouting priority filter; policy accept"),
             "between-pods": Chain(("drop",), "type filter hook forward priority filter; policy drop"),
         }
-        kinds = {PLACES: ("set", "type ifname . ipv4_addr")}
-        return Table(name, chains, kinds, {PLACES: self._elements((number, PLACES))}, "bridge")
+        kinds = {PLACES: (SET, "type ifname . ipv4_addr")}
+        elements = {PLACES: self._elements((number, PLACES))}
+        if six is not None:
+            kinds[PLACES6] = SET, "type ifname . ipv6_addr"
+            elements[PLACES6] = six._elements((number, PLACES))
+            kinds[TARGETS6] = SET, f"typeof iifname . {TARGET}"
+            elements[TARGETS6] = six._elements((number, TARGETS6))
+        return Table(name, chains, kinds, elements, "bridge")
 
     def _take_out(self, place: Place, element: str) -> None:
         held = self._held[place]
@@ -161,6 +183,8 @@ class Members:
         yield (pod.node, KNOWN), address
         yield (pod.node, SELF), f"{address} . {address}"
         yield (pod.node, PLACES), f'"{pod.link}" . {address}'
+        if frame.family is SIX:
+            yield (pod.node, TARGETS6), f'"{pod.link}" . {int(IPv6Address(address)):#034x}'
         for direction in DIRECTIONS:
             subjects = frame.subjects[direction.type].get(pod.namespace, ())
             if any(subject.matches(pod.labels) for subject in subjects):
@@ -175,17 +199,18 @@ class Members:
         return found
 
 
-def _base(direction: Direction, pods: str) -> Chain:
+def _base(direction: Direction, pods: str, family: Family) -> Chain:
     """Where packets come in that the node forwards; what it sends and gets itself is not judged.
 
     Only answers pass for being answers: what was begun before a policy forbade it ends. An address of the node's pods
     that belongs to none known yet gets nowhere.
     """
+    own = f"{family.nft} {direction.own}"
     rules = (
         "ct direction reply ct state established accept",
         "ct state related accept",
-        f"ip saddr . ip daddr @{SELF} accept",
-        f"{direction.own} {pods} {direction.own} != @{KNOWN} drop",
-        f"{direction.own} vmap @{direction.isolated}",
+        f"{family.nft} saddr . {family.nft} daddr @{SELF} accept",
+        f"{own} {pods} {own} != @{KNOWN} drop",
+        f"{own} vmap @{direction.isolated}",
     )
     return Chain(rules, f"type filter hook forward {direction.hook}; policy accept")

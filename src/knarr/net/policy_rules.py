@@ -13,18 +13,17 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from knarr.kinds.types.networking_v1 import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
 from knarr.meta import labels
 from knarr.meta.labels import EVERYTHING, Selector
+from knarr.net.families import FOUR, SIX, Family
 from knarr.net.policy_table import Chain
+from knarr.net.ranges import Network
 from knarr.net.ruleset import PROTOCOLS
 
-ADDRESS = ("set", "type ipv4_addr")
-PLACE = ("set", "type ipv4_addr . inet_service")
-PAIR = ("set", "type ipv4_addr . ipv4_addr")
-VERDICT = ("map", "type ipv4_addr : verdict")
+SET, MAP = "set", "map"
 READABLE = 80  #: characters of names that chains have; a digest keeps them apart
 log = logging.getLogger("knarr.net")
 
@@ -34,7 +33,7 @@ class Direction:
     """What differs between the two."""
 
     type: str  #: as in policyTypes
-    own: str  #: the field of a packet that has the selected pod's address
+    own: str  #: the field of a packet's header that has the selected pod's address
     peer: str
     isolated: str  #: the map of the pods that policies of this type select
     space: str  #: how the chain of a namespace begins, and that of a policy
@@ -42,8 +41,8 @@ class Direction:
     hook: str
 
 
-INGRESS = Direction("Ingress", "ip daddr", "ip saddr", "isolated-in", "to", "in", "priority filter - 10")
-EGRESS = Direction("Egress", "ip saddr", "ip daddr", "isolated-out", "from", "out", "priority filter - 20")
+INGRESS = Direction("Ingress", "daddr", "saddr", "isolated-in", "to", "in", "priority filter - 10")
+EGRESS = Direction("Egress", "saddr", "daddr", "isolated-out", "from", "out", "priority filter - 20")
 DIRECTIONS = (EGRESS, INGRESS)
 
 
@@ -73,8 +72,9 @@ class Alias:
 
 @dataclass(slots=True)
 class Frame:
-    """What policies make, before anybody knows their pods."""
+    """What policies make of one address family, before anybody knows their pods."""
 
+    family: Family = FOUR
     chains: dict[str, Chain] = field(default_factory=dict)
     choices: dict[str, Choice] = field(default_factory=dict)  #: by set
     ports: set[tuple[str, str]] = field(default_factory=set)  #: protocol and name
@@ -83,9 +83,9 @@ class Frame:
     kinds: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def frame(policies: Iterable[NetworkPolicy], alias: Alias | None = None) -> Frame:
+def frame(policies: Iterable[NetworkPolicy], alias: Alias | None = None, family: Family = FOUR) -> Frame:
     """The chains of all policies, and which sets they need."""
-    found = Frame()
+    found = Frame(family)
     spaces: dict[tuple[Direction, str], list[str]] = {}
     for policy in sorted(policies, key=lambda each: (each.metadata.namespace, each.metadata.name)):
         try:
@@ -100,8 +100,8 @@ def frame(policies: Iterable[NetworkPolicy], alias: Alias | None = None) -> Fram
                 rules.append(_policy(found, policy, subject, direction, alias))
     for (direction, namespace), rules in spaces.items():
         found.chains[f"{direction.space}-{namespace}"] = Chain((*rules, "drop"))
-    found.kinds |= dict.fromkeys(found.choices, ADDRESS)
-    found.kinds |= {port_set(*port): PLACE for port in found.ports}
+    found.kinds |= dict.fromkeys(found.choices, (SET, f"type {family.type}"))
+    found.kinds |= {port_set(*port): (SET, f"type {family.type} . inet_service") for port in found.ports}
     return found
 
 
@@ -130,7 +130,7 @@ def _policy(found: Frame, policy: NetworkPolicy, subject: Selector, direction: D
         return f"jump {chain}"
     choice = Choice(subject, namespace)
     found.choices[choice.set] = choice
-    return f"{direction.own} @{choice.set} jump {chain}"
+    return f"{found.family.nft} {direction.own} @{choice.set} jump {chain}"
 
 
 def _allowed(
@@ -159,24 +159,31 @@ def _peers(found: Frame, namespace: str, peers: Sequence[NetworkPolicyPeer], dir
         yield ""
     for peer in peers:
         if peer.ipBlock is not None:
-            yield from block(peer.ipBlock, direction.peer)
+            yield from block(peer.ipBlock, f"{found.family.nft} {direction.peer}", found.family)
             continue
         spaces, pods = peer.namespaceSelector, selector(peer.podSelector)
         choice = Choice(pods, namespace) if spaces is None else Choice(pods, "", selector(spaces))
         found.choices[choice.set] = choice
-        yield f"{direction.peer} @{choice.set}"
+        yield f"{found.family.nft} {direction.peer} @{choice.set}"
 
 
-def block(given: IPBlock, address: str) -> Iterator[str]:
-    """A match of a block's addresses; none for IPv6, which pods do not have."""
+def block(given: IPBlock, address: str, family: Family = FOUR) -> Iterator[str]:
+    """A match of a block's addresses; none for one of the other family."""
     network = ip_network(given.cidr, strict=False)
-    if not isinstance(network, IPv4Network):
+    if not family.has(given.cidr):
         return
     holes = [ip_network(each, strict=False) for each in given.except_]
     text = f"{address} {network}" if network.prefixlen else ""
-    if inner := [str(each) for each in collapse_addresses(h for h in holes if isinstance(h, IPv4Network))]:
+    if inner := [str(each) for each in merged_networks(holes, family)]:
         text += f" {address} != {{ {', '.join(inner)} }}"
     yield text.strip()
+
+
+def merged_networks(given: Iterable[Network], family: Family) -> list[Network]:
+    """Those of a family, none within another: nft refuses that."""
+    if family is SIX:
+        return [*collapse_addresses(each for each in given if isinstance(each, IPv6Network))]
+    return [*collapse_addresses(each for each in given if isinstance(each, IPv4Network))]
 
 
 def inside(address: str, given: IPBlock) -> bool:
@@ -197,7 +204,7 @@ def _ports(found: Frame, ports: Sequence[NetworkPolicyPort]) -> Iterator[str]:
             yield f"meta l4proto {protocol}"
         elif isinstance(port.port, str):
             found.ports.add((protocol, port.port))
-            yield f"meta l4proto {protocol} ip daddr . th dport @{port_set(protocol, port.port)}"
+            yield f"meta l4proto {protocol} {found.family.nft} daddr . th dport @{port_set(protocol, port.port)}"
         else:
             ranges.setdefault(protocol, []).append((port.port, port.endPort or port.port))
     for protocol, spans in ranges.items():

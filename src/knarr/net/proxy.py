@@ -16,6 +16,7 @@ from knarr.kinds.types.core_v1 import Node, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.loop.events import Recorder
 from knarr.net import nft, podnetwork
+from knarr.net.families import family_of
 from knarr.net.ground import ground
 from knarr.net.health import HealthPorts
 from knarr.net.place import Place, Wanted
@@ -43,7 +44,7 @@ class ServiceProxy:
     def __init__(self, informers: Informers, plan: NetworkPlan, recorder: Recorder | None = None) -> None:
         self._plan = plan
         self._recorder = recorder.named("kube-proxy") if recorder is not None else None
-        self._nodes_ground = ground(plan, host=False)
+        self._nodes_ground = {family: ground(plan, host=False, family=family) for family in plan.families}
         self._services, self._slices = informers.of(Service), informers.of(EndpointSlice)
         self._nodes = informers.of(Node)
         self._slices.cache.add_index(BY_SERVICE, by_service)
@@ -51,7 +52,7 @@ class ServiceProxy:
         self._dirty: dict[Key, None] = {}
         self._outer: dict[Key, list[str]] = {}  #: addresses from outside
         self._checked: dict[Key, int] = {}  #: health check ports
-        self._places: dict[str, Place] = {}
+        self._places: dict[tuple[str, str], Place] = {}  #: by network namespace and family
         self._health = HealthPorts()
         self._services.on_change(partial(self._note, lambda service: _key(service)))
         self._slices.on_change(partial(self._note, service_of))
@@ -130,7 +131,7 @@ class ServiceProxy:
         self._checked.pop(key, None)
         if service is None:
             return
-        self._outer[key] = outer_addresses(service)
+        self._outer[key] = [ip for family in self._plan.families for ip in outer_addresses(service, family)]
         if self._outer[key] != before:
             self._warn(service, self._outer[key])
         if service.spec.healthCheckNodePort:
@@ -154,7 +155,7 @@ class ServiceProxy:
     def _warn(self, service: Service, outer: Iterable[str]) -> None:
         """Say which of a service's external addresses are something else's, and lead nowhere."""
         for ip in outer:
-            leads = all(self._nodes_ground.answers(ip, port) for port in service.spec.ports)
+            leads = all(self._nodes_ground[family_of(ip)].answers(ip, port) for port in service.spec.ports)
             if self._recorder is not None and not leads:
                 message = f"external IP {ip} is an address of the cluster itself and does not lead to this service"
                 self._recorder.note(service, "Warning", "ExternalIPNotProgrammed", message)
@@ -163,14 +164,15 @@ class ServiceProxy:
         """Work out what a service is in the places that need to know; once, where it is the same in all."""
         service = self._services.cache.get(key[1], key[0])
         slices = self._slices.cache.by_index(BY_SERVICE, "/".join(key))
-        shared = Wanted()
+        shared = {family: Wanted() for family in self._plan.families}
         for place, parts in wanted.items():
             if changed or not place.is_loaded:
+                same = shared[place.view.family]
                 try:
-                    parts.add(key, service, slices, place, shared)
+                    parts.add(key, service, slices, place, same)
                 except ValueError as error:  # in a store that was loaded from elsewhere; no other service waits for it
                     log.warning("service %s has no rules: %s", "/".join(key), error)
-                    parts.add(key, None, (), place, shared)
+                    parts.add(key, None, (), place, same)
 
     def _health_ports(self) -> dict[tuple[str, int], tuple[Key, int]]:
         """For each node and health check port: whose it is, and how many of its endpoints are ready there."""
@@ -178,22 +180,23 @@ class ServiceProxy:
         for key, port in self._checked.items():
             slices = self._slices.cache.by_index(BY_SERVICE, "/".join(key))
             for place in self._places.values():
-                if place.view.node:
-                    found[place.namespace, port] = key, place.ready_here(slices)
+                if place.view.node:  # of two families, what more are ready of: a pod may have both
+                    _, count = found.get((place.namespace, port), (key, 0))
+                    found[place.namespace, port] = key, max(count, place.ready_here(slices))
         return found
 
     async def _find_places(self) -> None:
         """The host and the nodes that are there now; one whose zone is another begins anew."""
         numbers = await asyncio.to_thread(podnetwork.node_numbers, self._plan)
-        places = [Place.host(self._plan)]
+        places = [Place.host(self._plan, family) for family in self._plan.families]
         for number in numbers:
             node = self._nodes.cache.get(self._plan.node(number).name)
-            places.append(Place.node(self._plan, number, _zone(node)))
+            places += [Place.node(self._plan, number, _zone(node), family) for family in self._plan.families]
         known = self._places
         self._places = {}
         for place in places:
-            before = known.get(place.namespace)
-            self._places[place.namespace] = before if before is not None and before.view == place.view else place
+            before = known.get(place.key)
+            self._places[place.key] = before if before is not None and before.view == place.view else place
 
 
 def _key(service: Service) -> Key:
@@ -208,4 +211,5 @@ def _say(place: Place, error: BaseException) -> None:
     if isinstance(error, asyncio.CancelledError):
         raise error
     place.is_loaded = False
-    log.warning("the rules of %s cannot be loaded now: %s", place.namespace or "the host", error)
+    where = place.namespace or "the host"
+    log.warning("the rules of %s for %s cannot be loaded now: %s", where, place.view.family.name, error)

@@ -11,12 +11,13 @@ that all share choose the map.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 
 from knarr.kinds.service import AFFINITY_SECONDS
 from knarr.kinds.types.core_v1 import LoadBalancerStatus, Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.net.backends import Backend, Choice, View, backends, choose
+from knarr.net.families import FOUR, Family, canonical
 from knarr.net.records import headless, is_address
 from knarr.net.table import Part
 
@@ -57,24 +58,25 @@ def same_everywhere(service: Service, slices: Sequence[EndpointSlice]) -> bool:
     return not any(endpoint.hints for each in slices for endpoint in each.endpoints)
 
 
-def cluster_addresses(spec: ServiceSpec) -> list[str]:
-    return [ip for ip in spec.clusterIPs or [spec.clusterIP] if ip and ip != "None" and ":" not in ip]
+def cluster_addresses(spec: ServiceSpec, family: Family = FOUR) -> list[str]:
+    return [canonical(ip) for ip in spec.clusterIPs or [spec.clusterIP] if ip and ip != "None" and family.has(ip)]
 
 
-def balanced_addresses(service: Service) -> list[str]:
+def balanced_addresses(service: Service, family: Family = FOUR) -> list[str]:
     """The balancer's addresses that lead straight to the nodes."""
     given = (service.status.loadBalancer or LoadBalancerStatus()).ingress
     if service.spec.type != "LoadBalancer":
         return []
-    return [each.ip for each in given if ":" not in each.ip and is_address(each.ip) and each.ipMode != "Proxy"]
+    found = [each.ip for each in given if family.has(each.ip) and is_address(each.ip) and each.ipMode != "Proxy"]
+    return [canonical(ip) for ip in found]
 
 
-def outer_addresses(service: Service) -> list[str]:
+def outer_addresses(service: Service, family: Family = FOUR) -> list[str]:
     """All addresses of a service from outside the cluster's service range."""
     if not is_programmed(service):
         return []
-    found = dict.fromkeys([*service.spec.externalIPs, *balanced_addresses(service)])
-    return [ip for ip in found if ":" not in ip and is_address(ip)]
+    external = [canonical(ip) for ip in service.spec.externalIPs if family.has(ip) and is_address(ip)]
+    return [*dict.fromkeys([*external, *balanced_addresses(service, family)])]
 
 
 def part(service: Service, slices: Iterable[EndpointSlice], view: View, ground: Ground) -> Part:
@@ -84,7 +86,7 @@ def part(service: Service, slices: Iterable[EndpointSlice], view: View, ground: 
         return made
     slices = list(slices)
     for port in service.spec.ports:
-        found = [one for one in backends(slices, port) if ground.ends(one.ip)]
+        found = [one for one in backends(slices, port, view.family) if ground.ends(one.ip)]
         _Port(made, service, port, view, ground).write(choose(found, view))
     return made
 
@@ -96,9 +98,10 @@ class _Port:
         self.made, self.spec, self.port, self.view = made, service.spec, port, view
         self.protocol = PROTOCOLS.get(port.protocol or "TCP", "tcp")
         self.name = f"{service.metadata.namespace}/{service.metadata.name}/{self.protocol}/{port.port}"
-        self.inner = [ip for ip in cluster_addresses(self.spec) if ground.inner(ip)]
-        self.outer = [ip for ip in outer_addresses(service) if ground.answers(ip, port)]
-        self.balanced = [ip for ip in balanced_addresses(service) if ground.answers(ip, port)]
+        self.family = view.family
+        self.inner = [ip for ip in cluster_addresses(self.spec, view.family) if ground.inner(ip)]
+        self.outer = [ip for ip in outer_addresses(service, view.family) if ground.answers(ip, port)]
+        self.balanced = [ip for ip in balanced_addresses(service, view.family) if ground.answers(ip, port)]
         self.node_port = 0 if view.is_host else port.nodePort or 0
         config = self.spec.sessionAffinityConfig
         timeout = config.clientIP.timeoutSeconds if config and config.clientIP else None
@@ -160,7 +163,7 @@ class _Port:
             yield f"meta mark set meta mark or {MARK}"
         else:
             if self.view.pods:
-                yield f"ip saddr {self.view.pods} goto {self.chain('cluster')}"
+                yield f"{self.family.nft} saddr {self.view.pods} goto {self.chain('cluster')}"
             yield f"fib saddr type local meta mark set meta mark or {MARK}"
             yield f"fib saddr type local goto {self.chain('cluster')}"
         if used:
@@ -168,11 +171,11 @@ class _Port:
 
     def guard(self) -> None:
         """Who may not reach the balancer's addresses is dropped before anything else."""
-        given = (each.strip() for each in self.spec.loadBalancerSourceRanges if ":" not in each)
-        ranges = [str(IPv4Network(each, strict=False)) for each in given]  # nft does not read 10.0.0.0/08
+        given = (each.strip() for each in self.spec.loadBalancerSourceRanges if self.family.has(each))
+        ranges = [str(ip_network(each, strict=False)) for each in given]  # nft does not read 10.0.0.0/08
         if not self.balanced or not self.spec.loadBalancerSourceRanges:
             return
-        allowed = f"ip saddr != {{ {', '.join(ranges)} }} drop" if ranges else "drop"
+        allowed = f"{self.family.nft} saddr != {{ {', '.join(ranges)} }} drop" if ranges else "drop"
         self.made.chains[self.chain("guard")] = (allowed,)
         for ip in self.balanced:
             self.lead("guarded", self.at(ip), f"goto {self.chain('guard')}")
@@ -181,7 +184,9 @@ class _Port:
         """The chain that leads to the endpoints in use."""
         self.disguise(used)
         self.made.chains[self.chain(kind)] = (
-            tuple(self.stick(used)) if self.sticky else (by_chance([one.place for one in used], self.protocol),)
+            tuple(self.stick(used))
+            if self.sticky
+            else (by_chance([one.place for one in used], self.protocol, self.family),)
         )
 
     def disguise(self, used: Sequence[Backend]) -> None:
@@ -193,12 +198,13 @@ class _Port:
         """Whom the client had last, for as long as it comes back in time; else by chance."""
         goals = []
         for one in used:
-            ending = f"{self.name}/{one.ip}/{one.port}"
+            ending = f"{self.name}/{one.ip.replace(':', '_')}/{one.port}"  # nft's names have no colons
             chain, known = f"one/{ending}", f"clients/{ending}/{self.sticky}"
-            self.made.sets[known] = f"type ipv4_addr; flags dynamic,timeout; timeout {self.sticky}s"
-            self.made.chains[chain] = (f"update @{known} {{ ip saddr }}", by_chance([one.place], self.protocol))
+            self.made.sets[known] = f"type {self.family.type}; flags dynamic,timeout; timeout {self.sticky}s"
+            rule = by_chance([one.place], self.protocol, self.family)
+            self.made.chains[chain] = (f"update @{known} {{ {self.family.nft} saddr }}", rule)
             goals.append(chain)
-            yield f"ip saddr @{known} goto {chain}"
+            yield f"{self.family.nft} saddr @{known} goto {chain}"
         leads = ", ".join(f"{number} : goto {chain}" for number, chain in enumerate(goals))
         yield f"numgen random mod {len(goals)} vmap {{ {leads} }}"
 
@@ -212,53 +218,55 @@ class _Port:
         self.made.elements[into, key] = goal
 
 
-def by_chance(places: Sequence[tuple[str, int]], protocol: str) -> str:
+def by_chance(places: Sequence[tuple[str, int]], protocol: str, family: Family = FOUR) -> str:
     """A rule that sends each new connection to one of the places."""
     if len(places) == 1:
-        ip, port = places[0]
-        return f"meta l4proto {protocol} dnat to {ip}:{port}"
+        return f"meta l4proto {protocol} dnat to {family.place(*places[0])}"
     goals = ", ".join(f"{number} : {ip} . {port}" for number, (ip, port) in enumerate(places))
-    return f"meta l4proto {protocol} dnat ip to numgen random mod {len(places)} map {{ {goals} }}"
+    return f"meta l4proto {protocol} dnat {family.nft} to numgen random mod {len(places)} map {{ {goals} }}"
 
 
-_ENTRY = "ipv4_addr . inet_proto . inet_service"
-_ADDRESS = "ip daddr . meta l4proto . th dport"
-_NODE_PORT = "fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport"
-
-
-def base(services: str, kept: Sequence[str]) -> str:
-    """What every table has. `services` is the range of their addresses, of which `kept` are not the proxy's.
+def base(services: str, kept: Sequence[str], family: Family = FOUR) -> str:
+    """What every table of a family has. `services` is the range of their addresses, of which `kept` are not the
+    proxy's.
 
     Source ranges are looked at before an address is translated, refusals after it.
     """
+    entry, address = f"{family.type} . inet_proto . inet_service", _address(family)
+    node_port = f"fib daddr type local {family.nft} daddr != {family.loopback} meta l4proto . th dport"
+    others = f"{family.nft} daddr != {{ {', '.join(kept)} }} " if kept else ""
     return f"""\
-  set hairpin {{ type ipv4_addr . ipv4_addr; }}
-  map services {{ type {_ENTRY} : verdict; }}
+  set hairpin {{ type {family.type} . {family.type}; }}
+  map services {{ type {entry} : verdict; }}
   map node-ports {{ type inet_proto . inet_service : verdict; }}
-  map refused {{ type {_ENTRY} : verdict; }}
+  map refused {{ type {entry} : verdict; }}
   map refused-node-ports {{ type inet_proto . inet_service : verdict; }}
-  map guarded {{ type {_ENTRY} : verdict; }}
-{"".join(map(_end, range(FEW)))}\
+  map guarded {{ type {entry} : verdict; }}
+{"".join(_end(number, family) for number in range(FEW))}\
 {"".join(map(_spread, range(1, FEW + 1)))}\
   chain refuse {{ reject; }}
   chain dispatch {{
-    {_ADDRESS} vmap @services
-    {_NODE_PORT} vmap @node-ports
+    {address} vmap @services
+    {node_port} vmap @node-ports
   }}
   chain check {{
-    {_ADDRESS} vmap @refused
-    {_NODE_PORT} vmap @refused-node-ports
-    ip daddr {services} ip daddr != {{ {", ".join(kept)} }} reject
+    {address} vmap @refused
+    {node_port} vmap @refused-node-ports
+    {family.nft} daddr {services} {others}reject
   }}
-{_HOOKS}"""
+{_hooks(family)}"""
 
 
-def _end(number: int) -> str:
+def _address(family: Family) -> str:
+    return f"{family.nft} daddr . meta l4proto . th dport"
+
+
+def _end(number: int, family: Family) -> str:
     """The services' endpoints of one number, and what sends a packet there."""
     return f"""\
-  map end-{number} {{ type {_ENTRY} : ipv4_addr . inet_service; }}
+  map end-{number} {{ type {family.type} . inet_proto . inet_service : {family.type} . inet_service; }}
   chain pick-{number} {{
-    meta l4proto {{ tcp, udp, sctp }} dnat ip to {_ADDRESS} map @end-{number}
+    meta l4proto {{ tcp, udp, sctp }} dnat {family.nft} to {_address(family)} map @end-{number}
   }}
 """
 
@@ -275,24 +283,20 @@ def _hook(name: str, kind: str, hook: str, priority: str, *rules: str) -> str:
     return f"  chain {name} {{\n    type {kind} hook {hook} priority {priority};\n{lines}  }}\n"
 
 
-_GUARD = f"ct state new {_ADDRESS} vmap @guarded"
-_CHECK = "ct state new jump check"
-_HOOKS = "".join(
-    [
-        _hook("guard-prerouting", "filter", "prerouting", "-110", _GUARD),
-        _hook("guard-output", "filter", "output", "-110", _GUARD),
-        _hook("nat-prerouting", "nat", "prerouting", "dstnat", "jump dispatch"),
-        _hook("nat-output", "nat", "output", "-100", "jump dispatch"),
-        _hook(
-            "nat-postrouting",
-            "nat",
-            "postrouting",
-            "srcnat",
-            f"meta mark and {MARK} == {MARK} masquerade",
-            "ip saddr . ip daddr @hairpin masquerade",
-        ),
-        _hook("filter-input", "filter", "input", "-110", _CHECK),
-        _hook("filter-forward", "filter", "forward", "-110", _CHECK),
-        _hook("filter-output", "filter", "output", "-90", _CHECK),
-    ]
-)
+def _hooks(family: Family) -> str:
+    guard, check = f"ct state new {_address(family)} vmap @guarded", "ct state new jump check"
+    disguise = (
+        f"meta mark and {MARK} == {MARK} masquerade",
+        f"{family.nft} saddr . {family.nft} daddr @hairpin masquerade",
+    )
+    hooks = (
+        ("guard-prerouting", "filter", "prerouting", "-110", guard),
+        ("guard-output", "filter", "output", "-110", guard),
+        ("nat-prerouting", "nat", "prerouting", "dstnat", "jump dispatch"),
+        ("nat-output", "nat", "output", "-100", "jump dispatch"),
+        ("nat-postrouting", "nat", "postrouting", "srcnat", *disguise),
+        ("filter-input", "filter", "input", "-110", check),
+        ("filter-forward", "filter", "forward", "-110", check),
+        ("filter-output", "filter", "output", "-90", check),
+    )
+    return "".join(_hook(*each) for each in hooks)

@@ -32,9 +32,15 @@ class Table:
     """What is loaded in one network namespace."""
 
     name: str
+    family: str = "ip"  #: as nft calls it
     parts: dict[Owner, Part] = field(default_factory=dict)
     stale: dict[str, float] = field(default_factory=dict)  #: chains to delete, and since when
     _claims: dict[Element, dict[Owner, str]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """How nft names it."""
+        return f"{self.family} {self.name}"
 
     def fill(self, parts: Mapping[Owner, Part]) -> None:
         """Begin anew with these parts."""
@@ -69,7 +75,7 @@ class Table:
         sets: Mapping[str, str | None],
         now: float,
     ) -> Iterable[str]:
-        at = f"ip {self.name}"
+        at = self.title
         yield from (f"add set {at} {name} {{ {text}; }}\n" for name, text in sets.items() if text is not None)
         yield from (f"add chain {at} {name}\n" for name, rules in chains.items() if rules is not None)
         changed = [element for element in before if before[element] != after[element]]
@@ -89,7 +95,7 @@ class Table:
         due = [name for name, since in self.stale.items() if now - since >= STALE_SECONDS]
         for name in due:
             del self.stale[name]
-        return "".join(f"delete chain ip {self.name} {name}\n" for name in due)
+        return "".join(f"delete chain {self.title} {name}\n" for name in due)
 
     def value(self, element: Element) -> str | None:
         """What an element leads to, None when nobody wants it."""
@@ -110,15 +116,15 @@ class Table:
         sets = "".join(
             f"  set {name} {{\n    {text}\n  }}\n" for part in self.parts.values() for name, text in part.sets.items()
         )
-        filled = "".join(f"add element ip {self.name} {name} {{ {', '.join(of)} }}\n" for name, of in held.items())
-        anew = f"table ip {self.name} {{}}\ndelete table ip {self.name}\n"
-        return f"{anew}table ip {self.name} {{\n{sets}{base}{chains}}}\n{filled}"
+        filled = "".join(f"add element {self.title} {name} {{ {', '.join(of)} }}\n" for name, of in held.items())
+        anew = f"table {self.title} {{}}\ndelete table {self.title}\n"
+        return f"{anew}table {self.title} {{\n{sets}{base}{chains}}}\n{filled}"
 
     def _elements(self, verb: str, elements: Mapping[Element, str]) -> Iterable[str]:
         held: dict[str, list[str]] = {}
         for (name, key), goal in elements.items():
             held.setdefault(name, []).append(f"{key} : {goal}" if goal else key)
-        yield from (f"{verb} element ip {self.name} {name} {{ {', '.join(of)} }}\n" for name, of in held.items())
+        yield from (f"{verb} element {self.title} {name} {{ {', '.join(of)} }}\n" for name, of in held.items())
 
     def _put(self, owner: Owner, part: Part) -> None:
         for element in self.parts.get(owner, EMPTY).elements:

@@ -19,6 +19,8 @@ class NodeConfig:
     second_node_ip: str = ""  #: of the second address family, in a cluster of two
     pod_cidr: str = ""
     second_pod_cidr: str = ""
+    service_cidr: str = ""  #: the cluster's, of which those of the node are parts
+    cluster_cidr: str = ""
     dns_ip: str = ""
     domain: str = "cluster.local"
     runtime: str = "sandbox"

@@ -23,7 +23,7 @@ REFUSED = {
     "another IPv4 range with real nodes": (
         replace(REAL, service_cidr="10.50.0.0/16"),
         None,
-        "--service-cidr 10.50.0.0/16: on nodes of runtime sandbox it must be 10.96.0.0/16",
+        "--service-cidr 10.50.0.0/16: on nodes of runtime sandbox the first range must be",
     ),
 }
 

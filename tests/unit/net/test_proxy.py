@@ -75,7 +75,7 @@ class Kernel:
         self.flushed = ""
         self.poison = []  #: rules with any of these texts are never taken
 
-    async def is_loaded(self, table, place=""):
+    async def is_loaded(self, table, place="", family=0):
         return place != self.flushed or not place
 
     async def load(self, text, place="", *, check=False):
@@ -84,7 +84,7 @@ class Kernel:
         refused, self.refuses = self.refuses, False
         return "Error: no" if refused or any(each in text for each in self.poison) else ""
 
-    async def route(self, plan, number, new, old, *, anew=False):
+    async def route(self, plan, number, family, new, old, *, anew=False):
         self.routes.append((number, sorted(new), sorted(old)))
 
 
@@ -273,7 +273,7 @@ async def test_one_service_that_nft_refuses_keeps_no_other_from_its_rules(kernel
     informers.of(Service).put(another("bad", "192.0.2.66"))
     informers.of(Service).put(another("good", "192.0.2.5"))
     await loading.load()
-    place = loading._places[NODE]
+    place = loading._places[NODE, "IPv4"]
     assert (place.is_loaded, sorted(name for _, name in place.table.parts)) == (True, ["good", "web"])
     why = "the rules of this service are refused, it has no addresses that work: Error: no"
     assert recorder.said == [f"RulesRefused bad: {why}"]
@@ -291,7 +291,7 @@ async def test_a_service_that_was_refused_is_tried_again_when_it_is_another(kern
     await loading.load()
     informers.of(Service).put(another("bad", "192.0.2.7"))
     await loading.load()
-    assert [name for _, name in loading._places[NODE].table.parts] == ["bad"]
+    assert [name for _, name in loading._places[NODE, "IPv4"].table.parts] == ["bad"]
 
 
 async def test_a_service_that_was_refused_is_tried_again_by_itself(kernel, monkeypatch):
@@ -302,10 +302,10 @@ async def test_a_service_that_was_refused_is_tried_again_by_itself(kernel, monke
     await loading.load()
     kernel.poison = []
     await loading.load()
-    assert not loading._places[NODE].table.parts, "not before its time"
+    assert not loading._places[NODE, "IPv4"].table.parts, "not before its time"
     monkeypatch.setattr("knarr.loop.backoff.Backoff.left", lambda self, key: 0.0)
     await loading.load()
-    assert [name for _, name in loading._places[NODE].table.parts] == ["bad"]
+    assert [name for _, name in loading._places[NODE, "IPv4"].table.parts] == ["bad"]
 
 
 async def test_when_nothing_can_be_loaded_at_all_no_service_is_to_blame(kernel):
@@ -314,4 +314,4 @@ async def test_when_nothing_can_be_loaded_at_all_no_service_is_to_blame(kernel):
     kernel.poison = ["chain"]
     informers.of(Service).put(WEB)
     await loading.load()
-    assert (loading._places[NODE].is_loaded, recorder.said) == (False, [])
+    assert (loading._places[NODE, "IPv4"].is_loaded, recorder.said) == (False, [])

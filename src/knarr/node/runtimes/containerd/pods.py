@@ -22,6 +22,7 @@ class Record(msgspec.Struct, frozen=True):
     config: cri.PodSandboxConfig
     network: str  #: the file of its network namespace
     ip: str
+    ips: tuple[str, ...] = ()
 
 
 class Pods:
@@ -41,7 +42,7 @@ class Pods:
         directory = self.folder / spec.uid
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         lines = Path("/etc/hosts").read_text() if spec.host_network else ""
-        (directory / "hosts").write_text(etc.hosts(spec, record.ip, lines))
+        (directory / "hosts").write_text(etc.hosts(spec, record.ips or (record.ip,), lines))
         (directory / "hosts").chmod(0o644)
         draft = directory / "pod.new"
         draft.write_bytes(msgspec.json.encode(record))

@@ -159,8 +159,8 @@ class ContainerdRuntime:
         try:
             network = await self._namespace(id_)
             shared = spec.host_network
-            ip = self._network.address if shared else await self._network.add_pod(spec.uid, network)
-            record = Record(sandbox=id_, config=config, network=str(network), ip=ip)
+            ips = (self._network.address,) if shared else await self._network.add_pod(spec.uid, network)
+            record = Record(sandbox=id_, config=config, network=str(network), ip=ips[0], ips=ips)
             await asyncio.to_thread(self._pods.save, spec, record)
         except (OSError, RuntimeFailure) as error:
             for method in ("StopPodSandbox", "RemovePodSandbox"):

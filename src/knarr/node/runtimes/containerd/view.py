@@ -63,13 +63,14 @@ class View:
 
     def _pod(self, uid: str, sandbox: cri.PodSandbox, containers: list[ContainerState]) -> PodSandbox:
         record = self._pods.records.get(uid)
-        ip = record.ip if record is not None and record.sandbox == sandbox.id else ""
+        mine = record is not None and record.sandbox == sandbox.id
+        ips = (record.ips or (record.ip,)) if record is not None and mine else ()
         return PodSandbox(
             uid=uid,
             name=sandbox.metadata.name,
             namespace=sandbox.metadata.namespace,
-            ip=ip,
-            ips=(ip,) if ip else (),
+            ip=ips[0] if ips else "",
+            ips=ips,
             state="ready" if self.ready(sandbox) else "gone",
             created=sandbox.created_at / translation.SECOND,
             containers=tuple(containers),

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from knarr.node.runtimes.runtime import SandboxSpec
 from knarr.node.runtimes.sandbox import etc, host
 
 
-def write_files(directory: Path, spec: SandboxSpec, ip: str) -> None:
+def write_files(directory: Path, spec: SandboxSpec, ips: Sequence[str]) -> None:
     lines = Path("/etc/hosts").read_text() if spec.host_network else ""
-    (directory / "hosts").write_text(etc.hosts(spec, ip, lines))
+    (directory / "hosts").write_text(etc.hosts(spec, ips, lines))
     (directory / "hostname").write_text(spec.hostname + "\n")
     (directory / "resolv.conf").write_text(etc.resolver(spec))
 

@@ -1,5 +1,7 @@
 """The files of /etc that are the pod's own: hosts, resolv.conf, hostname. Pure; hosts reads as the kubelet's."""
 
+from collections.abc import Sequence
+
 from knarr.node.runtimes.runtime import SandboxSpec
 
 HEADER = "# Kubernetes-managed hosts file."
@@ -14,17 +16,18 @@ LOCAL = (
 )
 
 
-def hosts(spec: SandboxSpec, ip: str, host_file: str) -> str:
+def hosts(spec: SandboxSpec, ips: Sequence[str], host_file: str) -> str:
     """/etc/hosts; a pod on the host's network has the host's own lines."""
     if spec.host_network:
         text = f"{HOST_HEADER}\n{host_file}"
     else:
         short = spec.hostname.removesuffix(f".{spec.domain}")  # the host name may be the whole one
         names = f"{short}.{spec.domain}\t{short}" if spec.domain else short
-        text = "\n".join((HEADER, *(f"{address}\t{name}" for address, name in LOCAL), f"{ip}\t{names}", ""))
+        lines = (*LOCAL, *((ip, names) for ip in ips))
+        text = "\n".join((HEADER, *(f"{address}\t{name}" for address, name in lines), ""))
     if spec.hosts:
-        lines = (f"{alias.ip}\t" + "\t".join(alias.hostnames) for alias in spec.hosts)
-        text += "\n# Entries added by HostAliases.\n" + "\n".join(lines) + "\n"
+        aliases = (f"{alias.ip}\t" + "\t".join(alias.hostnames) for alias in spec.hosts)
+        text += "\n# Entries added by HostAliases.\n" + "\n".join(aliases) + "\n"
     return text
 
 

@@ -142,7 +142,7 @@ class Pod:
             name=about["name"],
             namespace=about["namespace"],
             ip=about.get("ip", ""),
-            ips=(about["ip"],) if about.get("ip") else (),
+            ips=tuple(about.get("ips") or filter(None, [about.get("ip")])),
             state="ready" if self.ready else "gone",
             created=about["created"],
             containers=containers,

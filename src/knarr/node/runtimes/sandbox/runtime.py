@@ -31,13 +31,13 @@ from knarr.node.runtimes.sandbox.pod import Pod, read, record, unknown
 
 
 class Network(Protocol):
-    """What gives a pod its address; `knarr.net.podnetwork.PodNetwork` in a real node."""
+    """What gives a pod its addresses, the first family's first; `knarr.net.podnetwork.PodNetwork` in a real node."""
 
     @property
     def address(self) -> str:
         """The node's own address."""
 
-    async def add_pod(self, uid: str, network: Path) -> str: ...
+    async def add_pod(self, uid: str, network: Path) -> tuple[str, ...]: ...
 
     async def remove_pod(self, uid: str) -> None: ...
 
@@ -115,11 +115,11 @@ class SandboxRuntime:
         await launch(pod.directory)
         if not await pod.connect() or (shim := pod.shim()) is None:
             raise RuntimeFailure("failed to create pod sandbox: it ended at once", reason="CreatePodSandboxError")
-        if spec.host_network:
-            pod.about["ip"] = self._network.address
-        else:
-            pod.about["ip"] = await self._network.add_pod(spec.uid, Path(f"/proc/{shim['pid']}/ns/net"))
-        await asyncio.to_thread(directory.write_files, pod.directory, spec, pod.about["ip"])
+        ips: tuple[str, ...] = (self._network.address,)
+        if not spec.host_network:
+            ips = await self._network.add_pod(spec.uid, Path(f"/proc/{shim['pid']}/ns/net"))
+        pod.about |= {"ip": ips[0], "ips": ips}
+        await asyncio.to_thread(directory.write_files, pod.directory, spec, ips)
         pod.about["ready"] = True
         pod.save()
 
