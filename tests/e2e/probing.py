@@ -14,28 +14,41 @@ TIMEOUT = 1.0
 
 
 def serve() -> None:
+    for family, everywhere in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
+        serve_family(family, everywhere)
+    threading.Event().wait()
+
+
+def serve_family(family: socket.AddressFamily, everywhere: str) -> None:
     name = os.environ.get("NAME") or socket.gethostname()
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("0.0.0.0", 8080))
+    udp, tcp = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
+    for each in (udp, tcp):
+        if family == socket.AF_INET6:
+            each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        each.bind((everywhere, 8080))
+    tcp.listen(64)
 
     def datagrams() -> None:
         while True:
             _, who = udp.recvfrom(2048)
             udp.sendto(f"{name} {who[0]}".encode(), who)
 
-    threading.Thread(target=datagrams, daemon=True).start()
-    tcp = socket.create_server(("0.0.0.0", 8080), backlog=64)
-    while True:
-        link, who = tcp.accept()
-        with link:
-            link.sendall(f"{name} {who[0]}".encode())
+    def streams() -> None:
+        while True:
+            link, who = tcp.accept()
+            with link:
+                link.sendall(f"{name} {who[0]}".encode())
+
+    for work in (datagrams, streams):
+        threading.Thread(target=work, daemon=True).start()
 
 
 def ask(protocol: str, host: str, port: int) -> str:
     """Who answers: "name address-of-the-client"; or "refused", or "nothing"."""
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     try:
-        with socket.socket(socket.AF_INET, kind) as link:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as link:
             link.settimeout(TIMEOUT)
             link.connect((host, port))
             if protocol == "udp":

@@ -29,7 +29,8 @@ POD = "wiretest-pod"
 
 def state() -> tuple[list[str], str, list[str]]:
     """What a network may leave behind: links, routes, namespaces."""
-    routes = subprocess.run(["ip", "route", "show", "table", "all"], capture_output=True, text=True, check=True).stdout
+    asked = (["ip", family, "route", "show", "table", "all"] for family in ("-4", "-6"))
+    routes = "".join(subprocess.run(each, capture_output=True, text=True, check=True).stdout for each in asked)
     with Netlink() as kernel:
         return sorted(kernel.links()), routes, [name for name in namespace.recorded() if "wiretest" in name]
 
@@ -186,7 +187,7 @@ def a_service(name: str, ip: str, node_port: int | None = None) -> Service:
 def a_slice(service: str, *ips: str) -> EndpointSlice:
     return EndpointSlice(
         metadata=ObjectMeta(name=service, namespace="default", labels={"kubernetes.io/service-name": service}),
-        addressType="IPv4",
+        addressType="IPv6" if any(":" in ip for ip in ips) else "IPv4",
         endpoints=[Endpoint(addresses=[ip]) for ip in ips],
         ports=[EndpointPort(name="http", port=8080, protocol="TCP")],
     )

@@ -1,10 +1,13 @@
 """Whether a cluster can have the ranges of services and pods that are wished for. Changes nothing."""
 
+import shutil
+import subprocess
 from ipaddress import IPv6Network
 from pathlib import Path
 
 from knarr.app.config import Cluster, ConfigError
-from knarr.net.plan import CLUSTERS
+from knarr.net.families import SIX
+from knarr.net.plan import CLUSTERS, NetworkPlan
 from knarr.net.ranges import NODE_BITS, PODS, SERVICES, usual
 
 LOCAL = IPv6Network("fc00::/7")
@@ -39,7 +42,7 @@ def check_real(cluster: Cluster) -> None:
             )
     if not plan.pods6:
         return
-    if lack := missing():
+    if lack := missing() or refused_rules(plan):
         raise ConfigError(f"{SERVICES} {','.join(ranges.services)}: this host has no IPv6: {lack}")
     taken = others(cluster)
     for flag, text in ((SERVICES, plan.services6), (PODS, plan.pods6)):
@@ -48,7 +51,7 @@ def check_real(cluster: Cluster) -> None:
             raise ConfigError(f"{flag} {text}: must be of {LOCAL}, whose addresses nobody has in the world")
         if size(network) < cluster.nodes and flag == PODS:
             raise ConfigError(f"{flag} {text}: has room for {size(network)} nodes, not for {cluster.nodes}")
-        for what, other in taken.items():
+        for other, what in taken.items():
             if network.overlaps(other):
                 raise ConfigError(f"{flag} {text}: overlaps {other}, {what}")
 
@@ -69,21 +72,39 @@ def missing() -> str:
     return ""
 
 
-def others(cluster: Cluster) -> dict[str, IPv6Network]:
-    """What is somebody else's already, by what it is: of this host's other clusters, running or not, and its routes."""
+def refused_rules(plan: NetworkPlan) -> str:
+    """Why the kernel does not take the rules of services for IPv6; "" when it does, or without nft."""
+    if (nft := shutil.which("nft")) is None:
+        return ""  # then no service has an address that works, of either family
+    from knarr.net.ruleset import base
+    from knarr.net.table import Table
+
+    text = Table(plan.bridge, SIX.nft).whole(base(plan.services6, (), SIX))
+    done = subprocess.run([nft, "-c", "-f", "-"], input=text, capture_output=True, text=True, check=False)  # noqa: S603
+    return f"nft refuses its rules: {done.stderr.strip()}" if done.returncode else ""
+
+
+def others(cluster: Cluster) -> dict[IPv6Network, str]:
+    """What is somebody else's already, and what: of this host's other clusters, running or not, and its own routes."""
     plan = cluster.network
-    found = {"the nodes' range": NODES, "the range of simulated nodes' pods": SIMULATED}
+    found = {NODES: "the nodes' range", SIMULATED: "the range of simulated nodes' pods"}
     for index in range(CLUSTERS):
         if index != cluster.index:
-            services, pods = usual(index, (6,)).services[0], usual(index, (6,)).pods[0]
-            found[f"the services' range of cluster number {index} of this host"] = IPv6Network(services)
-            found[f"the pods' range of cluster number {index} of this host"] = IPv6Network(pods)
+            ranges = usual(index, (6,))
+            found[IPv6Network(ranges.services[0])] = f"the services' range of cluster number {index} of this host"
+            found[IPv6Network(ranges.pods[0])] = f"the pods' range of cluster number {index} of this host"
+    return found | {
+        IPv6Network(each): f"which this host has a route for, on {link}" for each, link in routed(plan).items()
+    }
+
+
+def routed(plan: NetworkPlan) -> dict[str, str]:
+    """The IPv6 networks that this host has routes for by itself, and on which link."""
     from knarr.net.netlink import Netlink
 
+    found: dict[str, str] = {}
     with Netlink() as kernel:
         for link in kernel.links():
-            if link in (plan.bridge, plan.service_link) or link.startswith(f"{plan.bridge}n"):
-                continue
-            routed = [each for each in kernel.routes(link) if ":" in each]
-            found |= {f"which this host has a route for, on {link} ({each})": IPv6Network(each) for each in routed}
+            if link not in (plan.bridge, plan.service_link):
+                found |= {each: link for each in kernel.routes(link) if ":" in each}
     return found

@@ -229,8 +229,9 @@ def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[No
     _write("net/ipv4/ip_forward", "1")
     _write("net/ipv4/conf/all/send_redirects", "0")
     _write(f"net/ipv4/conf/{POD_BRIDGE}/send_redirects", "0")
-    if Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
-        _write("net/bridge/bridge-nf-call-iptables", "0")  # pods meet by routing: the bridge must not translate too
+    for name in ("iptables", "ip6tables"):  # pods meet by routing: the bridge must not translate too
+        if Path(f"/proc/sys/net/bridge/bridge-nf-call-{name}").exists():
+            _write(f"net/bridge/bridge-nf-call-{name}", "0")
     kernel.set_route(plan.pods, metric=LAST_RESORT, kind=BLACKHOLE)
     _swallow_services(kernel, SERVICE_LINK, plan, node.address, node.address6)
     for address in (plan.api, plan.dns):

@@ -17,7 +17,7 @@ from knarr.kinds.service import AFFINITY_SECONDS
 from knarr.kinds.types.core_v1 import LoadBalancerStatus, Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.net.backends import Backend, Choice, View, backends, choose
-from knarr.net.families import FOUR, Family, canonical
+from knarr.net.families import FOUR, SIX, Family, canonical
 from knarr.net.records import headless, is_address
 from knarr.net.table import Part
 
@@ -25,6 +25,8 @@ MARK = "0x4000"  #: what came in from outside and has to come back through this 
 PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}  #: nft reads a number without looking it up in a file
 REFUSE, DROP = "goto refuse", "drop"
+#: of IPv6 a TCP client that hears of an error while it still sends tries again after a second; a reset it always takes
+REFUSALS = {FOUR: ("reject",), SIX: ("meta l4proto tcp reject with tcp reset", "reject")}
 AGENT_PORT = 10250  #: where a node's agent listens for the API server
 FEW = 8  #: endpoints that a service without chains has at most
 ENDS = tuple(f"end-{number}" for number in range(FEW))
@@ -244,7 +246,7 @@ def base(services: str, kept: Sequence[str], family: Family = FOUR) -> str:
   map guarded {{ type {entry} : verdict; }}
 {"".join(_end(number, family) for number in range(FEW))}\
 {"".join(map(_spread, range(1, FEW + 1)))}\
-  chain refuse {{ reject; }}
+  chain refuse {{ {"; ".join(REFUSALS[family])}; }}
   chain dispatch {{
     {address} vmap @services
     {node_port} vmap @node-ports
@@ -252,7 +254,7 @@ def base(services: str, kept: Sequence[str], family: Family = FOUR) -> str:
   chain check {{
     {address} vmap @refused
     {node_port} vmap @refused-node-ports
-    {family.nft} daddr {services} {others}reject
+    {family.nft} daddr {services} {others}goto refuse
   }}
 {_hooks(family)}"""
 

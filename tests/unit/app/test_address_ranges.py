@@ -27,6 +27,49 @@ REFUSED = {
     ),
 }
 
+DUALS = replace(REAL, service_cidr=DUAL)
+REFUSED |= {
+    "IPv6 first with real nodes": (
+        replace(REAL, service_cidr="fd00:10:96::/112,10.96.0.0/16"),
+        None,
+        "the first range must be 10.96.0.0/16",
+    ),
+    "addresses of the world": (
+        replace(REAL, service_cidr="10.96.0.0/16,2001:db8::/112"),
+        None,
+        "--service-cidr 2001:db8::/112: must be of fc00::/7",
+    ),
+    "another cluster's": (
+        replace(REAL, service_cidr="10.96.0.0/16,fd00:10:97::/112"),
+        None,
+        "overlaps fd00:10:97::/112, the services' range of cluster number 1 of this host",
+    ),
+    "what the host has a route for": (
+        replace(REAL, cluster_cidr="10.244.0.0/16,fd77::/56"),
+        None,
+        "--cluster-cidr fd77::/56: overlaps fd77::/48, which this host has a route for, on vpn0",
+    ),
+    "too little room": (
+        replace(REAL, nodes=3, cluster_cidr="10.244.0.0/16,fd00:9::/63"),
+        None,
+        "has room for 2 nodes, not for 3",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def kernel(monkeypatch):
+    """A host with IPv6 and with one route of its own."""
+    monkeypatch.setattr(address_ranges, "missing", lambda: "")
+    monkeypatch.setattr(address_ranges, "refused_rules", lambda plan: "")
+    monkeypatch.setattr(address_ranges, "routed", lambda plan: {"fd77::/48": "vpn0"})
+
+
+def test_a_host_without_ipv6_is_told(monkeypatch):
+    monkeypatch.setattr(address_ranges, "missing", lambda: "net.ipv6.conf.all.disable_ipv6 is not 0")
+    with pytest.raises(ConfigError, match=re.escape("this host has no IPv6: net.ipv6.conf.all.disable_ipv6 is not 0")):
+        address_ranges.check(DUALS, None)
+
 
 @pytest.mark.parametrize("cluster, before, message", REFUSED.values(), ids=REFUSED)
 def test_refused(cluster, before, message):
@@ -38,6 +81,8 @@ TAKEN = {
     "any range with simulated nodes": (replace(HERE, service_cidr="10.50.0.0/16,fd00::/112"), None),
     "the same range said in full": (replace(HERE, service_cidr="10.96.0.0/16"), HERE),
     "the usual one with real nodes": (REAL, None),
+    "both families with real nodes": (DUALS, None),
+    "both families again": (DUALS, DUALS),
 }
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from knarr.kinds.types.core_v1 import ServicePort
+from knarr.net.families import SIX
 from knarr.net.ground import ground, is_routed
 from knarr.net.plan import NetworkPlan
 
@@ -46,3 +47,23 @@ def test_services_addresses_are_answered_but_for_those_that_others_have():
 def test_the_clusters_own_ranges_have_their_routes():
     routed = {ip: is_routed(PLAN, ip) for ip in ("192.0.2.3", "172.30.0.9", "198.51.100.1")}
     assert routed == {"192.0.2.3": True, "172.30.0.9": True, "198.51.100.1": False}
+
+
+DUAL = NetworkPlan("knarr", 0, service_cidr="10.96.0.0/16,fd00:10:96::/112")
+SIXES = {
+    "of somebody far away": ("2001:db8::7", True, False, False),
+    "free in the nodes' network": ("fd00:172:30::77", True, True, True),
+    "the host's on the bridge": ("fd00:172:30::1", False, False, True),
+    "a service's": ("fd00:10:96::5", False, False, False),
+    "a pod's": ("fd00:10:244:1::7", False, False, True),
+    "a simulated pod's": ("fd00:240:0:3::7", False, False, True),
+    "loopback": ("::1", False, False, False),
+}
+
+
+@pytest.mark.parametrize("ip, node, host, end", SIXES.values(), ids=SIXES)
+def test_who_answers_for_an_address_of_ipv6(ip, node, host, end):
+    assert ground(DUAL, host=False, family=SIX).outer(ip) is node
+    assert ground(DUAL, host=True, family=SIX).outer(ip) is host
+    assert ground(DUAL, host=True, family=SIX).ends(ip) is end
+    assert is_routed(DUAL, ip) is ip.startswith("fd00:172:30::")

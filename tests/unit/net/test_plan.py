@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from knarr.net.plan import SIMULATED_NODES, NetworkPlan
-from knarr.net.podnetwork import left_over, next_address, pod_link
+from knarr.net.podnetwork import addresses_of, left_over, next_address, pod_link
 
 PLAN = NetworkPlan("knarr", 0)
 NODE = PLAN.node(0)
@@ -150,3 +150,9 @@ LEFT = {
 def test_what_is_left_over_on_a_node(network, goes):
     plan = NetworkPlan("knarr", 0, "192.0.2.16/28,192.0.2.5")
     assert (network in left_over(plan, [network])) is goes
+
+
+def test_a_pod_has_the_same_number_in_both_ranges():
+    dual = NetworkPlan("knarr", 0, service_cidr="10.96.0.0/16,fd00:10:96::/112")
+    assert addresses_of(PLAN.node(1), "10.244.1.77") == ("10.244.1.77",)
+    assert addresses_of(dual.node(1), "10.244.1.77") == ("10.244.1.77", "fd00:10:244:1::4d")

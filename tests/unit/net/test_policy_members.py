@@ -10,9 +10,10 @@ from knarr.kinds.networkpolicy import defaults
 from knarr.kinds.types.core_v1 import Pod
 from knarr.kinds.types.networking_v1 import NetworkPolicy
 from knarr.meta.labels import EVERYTHING, of_labels
+from knarr.net.families import SIX
 from knarr.net.plan import NetworkPlan
 from knarr.net.podnetwork import pod_link
-from knarr.net.policy_members import Facts, Members, facts
+from knarr.net.policy_members import Facts, Members, facts, in_family
 from knarr.net.policy_rules import Choice, frame
 from knarr.net.policy_table import Table, difference
 
@@ -147,3 +148,24 @@ NOWHERE = {
 @pytest.mark.parametrize(("given", "address"), NOWHERE.values(), ids=NOWHERE)
 def test_a_pod_has_no_place_when(given: Pod, address: str):
     assert facts(given, address, PLAN) is None
+
+
+DUAL = NetworkPlan("knarr", service_cidr="10.96.0.0/16,fd00:10:96::/112")
+
+
+def test_a_pod_is_in_the_sets_of_ipv6_by_its_address_there(members: Members):
+    six = Members(frame([CLOSED], family=SIX), SPACES)
+    six.put("shop/web", in_family(WEB, SIX, DUAL))
+    members.put("shop/web", WEB)
+    made = six.table("t", 0, DUAL.node(0).pods6)
+    assert made.title == "ip6 t"
+    assert made.elements["known"] == {"fd00:10:244::5"}
+    assert made.elements["isolated-in"] == {"fd00:10:244::5 : jump to-shop"}
+    assert made.elements[SUBJECT] == {"fd00:10:244::5"}
+    assert made.elements["port-tcp-http"] == {"fd00:10:244::5 . 8080"}
+    assert not any("ip " in rule for chain in made.chains.values() for rule in chain.rules)
+    assert filled(members.guard("t", 0, six)) == {
+        "places": {'"podx" . 10.244.0.5'},
+        "places6": {'"podx" . fd00:10:244::5'},
+        "targets6": {'"podx" . 0xfd000010024400000000000000000005'},
+    }

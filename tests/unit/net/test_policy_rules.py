@@ -8,6 +8,7 @@ import pytest
 from knarr.kinds.networkpolicy import defaults
 from knarr.kinds.types.networking_v1 import IPBlock, NetworkPolicy
 from knarr.meta.labels import of_labels
+from knarr.net.families import SIX
 from knarr.net.policy_rules import Alias, Choice, block, frame, merged, selector
 
 API = Alias("10.96.0.1", 443, "172.30.0.1", 6443)
@@ -138,6 +139,23 @@ def test_a_policy_with_an_impossible_port_allows_nothing_and_harms_no_other(capl
 
 def test_ranges_that_touch_become_one():
     assert merged([(5, 9), (1, 2), (3, 4), (20, 30), (22, 23)]) == [(1, 9), (20, 30)]
+
+
+BLOCKS = {
+    "a block is of its own family": ("fd00:1::/64", [], ["ip6 saddr fd00:1::/64"]),
+    "and matches nothing in the other": ("10.0.0.0/8", [], []),
+    "all but some": (
+        "::/0",
+        ["fd00:1::/64", "fd00:1:0:1::/64"],
+        ["ip6 saddr != { fd00:1::/63 }"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("cidr", "holes", "expected"), BLOCKS.values(), ids=BLOCKS)
+def test_blocks_of_ipv6(cidr: str, holes: list[str], expected: list[str]):
+    given = msgspec.convert({"cidr": cidr, "except": holes}, IPBlock)
+    assert list(block(given, "ip6 saddr", SIX)) == expected
 
 
 def test_an_absent_selector_selects_all():

@@ -315,3 +315,19 @@ async def test_when_nothing_can_be_loaded_at_all_no_service_is_to_blame(kernel):
     informers.of(Service).put(WEB)
     await loading.load()
     assert (loading._places[NODE, "IPv4"].is_loaded, recorder.said) == (False, [])
+
+
+async def test_each_place_has_rules_of_both_families_and_one_refused_holds_only_its_own(kernel):
+    plan = NetworkPlan("knarr", 0, service_cidr="10.96.0.0/16,fd00:10:96::/112")
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, plan)
+    informers.of(Service).put(replace(WEB, spec=replace(WEB.spec, externalIPs=["192.0.2.7", "2001:db8::7"])))
+    kernel.poison = ["2001:db8::7"]
+    await loading.load()
+    assert {key: len(place.table.parts) for key, place in loading._places.items()} == {
+        ("", "IPv4"): 1,
+        ("", "IPv6"): 0,
+        (NODE, "IPv4"): 1,
+        (NODE, "IPv6"): 0,
+    }
+    assert sorted(new for _, new, _ in kernel.routes) == [["192.0.2.7"], ["2001:db8::7"]]

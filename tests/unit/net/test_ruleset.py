@@ -1,6 +1,7 @@
 """Where a service's addresses and ports lead, as rules."""
 
 import pytest
+from msgspec.structs import replace
 
 from knarr.kinds.types.core_v1 import (
     ClientIPConfig,
@@ -15,6 +16,7 @@ from knarr.kinds.types.core_v1 import (
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.net.backends import View
+from knarr.net.families import SIX
 from knarr.net.ruleset import Ground, base, by_chance, outer_addresses, part
 
 NODE, HOST = View("a", "", "10.244.0.0/24"), View()
@@ -195,7 +197,7 @@ def test_a_few_endpoints_stand_in_maps_and_many_in_a_chain():
 
 
 def test_what_nobody_has_in_the_range_is_refused_but_for_what_others_answer():
-    assert "ip daddr 10.96.0.0/16 ip daddr != { 10.96.0.1, 10.96.0.10 } reject" in base(
+    assert "ip daddr 10.96.0.0/16 ip daddr != { 10.96.0.1, 10.96.0.10 } goto refuse" in base(
         "10.96.0.0/16", ["10.96.0.1", "10.96.0.10"]
     )
 
@@ -226,3 +228,57 @@ SPREADS = {
 @pytest.mark.parametrize("places, expected", SPREADS.values(), ids=SPREADS)
 def test_by_chance(places, expected):
     assert by_chance(places, "tcp") == expected
+
+
+SIX_NODE = View("a", "", "fd00:10:244::/64", SIX)
+
+
+def six(*places: str) -> EndpointSlice:
+    return replace(a_slice(*places), addressType="IPv6")
+
+
+BOTH = {"clusterIPs": ["10.96.0.20", "fd00:10:96::20"]}
+SIXES = {
+    "each table has the addresses and the endpoints of its own family": (
+        a_service(**BOTH),
+        {
+            "services fd00:10:96::20 . 6 . 80": "goto spread-1",
+            "end-0 fd00:10:96::20 . 6 . 80": "fd00:10:244::2 . 8080",
+        },
+    ),
+    "an address has one form, however it is written": (
+        a_service("FD00:10:96:0::20", clusterIPs=["FD00:10:96:0::20"]),
+        {
+            "services fd00:10:96::20 . 6 . 80": "goto spread-1",
+            "end-0 fd00:10:96::20 . 6 . 80": "fd00:10:244::2 . 8080",
+        },
+    ),
+    "an external address is one of its family": (
+        a_service(externalIPs=["192.0.2.7", "2001:DB8::7"]),
+        {"services 2001:db8::7 . 6 . 80": EXTERNAL},
+    ),
+    "a service of IPv4 alone has nothing": (a_service(), {}),
+}
+
+
+@pytest.mark.parametrize("service, expected", SIXES.values(), ids=SIXES)
+def test_what_a_service_is_in_the_table_of_ipv6(service, expected):
+    slices = [six("FD00:10:244::2@a"), ONE]
+    assert elements(part(service, slices, SIX_NODE, Ground())) == expected
+
+
+def test_what_ipv6_is_written_like():
+    service = a_service(clusterIPs=["fd00:10:96::20"], sessionAffinity="ClientIP")
+    made = part(service, [six("fd00:10:244::2@a")], SIX_NODE, Ground())
+    name = "default/web/tcp/80/fd00_10_244__2/8080"
+    assert made.chains[f"one/{name}"] == (
+        f"update @clients/{name}/10800 {{ ip6 saddr }}",
+        "meta l4proto tcp dnat to [fd00:10:244::2]:8080",
+    )
+    assert made.sets == {f"clients/{name}/10800": "type ipv6_addr; flags dynamic,timeout; timeout 10800s"}
+    assert by_chance([("fd00::2", 80), ("fd00::3", 80)], "udp", SIX) == (
+        "meta l4proto udp dnat ip6 to numgen random mod 2 map { 0 : fd00::2 . 80, 1 : fd00::3 . 80 }"
+    )
+    text = base("fd00:10:96::/112", [], SIX)
+    assert "    ip6 daddr fd00:10:96::/112 goto refuse\n" in text
+    assert "ip daddr" not in text

@@ -1,0 +1,181 @@
+"""A cluster of IPv4 and IPv6 on two real nodes: who answers by either family, from pods, nodes and the host."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from knarr.app import config
+from knarr.app.config import Cluster
+from knarr.meta import clock
+from knarr.net import conntrack, namespace
+from knarr.net.families import SIX
+from knarr.net.netlink import NETFILTER, Netlink
+from knarr.net.nft import is_installed
+from knarr.net.ranges import usual
+from tests.e2e.conftest import Kubectl, knarr
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not is_installed(), reason="services need nft")]
+HERE = Path(__file__).parent
+NAME = "dual"
+PODS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: %(name)s, labels: {app: web, pod: %(name)s}}
+spec:
+  nodeName: %(node)s
+  containers:
+  - {name: c, image: "probing:1", args: [serve], env: [{name: NAME, value: %(name)s}],
+     readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}}
+---
+"""
+SERVICES = """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: NodePort
+  selector: {app: web}
+  ipFamilyPolicy: RequireDualStack
+  ports: [{name: tcp, port: 80, targetPort: 8080}, {name: udp, port: 80, targetPort: 8080, protocol: UDP}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: sticky}
+spec:
+  selector: {app: web}
+  ipFamilies: [IPv6]
+  sessionAffinity: ClientIP
+  externalIPs: ["2001:db8::7"]
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: itself}
+spec: {selector: {pod: near}, ipFamilies: [IPv6], ports: [{port: 80, targetPort: 8080}]}
+"""
+POLICY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: nodes-alone}
+spec:
+  podSelector: {matchLabels: {pod: far}}
+  ingress: [{from: [{ipBlock: {cidr: "%s"}}]}]
+"""
+
+
+class Stage:
+    def __init__(self, cluster: Cluster, kubectl: Kubectl) -> None:
+        self.cluster, self.kubectl = cluster, kubectl
+        pods = json.loads(kubectl("get", "pods", "-o", "json"))["items"]
+        self.pods = {each["metadata"]["name"]: [ip["ip"] for ip in each["status"]["podIPs"]] for each in pods}
+        services = json.loads(kubectl("get", "services", "-o", "json"))["items"]
+        self.services = {each["metadata"]["name"]: each["spec"] for each in services}
+
+    def who(self, where: str, host: str, port: int = 80, times: int = 1, protocol: str = "tcp") -> set[str]:
+        """The names of those that answer a pod, a node by its number, or the host."""
+        asked = ["ask", json.dumps([(protocol, host, port, times)])]
+        if where in self.pods:
+            said = self.kubectl("exec", where, "--", "python3", "/probing.py", *asked)
+        else:
+            node = self.cluster.network.node(int(where)).namespace if where != "host" else ""
+            prefix = ["ip", "netns", "exec", node] if node else []
+            command = [*prefix, sys.executable, str(HERE / "probing.py"), *asked]
+            said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        return {answer.split()[0] for answer in json.loads(said)[0]}
+
+    def until(self, expected: set[str], where: str, *question: object) -> None:
+        deadline = clock.unix() + 10
+        while (found := self.who(where, *question)) != expected:  # type: ignore[arg-type]
+            assert clock.unix() < deadline, (where, question, found)
+
+
+@pytest.fixture(scope="module")
+def stage(host: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("dual")
+    kubeconfig = folder / "kubeconfig"
+    index = config.free_index(NAME)
+    ranges = usual(index, (4, 6))
+    up = ["--nodes", "2", "--runtime", "sandbox", "--upstream-dns", "127.0.0.1", "--port", "0"]
+    try:
+        knarr("up", "--name", NAME, *up, "--service-cidr", ",".join(ranges.services), "--kubeconfig", str(kubeconfig))
+        cluster = config.find(NAME)
+        assert cluster is not None
+        shutil.copy(HERE / "probing.py", folder)
+        (folder / "Dockerfile").write_text('FROM host\nADD probing.py /\nENTRYPOINT ["python3", "/probing.py"]\n')
+        knarr("image", "build", "--name", NAME, "-t", "probing:1", str(folder))
+        kubectl = Kubectl(environment={"KUBECONFIG": str(kubeconfig)})
+        places = {"near": cluster.node_names[0], "far": cluster.node_names[1]}
+        text = "".join(PODS % {"name": name, "node": node} for name, node in places.items())
+        kubectl("apply", "-f", "-", stdin=text + SERVICES)
+        kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s", timeout=90)
+        yield Stage(cluster, kubectl)
+    finally:
+        knarr("down", "--name", NAME, "--delete-data", check=False)
+
+
+def test_nodes_pods_and_services_have_addresses_of_both(stage: Stage):
+    network = stage.cluster.network
+    for number, name in enumerate(("near", "far")):
+        node = json.loads(stage.kubectl("get", "node", stage.cluster.node_names[number], "-o", "json"))
+        assert node["spec"]["podCIDRs"] == [network.node(number).pods, network.node(number).pods6]
+        assert [":" in address for address in stage.pods[name]] == [False, True]
+    assert [":" in address for address in stage.services["web"]["clusterIPs"]] == [False, True]
+
+
+def test_every_way_of_ipv6_leads_to_the_pods(stage: Stage):
+    web, port = stage.services["web"]["clusterIPs"][1], stage.services["web"]["ports"][0]["nodePort"]
+    both, nodes = {"near", "far"}, stage.cluster.network
+    stage.until(both, "host", web, 80, 20)
+    for where in ("near", "0", "host"):
+        assert stage.who(where, web, 80, 20) == both
+        assert stage.who(where, web, 80, 20, "udp") == both
+        assert stage.who(where, stage.pods["far"][1], 8080) == {"far"}
+        assert stage.who(where, stage.services["web"]["clusterIPs"][0], 80, 20) == both
+    assert stage.who("near", "web.default.svc.cluster.local", 80, 20) == both
+    assert stage.who("near", nodes.node(1).address6, port, 20) == both
+    assert len(stage.who("near", stage.services["sticky"]["clusterIP"], 80, 10)) == 1
+    assert stage.who("near", "2001:db8::7") <= both
+    assert stage.who("near", stage.services["itself"]["clusterIP"]) == {"near"}, "also to itself"
+
+
+def test_what_no_service_has_is_refused_and_what_is_outside_is_not_reached(stage: Stage):
+    nobody = stage.cluster.network.services6.replace("::/112", "::dead")
+    for where in ("near", "0", "host"):
+        assert stage.who(where, nobody) == {"refused"}
+        assert stage.who(where, "2001:db8::9") == {"nothing"}
+
+
+def test_flows_of_ipv6_that_lead_nowhere_any_more_are_forgotten(stage: Stage):
+    web = stage.services["web"]["clusterIPs"][1]
+    stage.who("near", web, 80, 3, "udp")
+    with namespace.inside(stage.cluster.network.node(0).namespace):
+        with Netlink(NETFILTER) as kernel:
+            mine = [flow for flow in conntrack.flows(kernel, SIX) if flow.goal == (web, 80)]
+        assert {flow.answers for flow in mine} <= {(ips[1], 8080) for ips in stage.pods.values()}
+        assert conntrack.forget_stale({(web, 80): frozenset()}, {}, SIX) == len(mine) > 0
+
+
+def test_a_policy_holds_for_ipv6_too(stage: Stage):
+    far = stage.pods["far"][1]
+    stage.kubectl("apply", "-f", "-", stdin=POLICY % stage.cluster.network.nodes6)
+    try:
+        stage.until({"nothing"}, "near", far, 8080)
+        assert stage.who("host", far, 8080) == {"far"}
+        assert stage.who("near", stage.pods["far"][0], 8080) == {"nothing"}, "the block has no address of IPv4"
+    finally:
+        stage.kubectl("delete", "networkpolicy", "nodes-alone")
+    stage.until({"far"}, "near", far, 8080)
+
+
+def test_a_cluster_that_is_down_leaves_nothing(stage: Stage):
+    knarr("down", "--name", NAME)
+    routes = subprocess.run(["ip", "-6", "route"], capture_output=True, text=True, check=True).stdout
+    network = stage.cluster.network
+    assert not any(each in routes for each in (network.pods6, network.services6, network.simulated_pods6))
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    assert f"ip6 {network.bridge}" not in tables
