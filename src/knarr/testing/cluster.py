@@ -39,6 +39,7 @@ from knarr.server.handler import Handler
 from knarr.server.server import Settings, build
 from knarr.store.memory import MemoryStore
 from knarr.store.store import Store
+from knarr.testing import first_roles
 from knarr.testing.faults import Faulty
 from knarr.testing.fork import Checkpoint, Machine, machine, plan_of
 from knarr.testing.manifests import post, trees
@@ -120,6 +121,8 @@ class Cluster:
         self.store: Store = self._store or (MemoryStore() if self.start is None else self.start.store.copy())
         if self.start is not None:
             self.machines = self.start.copied_machines()
+        elif self.whole and not self.store.revision:
+            await first_roles.lay(self.store)
         self.api = self.client("system:admin")
         self.faults = Faulty(InProcess(self._handle))
         self._owner = asyncio.current_task()

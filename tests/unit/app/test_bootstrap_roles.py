@@ -1,8 +1,9 @@
 """The roles of every cluster: valid, complete, made once."""
 
 from knarr.app import bootstrap_roles
-from knarr.app.bootstrap_role_table import FEEDS, PATHS, ROLES
 from knarr.client.transport import User
+from knarr.kinds import first_roles
+from knarr.kinds.first_role_table import FEEDS, PATHS, ROLES
 from knarr.kinds.table import BUILTIN
 from knarr.kinds.types.rbac_v1 import ClusterRole, ClusterRoleBinding
 from knarr.server.authorization import Attributes
@@ -12,12 +13,12 @@ from knarr.testing.cluster import Cluster
 
 
 def test_every_role_and_binding_is_valid():
-    for object_ in bootstrap_roles.objects():
+    for object_ in first_roles.objects():
         assert list(BUILTIN.by_type(type(object_)).validate(object_)) == []
 
 
 def test_every_binding_names_a_role_that_is_there():
-    made = list(bootstrap_roles.objects())
+    made = list(first_roles.objects())
     roles = {found.metadata.name for found in made if isinstance(found, ClusterRole)}
     assert {found.roleRef.name for found in made if isinstance(found, ClusterRoleBinding)} <= roles
 

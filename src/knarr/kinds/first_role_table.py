@@ -1,6 +1,6 @@
-"""What the roles of every cluster allow, and who has them; `bootstrap_roles` makes the objects.
+"""What the roles of every cluster allow, and who has them; `first_roles` makes the objects.
 
-These are the default roles of Kubernetes; those of controllers with accounts are in `bootstrap_controller_roles`.
+These are the default roles of Kubernetes; those of controllers with accounts are in `first_controller_roles`.
 """
 
 GROUP = "rbac.authorization.k8s.io"

@@ -4,7 +4,7 @@ with `--use-service-account-credentials`. The role `system:controller:<name>` is
 knarr's own controllers are in the server and need none of them.
 """
 
-from knarr.app.bootstrap_role_table import CSR, EVENTS, GROUP, READ, Grant
+from knarr.kinds.first_role_table import CSR, EVENTS, GROUP, READ, Grant
 
 PREFIX = "system:controller:"
 LOOK = "list watch"
