@@ -4,6 +4,7 @@ configuration and its key set, as OpenID Connect discovery has them. RBAC says w
 https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
 """
 
+import base64
 import json
 from typing import Any
 
@@ -43,8 +44,14 @@ class IssuerDocuments:
 
 def jwk(public_key: bytes) -> dict[str, Any]:
     """A PEM key of the curve P-256 as a JSON web key (RFC 7517)."""
-    from jwt.algorithms import ECAlgorithm
+    from cryptography.hazmat.primitives import serialization
 
-    algorithm = ECAlgorithm(ECAlgorithm.SHA256)
-    tree: dict[str, Any] = ECAlgorithm.to_jwk(algorithm.prepare_key(public_key), as_dict=True)
-    return {"use": "sig", "kid": key_names.of_public(public_key), "alg": ALGORITHM, **tree}
+    key: Any = serialization.load_pem_public_key(public_key)
+    point = key.public_numbers()
+    name = {"use": "sig", "kid": key_names.of_public(public_key), "alg": ALGORITHM}
+    return name | {"kty": "EC", "crv": "P-256", "x": coordinate(point.x), "y": coordinate(point.y)}
+
+
+def coordinate(number: int) -> str:
+    """A number of P-256, all of its 32 bytes, as web keys write them (RFC 7518)."""
+    return base64.urlsafe_b64encode(number.to_bytes(32)).decode().rstrip("=")
