@@ -55,6 +55,9 @@ class Host(Protocol):
     async def refresh(self) -> None:
         """Ask the runtime what runs; wake the workers whose pods changed."""
 
+    async def admit(self, worker: "Worker") -> None:
+        """Remember whether the node takes the worker's pod, and tell when it does not."""
+
     def outlived(self, worker: "Worker") -> bool:
         """Whether something is left of another pod of the worker's pod's name."""
 

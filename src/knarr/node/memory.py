@@ -68,6 +68,9 @@ class Memory:
     behind: bool = False  #: another pod of the same name has something left on the node
     starting: bool = False  #: the runtime is being asked to start something, which it need not show yet
     stopped: bool = False  #: the runtime has ended the sandbox with all that ran in it, and nothing was started since
+    admitted: bool = False  #: the node has looked whether it takes the pod
+    refused: Reason | None = None  #: why it does not
+    overdue: bool = False  #: that its time was up was told
     evicted: str = ""  #: why the pod has to go; "" while it has not
     measured: float = 0.0  #: when its directories were last looked at, in seconds since the epoch
     retries: dict[str, Retry] = field(default_factory=dict)  #: by container name; "" is the pod's sandbox or volumes

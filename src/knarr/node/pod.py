@@ -12,14 +12,15 @@ from collections.abc import Iterator, Sequence
 
 from knarr.kinds.types.core_v1 import Container, ContainerRestartRule, Pod
 from knarr.meta import clock
-from knarr.node import sysctls
-from knarr.node.memory import Memory, longer
+from knarr.node import refusals
+from knarr.node.memory import Memory, Reason, longer
 from knarr.node.runtimes.runtime import ContainerState, PodSandbox
 from knarr.node.steps import DeleteObject, Forget, Hold, Prepare, RunSandbox, Start, Step, Stop, StopSandbox, TearDown
 
 GRACE = 30.0
 LEAST_GRACE = 1.0
 UNSEEN = 1.0  #: seconds until the runtime is asked again for a container it does not show, or for a pod that is to go
+OVERDUE = Reason("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 PULL_SHOWN = 1.0  #: seconds a failed pull shows as such before it shows as a back-off
 
 
@@ -177,7 +178,7 @@ def ending(pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float) -> 
         or bool(pod.metadata.deletionTimestamp)
         or pod.status.phase in ("Succeeded", "Failed")
         or ((deadline := overdue_at(pod)) is not None and deadline <= now)
-        or bool(sysctls.forbidden(pod))
+        or refusals.told(pod, memory) is not None
         or bool(memory.evicted)
         or finished(pod, newest(sandbox))
     )

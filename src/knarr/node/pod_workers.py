@@ -11,16 +11,18 @@ from typing import Any, Protocol, TypeVar
 
 from knarr.client.api import Api
 from knarr.client.informer import Informer
-from knarr.kinds.types.core_v1 import ConfigMap, Container, ObjectReference, Pod, PodSpec, Secret, Service
+from knarr.client.transport import TransportError
+from knarr.kinds.types.core_v1 import ConfigMap, Container, Node, ObjectReference, Pod, PodSpec, Secret, Service
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.loop.events import Recorder
-from knarr.meta.errors import NotFound
-from knarr.node import host, put_back, sysctls, unconfirmed
+from knarr.meta.errors import ApiError, NotFound
+from knarr.node import host, put_back, refusals, unconfirmed
 from knarr.node.config import NodeConfig
 from knarr.node.env import Sources, wanted
 from knarr.node.registration import Registration
 from knarr.node.runtimes.runtime import PodSandbox, Runtime, Used
 from knarr.node.stats import Stats
+from knarr.node.status import ENDS
 from knarr.node.worker import REFRESH, Worker
 
 log = logging.getLogger(__name__)
@@ -69,8 +71,6 @@ class PodWorkers:
             worker.told = new
             worker.update(new)
         else:
-            if (refusal := sysctls.forbidden(new)) and new.status.phase != "Failed":
-                self.tell(new, "Warning", sysctls.REASON, refusal, None)
             self._employ(Worker(self, new))
 
     def pods_listed(self, pods: Iterable[Pod], as_of: int) -> None:
@@ -140,6 +140,24 @@ class PodWorkers:
         return await self.runtime.usage()
 
     # ------------------------------------------------------- for the workers
+
+    async def admit(self, worker: Worker) -> None:
+        pod, memory = worker.pod, worker.memory
+        placed = not refusals.unplaced(pod) or worker.sandbox is not None
+        node = self.registration.node if placed else await self._node()
+        others = [each.pod for each in self.workers.values() if each is not worker and each.counts]
+        if not memory.refused and worker.sandbox is None:
+            memory.refused = refusals.of_system(pod) or (None if placed else refusals.of_node(pod, node, others))
+        memory.admitted = True
+        if pod.status.phase not in ENDS and (refusal := refusals.told(pod, memory)) is not None:
+            worker.tell("Warning", refusal.reason, refusal.message)
+
+    async def _node(self) -> Node:
+        """The node's object with the labels of now, if somebody answers."""
+        try:
+            return await self.api.get(Node, self.config.name)
+        except (ApiError, TransportError):
+            return self.registration.node
 
     def outlived(self, worker: Worker) -> bool:
         return put_back.outlived(self, worker)

@@ -24,9 +24,9 @@ from knarr.kinds.types.core_v1 import (
     PodStatus,
 )
 from knarr.meta import clock
-from knarr.node import conditions, sysctls
+from knarr.node import conditions, refusals
 from knarr.node.memory import Memory
-from knarr.node.pod import ending, everyone, newest, overdue_at, sidecar
+from knarr.node.pod import OVERDUE, ending, everyone, newest, overdue_at, sidecar
 from knarr.node.runtimes import runtime
 from knarr.node.runtimes.runtime import PodSandbox
 
@@ -65,13 +65,12 @@ def pod_status(
         observedGeneration=pod.metadata.generation,
     )
     if overdue and not held and pod.status.phase != "Failed":
-        message = "Pod was active on the node longer than the specified deadline"
-        status = replace(status, reason="DeadlineExceeded", message=message)
+        status = replace(status, reason=OVERDUE.reason, message=OVERDUE.message)
     if memory.evicted and not held and pod.status.phase not in ENDS:
         status = replace(status, reason="Evicted", message=memory.evicted, conditions=evicted(pod, memory.evicted, now))
-    if refusal := sysctls.forbidden(pod):
-        message = f"Pod was rejected: {refusal}"
-        status = replace(status, reason=sysctls.REASON, message=message, containerStatuses=[], initContainerStatuses=[])
+    if (refusal := refusals.told(pod, memory)) is not None:
+        reason, message = refusal.reason, f"Pod was rejected: {refusal.message}"
+        status = replace(status, reason=reason, message=message, containerStatuses=[], initContainerStatuses=[])
     ready = sandbox is not None and sandbox.state == "ready"
     known = replace(pod, status=replace(pod.status, conditions=status.conditions))
     return replace(status, conditions=conditions.conditions(known, replace(status, phase=reached), ready, now))

@@ -24,7 +24,7 @@ from knarr.node.host import Host
 from knarr.node.lifecycle import begin_hook, end
 from knarr.node.logs import last_words
 from knarr.node.memory import Memory, Reason
-from knarr.node.pod import crashed, ending, everyone, plan, title
+from knarr.node.pod import OVERDUE, crashed, ending, everyone, overdue_at, plan, title
 from knarr.node.runtimes.runtime import PodSandbox, RuntimeFailure
 from knarr.node.spec import container_spec, log_path, sandbox_spec
 from knarr.node.status import ENDS
@@ -59,6 +59,13 @@ class Worker:
     def sandbox(self) -> PodSandbox | None:
         return self.host.sandboxes.get(self.uid)
 
+    @property
+    def counts(self) -> bool:
+        """Whether the pod takes room that no other can have: it was let in and is not over."""
+        memory = self.memory
+        gone = memory.removed or memory.deleted or memory.refused is not None or self.pod.status.phase in ENDS
+        return memory.admitted and not gone
+
     def update(self, pod: Pod) -> None:
         """A newer version of the object."""
         if put_back.version(pod) >= put_back.version(self.pod):
@@ -75,6 +82,7 @@ class Worker:
         """A worker that starts afresh where this one broke."""
         worker = Worker(self.host, self.pod, orphan=self._orphan)
         worker.memory.removed, worker.told = self.memory.removed, self.told
+        worker.memory.admitted, worker.memory.refused = self.memory.admitted, self.memory.refused
         return worker
 
     def wake(self) -> None:
@@ -95,6 +103,8 @@ class Worker:
             self.health = Health(self.host.runtime, self.memory, group, self._told, self.wake)
             writing = group.create_task(self.writer.run(), name=f"status of {title(self.pod)}")
             try:
+                if not self.memory.admitted and not self._orphan:
+                    await self.host.admit(self)
                 while not self.done.is_set():
                     self._wake.clear()
                     until = await self.turn()
@@ -124,6 +134,7 @@ class Worker:
         self._note([step for step in steps if isinstance(step, Hold)])
         ends = ending(self.pod, self.sandbox, self.memory, now)
         self.health.follow(self.pod, self.sandbox, ends)
+        self._tell_overdue(now)
         await self._hear_last_words()
         acts = [step for step in steps if not isinstance(step, Hold)]
         self.writer.request(moving=bool(acts))
@@ -146,6 +157,13 @@ class Worker:
             await self._refresh_volumes(now)
             again = min(again, await eviction.measure(self, now))
         return again
+
+    def _tell_overdue(self, now: float) -> None:
+        if self.memory.overdue or self.pod.status.phase in ENDS:
+            return
+        if (deadline := overdue_at(self.pod)) is not None and deadline <= now:
+            self.memory.overdue = True
+            self.tell("Normal", OVERDUE.reason, OVERDUE.message)
 
     def _note(self, holds: list[Hold]) -> None:
         """Remember why containers wait; say so when a back-off begins."""

@@ -374,6 +374,41 @@ def test_what_is_missing_is_asked_for_ever_more_rarely_up_to_a_limit():
     assert virtual_time.run(main()) == [2, 4, 8, 15, 15, 15]
 
 
+async def test_a_pod_put_on_a_node_that_has_no_room_for_it_fails():
+    world = World()
+    async with world.agent():
+        await world.apply(container={"resources": {"requests": {"cpu": "100k"}}})
+        await world.until(lambda: world.phase() == "Failed" and "OutOfcpu" in world.reasons())
+        assert await world.runtime.pods() == []
+    status = world.pod()["status"]
+    assert status["reason"] == "OutOfcpu"
+    assert status["message"].startswith(
+        "Pod was rejected: Node didn't have enough resource: cpu, requested: 100000000,"
+    )
+
+
+async def test_a_pod_that_a_scheduler_has_placed_is_taken_as_it_is():
+    world = World()
+    async with world.agent():
+        pod = tree("a", container={"resources": {"requests": {"cpu": "100k"}}})
+        pod["status"]["conditions"] = [{"type": "PodScheduled", "status": "True"}]
+        await world.server.put(f"{PODS}/a", pod, "ADDED")
+        await world.until(lambda: world.phase() == "Running")
+
+
+def test_a_pod_whose_time_is_up_says_so_once():
+    async def main():
+        world = World()
+        async with world.agent():
+            await world.apply(activeDeadlineSeconds=5)
+            async with world.server.moved:
+                await world.server.moved.wait_for(lambda: world.phase() == "Failed")
+        return [each for each in told(world) if each[0] == "DeadlineExceeded"]
+
+    message = "Pod was active on the node longer than the specified deadline"
+    assert virtual_time.run(main()) == [("DeadlineExceeded", message)]
+
+
 CRASHES = [0, 0, 10, 20, 40, 80, 160, 300, 300]
 
 

@@ -24,8 +24,8 @@ from knarr.node.runtimes.runtime import Mount, Propagation
 from knarr.node.spec import log_directory
 from knarr.node.volumes import claim, empty_dir, growth, host_path, image, mounts, nfs, records
 from knarr.node.volumes.contents import Contents
-from knarr.node.volumes.subpath import inside
-from knarr.node.volumes.volume import VolumeError, checked, current, failed, no_driver, write
+from knarr.node.volumes.subpath import inside, relative
+from knarr.node.volumes.volume import VolumeError, current, failed, no_driver, write
 
 PRIVATE = 0o750  #: of folders, as upstream's
 FAILURES = VolumeError, ApiError, TransportError
@@ -96,7 +96,7 @@ class Folders:
             source, within = places[each.name], None
             sub = expand(each.subPathExpr, env) if each.subPathExpr else each.subPath
             if sub:
-                within, source = await asyncio.to_thread(inside, source, checked(sub))
+                within, source = await asyncio.to_thread(inside, source, relative(sub))
             wanted = bool(each.readOnly) or each.name in read_only
             out.append(Mount(source, each.mountPath, wanted, propagation(each), within))
         return tuple(out)

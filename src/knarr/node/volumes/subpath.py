@@ -28,6 +28,16 @@ def inside(root: Path, relative: PurePosixPath) -> tuple[Path, Path]:
     return base, target
 
 
+def relative(path: str) -> PurePosixPath:
+    """A sub path that stays inside its volume; VolumeError in the kubelet's words for one that does not."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute():
+        raise VolumeError(f"error SubPath `{path}` must not be an absolute path")
+    if ".." in pure.parts:
+        raise VolumeError(f"unable to provision SubPath `{path}`: must not contain '..'")
+    return pure
+
+
 def _make(base: Path, parts: tuple[str, ...], named: str) -> None:
     here = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     mode = stat.S_IMODE(os.fstat(here).st_mode) & 0o777  # as upstream: that of the volume

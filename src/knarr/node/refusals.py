@@ -1,0 +1,75 @@
+"""Pods that a node does not take: of another system, or put there by name where no scheduler would have put them.
+
+Who writes `spec.nodeName` himself goes past the scheduler; the node then looks for itself whether the pod belongs and
+fits there, as the kubelet does, and in its words. What the scheduler has placed is not judged again: it knows better
+which pods are about to leave.
+https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#nodename
+"""
+
+from collections.abc import Iterable, Iterator
+
+from knarr.kinds import pod_resources
+from knarr.kinds.placement import selects
+from knarr.kinds.types.core_v1 import Node, Pod
+from knarr.meta import quantity
+from knarr.meta.quantity import Quantity
+from knarr.node import sysctls
+from knarr.node.memory import Memory, Reason
+
+SYSTEM = "linux"
+COMPUTE = ("cpu", "memory", "ephemeral-storage")  #: what is looked at; CPU counts in thousandths
+NO_MATCH = "node(s) didn't match Pod's node affinity/selector"
+
+
+def told(pod: Pod, memory: Memory) -> Reason | None:
+    """Why the pod may not run here, as far as is known."""
+    if why := sysctls.forbidden(pod):
+        return Reason(sysctls.REASON, why)
+    return memory.refused
+
+
+def unplaced(pod: Pod) -> bool:
+    """Whether neither a scheduler nor a node has said anything of the pod yet."""
+    return not pod.status.conditions and not pod.status.startTime
+
+
+def of_system(pod: Pod) -> Reason | None:
+    """Why no node of this system takes the pod."""
+    if pod.spec.os is not None and pod.spec.os.name != SYSTEM:
+        return Reason("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+    return None
+
+
+def of_node(pod: Pod, node: Node, others: Iterable[Pod]) -> Reason | None:
+    """Why this node does not take a pod that nobody placed; `others` are those it has taken and that are not over."""
+    shortage = next(lacking(pod, node, list(others)), None)
+    if shortage is not None:
+        return shortage
+    wanted, labels = pod.spec.nodeSelector, node.metadata.labels
+    affinity = pod.spec.affinity.nodeAffinity if pod.spec.affinity else None
+    required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
+    if any(labels.get(key) != value for key, value in wanted.items()) or (required and not selects(required, node)):
+        return Reason("NodeAffinity", f"Predicate NodeAffinity failed: {NO_MATCH}")
+    return None
+
+
+def lacking(pod: Pod, node: Node, others: list[Pod]) -> Iterator[Reason]:
+    room = {name: counted(name, quantity.parse(amount)) for name, amount in node.status.allocatable.items()}
+    if "pods" in room and len(others) + 1 > room["pods"]:
+        yield short_of("pods", 1, len(others), room["pods"])
+    asked = pod_resources.requests(pod.spec)
+    taken = [pod_resources.requests(each.spec) for each in others]
+    for name in COMPUTE:
+        wanted = counted(name, asked[name]) if name in asked else 0
+        used = sum(counted(name, each[name]) for each in taken if name in each)
+        if wanted and name in room and wanted + used > room[name]:
+            yield short_of(name, wanted, used, room[name])
+
+
+def counted(name: str, amount: Quantity) -> int:
+    return amount.milli if name == "cpu" else amount.value
+
+
+def short_of(name: str, requested: int, used: int, capacity: int) -> Reason:
+    amounts = f"requested: {requested}, used: {used}, capacity: {capacity}"
+    return Reason(f"OutOf{name}", f"Node didn't have enough resource: {name}, {amounts}")

@@ -1,0 +1,66 @@
+"""Which pods a node does not take."""
+
+import msgspec
+import pytest
+
+from knarr.kinds.types.core_v1 import Node
+from knarr.node.refusals import of_node, of_system
+from tests.unit.node.builders import a_pod
+
+ROOM = {"cpu": "2", "memory": "1Gi", "pods": "3"}
+NODE = msgspec.convert(
+    {"metadata": {"name": "n0", "labels": {"disk": "ssd"}}, "status": {"allocatable": ROOM}}, Node
+)  # fmt: skip
+NO_MATCH = "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+
+
+def asking(**amounts):
+    return {"container": {"resources": {"requests": amounts}}}
+
+
+def requiring(*values):
+    term = {"matchExpressions": [{"key": "disk", "operator": "In", "values": list(values)}]}
+    return {
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
+    }
+
+
+CASES = {
+    "one that asks for nothing": ({}, 2, None),
+    "one that fits beside the others": (asking(cpu="1"), 2, None),
+    "more CPU than is left": (
+        asking(cpu="1001m"),
+        2,
+        ("OutOfcpu", "Node didn't have enough resource: cpu, requested: 1001, used: 1000, capacity: 2000"),
+    ),
+    "more memory than there is": (
+        asking(memory="2Gi"),
+        0,
+        (
+            "OutOfmemory",
+            "Node didn't have enough resource: memory, requested: 2147483648, used: 0, capacity: 1073741824",
+        ),
+    ),
+    "one too many": (
+        {},
+        3,
+        ("OutOfpods", "Node didn't have enough resource: pods, requested: 1, used: 3, capacity: 3"),
+    ),
+    "what the node does not count": (asking(**{"example.com/dongle": "1"}), 0, None),
+    "a label that the node has": ({"nodeSelector": {"disk": "ssd"}}, 0, None),
+    "a label that it has not": ({"nodeSelector": {"disk": "hdd"}}, 0, ("NodeAffinity", NO_MATCH)),
+    "an affinity that holds": (requiring("hdd", "ssd"), 0, None),
+    "an affinity that does not": (requiring("hdd"), 0, ("NodeAffinity", NO_MATCH)),
+}
+
+
+@pytest.mark.parametrize("spec, beside, expected", CASES.values(), ids=CASES)
+def test_a_pod_that_nobody_placed(spec, beside, expected):
+    others = [a_pod(f"other-{number}", **asking(cpu="500m")) for number in range(beside)]
+    found = of_node(a_pod(**spec), NODE, others)
+    assert (found and (found.reason, found.message)) == expected
+
+
+def test_a_pod_of_another_system_is_refused():
+    assert of_system(a_pod(os={"name": "linux"})) is None
+    assert of_system(a_pod(os={"name": "windows"})).reason == "PodOSNotSupported"
