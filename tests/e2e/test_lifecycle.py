@@ -216,15 +216,19 @@ def test_a_killed_agent_is_revived_without_touching_its_pods(
     cluster: Cluster, kubectl: Kubectl, namespace: str, images: None
 ) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "steady"}}
-    container = {"name": "c", "image": "busybox:1.28.4", "command": ["sleep", "3600"]}
-    manifest = {**pod, "spec": {"containers": [container], "nodeName": "e2e-1", "terminationGracePeriodSeconds": 1}}
-    kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    mounts = [{"name": "conf", "mountPath": "/conf"}]
+    container = {"name": "c", "image": "busybox:1.28.4", "command": ["sleep", "3600"], "volumeMounts": mounts}
+    spec = {"containers": [container], "nodeName": "e2e-1", "terminationGracePeriodSeconds": 1}
+    spec["volumes"] = [{"name": "conf", "configMap": {"name": "steady"}}]
+    kubectl("create", "configmap", "steady", "--from-literal=a=b")
+    kubectl("apply", "-f", "-", stdin=json.dumps({**pod, "spec": spec}))
     kubectl("wait", "pod/steady", "--for=condition=Ready", "--timeout=30s")
     before = kubectl("get", "pod", "steady", "-o", "jsonpath={.status.containerStatuses[0].containerID}")
     knarr("node", "stop", "--name", "e2e", "e2e-1")
     assert re.search(r"process  e2e-1 +not running", knarr("status", "--name", "e2e", check=False).stdout)
+    kubectl("delete", "configmap", "steady")
     knarr("node", "start", "--name", "e2e", "e2e-1")
-    assert kubectl("exec", "steady", "--", "echo", "alive") == "alive\n"
+    assert kubectl("exec", "steady", "--", "cat", "/conf/a") == "b"
     after = kubectl("get", "pod", "steady", "-o", "jsonpath={.status.containerStatuses[0].containerID}")
     assert (after, kubectl("get", "pod", "steady", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")) == (
         before,
