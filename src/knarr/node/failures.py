@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 RETRY = 2.0  #: seconds before something is tried again that may heal by itself: a ConfigMap, a sandbox
 LONGEST = 15.0  #: seconds that it is waited for at most; each failure doubles the pause
+LONGEST_OF_ENDS = 120.0  #: the same for what ends a pod: upstream's for volumes
 CRASHED = ("PostStartHookError",)  #: the container ran and is gone: its crashes hold it back
 BACKED_OFF = ("ErrImagePull", "RunContainerError", "CreateContainerError", "ErrImageNeverPull")
 TOLD = ("ErrImagePull", "ErrImageNeverPull", "InvalidImageName", "PostStartHookError")  #: whoever failed told of it
@@ -31,7 +32,8 @@ def remember(worker: "Worker", step: Step, error: Exception) -> None:
         started_not(worker, step, error, message, now)
         return
     old = worker.memory.retries.get("")
-    worker.memory.retries[""] = Retry(Reason("", message), now + pause(old, error), now)
+    longest = LONGEST if isinstance(step, Prepare | RunSandbox) else LONGEST_OF_ENDS
+    worker.memory.retries[""] = Retry(Reason("", message), now + pause(old, error, longest), now)
     if isinstance(step, Prepare):
         worker.tell("Warning", "FailedMount", message)
     elif isinstance(step, RunSandbox):
@@ -55,8 +57,8 @@ def started_not(worker: "Worker", step: Start, error: Exception, message: str, n
     worker.memory.retries[step.name] = retry
 
 
-def pause(old: Retry | None, error: Exception) -> float:
+def pause(old: Retry | None, error: Exception, longest: float = LONGEST) -> float:
     """Seconds until the next try, after the last failure if there was one. Who did not answer is asked again soon."""
     if old is None or isinstance(error, ApiError | TransportError):
         return RETRY
-    return min(2 * (old.at - old.failed), LONGEST)
+    return min(2 * (old.at - old.failed), longest)

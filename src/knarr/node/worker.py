@@ -34,8 +34,6 @@ from knarr.node.volumes.volume import VolumeError
 
 log = logging.getLogger(__name__)
 
-RETRY = 2.0  #: seconds before an end that failed is tried again
-LONGEST = 120.0  #: seconds before an end that failed again and again is tried once more: upstream's for volumes
 REFRESH = 60.0  #: seconds between looks at the contents of mounted ConfigMaps, Secrets and tokens
 
 
@@ -48,7 +46,6 @@ class Worker:
         self._orphan = orphan
         self._wake = asyncio.Event()
         self._refreshed = 0.0
-        self._pause = 0.0  # before an end that failed is tried again
         self.writer = StatusWriter(self)
 
     @property
@@ -143,10 +140,10 @@ class Worker:
             if not await self._carry_out(step):
                 # what starts leaves a retry behind, which the next plan turns into a Hold; what ends does not
                 if not isinstance(step, Start | Prepare | RunSandbox):
-                    await asyncio.sleep(self._pause)
+                    await asyncio.sleep(self.memory.retries[""].at - clock.unix())
                 return None
         if acts:
-            self._pause = 0.0
+            self.memory.retries.pop("", None)
             await self.host.refresh()
             return None
         if self.memory.removed and self.memory.torn_down:
@@ -233,8 +230,6 @@ class Worker:
                     await self._delete()
         except (RuntimeFailure, EnvError, VolumeError, ApiError, TransportError, OSError) as error:
             failures.remember(self, step, error)
-            grows = not isinstance(error, ApiError | TransportError)
-            self._pause = min(2 * self._pause, LONGEST) if grows and self._pause else RETRY
             return False
         return True
 
