@@ -109,7 +109,7 @@ class Handler:
             return Form()
         return negotiation.form(
             request.headers,
-            pretty=queries.pretty(request.query),
+            pretty=queries.pretty(request.query, request.headers),
             protobuf=self._routes.has_protobuf(target),
             watch=target.verb == "watch",
         )
@@ -123,7 +123,7 @@ class Handler:
     async def _open(self, request: Request) -> Response:
         """What anybody may ask."""
         if request.path.rstrip("/") == "/version":
-            return answer(request, Form(pretty=queries.pretty(request.query)), 200, version())
+            return answer(request, Form(pretty=True), 200, version())
         return await health.answer(request.path, request.query, self._checks)
 
     async def _path(self, request: Request) -> Response:
@@ -176,14 +176,14 @@ class Handler:
         tree = self._discovery.aggregated(core) | {"apiVersion": f"apidiscovery.k8s.io/{form}"}
         if not core and (services := await self.aggregation.services()):
             tree = aggregation_discovery.with_aggregated(tree, services, self.aggregation.documents)
-        found = answer(request, Form(pretty=queries.pretty(request.query)), 200, tree)
+        found = answer(request, Form(pretty=queries.pretty(request.query, request.headers)), 200, tree)
         found.headers["content-type"] = f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
         found.headers["vary"] = "Accept"
         return found
 
     def _plain(self, request: Request, tree: dict[str, object]) -> Response:
         """Discovery in the client's form; what is no object is always JSON."""
-        form = Form(pretty=queries.pretty(request.query))
+        form = Form(pretty="kind" not in tree or queries.pretty(request.query, request.headers))
         if "kind" in tree:
             form = negotiation.form(request.headers, pretty=form.pretty, shapes=False)
         return answer(request, form, 200, tree)

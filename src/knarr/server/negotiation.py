@@ -29,6 +29,9 @@ KNOWN = f"{JSON}, {YAML}, {PROTOBUF}"
 WATCHED = f"{JSON}{STREAM}, {PROTOBUF}{STREAM}"
 
 
+PEOPLES = ("curl", "Wget", "Mozilla/5.0")  #: how the user agents begin whose answers people read
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """How an answer is to look: `encoding` is json, yaml or protobuf; `shape` is "" or one of FORMS."""
@@ -84,7 +87,7 @@ def form(
     `protobuf`: whether what is asked for has that form; `watch`: whether a stream is asked for,
     which YAML has no form of.
     """
-    header = headers.get("accept", "")
+    header, pretty = headers.get("accept", ""), pretty and not watch  # an event is a line
     return _chosen(header, pretty, shapes, protobuf, watch) if header else Form(pretty=pretty)
 
 
@@ -114,6 +117,11 @@ def _streams(clause: Clause, encoding: str) -> bool:
     """Whether a clause names no stream, or the one that there is."""
     stream = clause.parameters.get("stream", "")
     return not stream or (stream == "watch" and encoding != "yaml")
+
+
+def for_people(headers: Mapping[str, str]) -> bool:
+    """Whether a person reads the answer: a browser, curl and wget get JSON indented, as from upstream."""
+    return headers.get("user-agent", "").startswith(PEOPLES)
 
 
 def body_type(headers: Mapping[str, str]) -> str:

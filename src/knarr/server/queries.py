@@ -1,11 +1,12 @@
 """What a request's query says, checked and worded as upstream does. Pure; the result is handed to the registry."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from knarr.meta.errors import BadRequest
 from knarr.meta.field import FieldError, forbidden, invalid, required, too_long, unsupported, wrong
+from knarr.server import negotiation
 from knarr.server.paths import truth
 
 Query = Sequence[tuple[str, str]]
@@ -63,8 +64,10 @@ def number(query: Query, name: str) -> int | None:
     return int(text)
 
 
-def pretty(query: Query) -> bool:
-    return flag(query, "pretty")
+def pretty(query: Query, headers: Mapping[str, str]) -> bool:
+    """Whether the answer is to be indented: when the client says so, or else when a person reads it."""
+    wanted = one(query, "pretty")
+    return truth(wanted) if wanted else negotiation.for_people(headers)
 
 
 def list_options(query: Query, name: str = "") -> ListOptions:

@@ -42,8 +42,9 @@ def success(code: int = 0, details: Tree | None = None) -> Tree:
 
 def response(error: ApiError, request_headers: Mapping[str, str] | None = None) -> Response:
     """The answer that reports an error, in the client's form, or in JSON when it takes none of those served."""
+    asked = request_headers or {}
     try:
-        form = negotiation.form(request_headers or {}, shapes=False)
+        form = negotiation.form(asked, pretty=negotiation.for_people(asked), shapes=False)
     except NotAcceptable:
         form = Form()
     headers = {"content-type": form.media_type, "cache-control": "no-cache, private"}

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from knarr.meta.errors import NotAcceptable, UnsupportedMediaType
-from knarr.server import negotiation
+from knarr.meta.errors import NotAcceptable, NotFound, UnsupportedMediaType
+from knarr.server import negotiation, status
 from knarr.server.discovery import wants_aggregated
 from knarr.server.negotiation import Form
 
@@ -70,6 +70,15 @@ def test_what_is_not_served_is_refused(headers, asked, served):
     with pytest.raises(NotAcceptable) as raised:
         negotiation.form(headers, **asked)
     assert raised.value.message == f"only the following media types are accepted: {served}"
+
+
+def test_an_event_of_a_watch_stays_a_line_whoever_reads_it():
+    assert negotiation.form({"user-agent": "curl/8.5.0"}, pretty=True, watch=True) == Form()
+
+
+def test_an_error_is_indented_for_people():
+    assert status.response(NotFound("no"), {"user-agent": "curl/8.5.0"}).body.startswith(b'{\n  "kind": "Status",\n')
+    assert status.response(NotFound("no"), {}).body.startswith(b'{"kind":"Status",')
 
 
 BODIES = {

@@ -63,3 +63,19 @@ def test_refusals(ask, wanted):
 def test_what_is_said_is_read():
     options = queries.list_options([("limit", "5"), ("labelSelector", "a=b"), ("allowWatchBookmarks", "true")])
     assert (options.limit, options.labels, options.bookmarks, options.watch) == (5, "a=b", True, False)
+
+
+PRETTY = {
+    "a program gets it short": ([], "kubectl/v1.37.0", False),
+    "a program may ask for it": ([("pretty", "true")], "kubectl/v1.37.0", True),
+    "curl is read by people": ([], "curl/8.5.0", True),
+    "so is wget": ([], "Wget/1.21", True),
+    "and a browser": ([], "Mozilla/5.0 (X11; Linux x86_64)", True),
+    "people may want it short": ([("pretty", "false")], "curl/8.5.0", False),
+    "nobody in particular": ([], "", False),
+}
+
+
+@pytest.mark.parametrize("query, agent, expected", PRETTY.values(), ids=PRETTY)
+def test_whether_an_answer_is_indented(query, agent, expected):
+    assert queries.pretty(query, {"user-agent": agent} if agent else {}) is expected
