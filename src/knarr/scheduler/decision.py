@@ -92,11 +92,6 @@ def schedule(
     return Decision(node=best.name, volumes=_volumes(needs, best, there))
 
 
-def takes(place: Place, pod: Pod, nominated: Nominated | None = None) -> bool:
-    """Whether a node would take a pod, as far as it can be said without other nodes and without storage."""
-    return not complaints_of(round_of(pod, [place], Storage(), Needs(), nominated=nominated), place)
-
-
 def nominated_place(round_: Round) -> Place | None:
     """The place where room is made for the round's pod."""
     key = key_of(round_.pod)

@@ -1,6 +1,7 @@
 """What could help a pod that no node would take: after a change, only the pods that it concerns are tried again. Pure.
 
-Named for upstream's queueing hints. A node that changes, or on which room is made, helps the pods that it would take.
+Named for upstream's queueing hints. A node that changes, or on which room is made, helps the pods that it would take,
+also if less important ones had to go for them.
 Who looks at other pods (affinity, spread) may be helped by any of them, who has claims by any change of storage.
 """
 
@@ -9,8 +10,8 @@ from collections.abc import Callable
 from knarr.kinds.pod_claims import claims_of
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler.board import Place
-from knarr.scheduler.decision import takes
 from knarr.scheduler.filters.complaint import Nominated
+from knarr.scheduler.preemption import may_help
 
 Helps = Callable[[Pod], bool]
 
@@ -28,4 +29,9 @@ def has_claims(pod: Pod) -> bool:
 
 def room_on(place: Place, nominated: Nominated | None = None) -> Helps:
     """A node as it is now, seen alone, with the pods for which room is made, by node."""
-    return lambda pod: looks_at_others(pod) or has_claims(pod) or takes(place, pod, nominated)
+    return lambda pod: beyond_one_node(pod) or may_help(place, pod, nominated)
+
+
+def beyond_one_node(pod: Pod) -> bool:
+    """Whether a node seen alone does not say whether it would take the pod."""
+    return looks_at_others(pod) or has_claims(pod)

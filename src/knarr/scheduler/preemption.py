@@ -16,7 +16,8 @@ from knarr.scheduler.board import Place, key_of, priority_of
 from knarr.scheduler.decision import Decision, Refusal, available, nominated_place, tell
 from knarr.scheduler.filters import OF_PODS, Complaint, complaints_of
 from knarr.scheduler.filters.capacity import lacking
-from knarr.scheduler.filters.complaint import Round
+from knarr.scheduler.filters.complaint import Nominated, Round, round_of
+from knarr.scheduler.storage import Needs, Storage
 
 REASON = "PreemptionByScheduler"  #: of the condition DisruptionTarget of a victim
 NO_CLAIMS = "no new claims to deallocate"  #: what upstream says first of pods without resource claims
@@ -73,6 +74,20 @@ def is_preempted(pod: Pod) -> bool:
     """Whether the pod is on its way out for another's sake."""
     target = condition(pod, DISRUPTION_TARGET)
     return is_terminating(pod) and target is not None and (target.status, target.reason) == ("True", REASON)
+
+
+def may_help(place: Place, pod: Pod, nominated: Nominated | None = None) -> bool:
+    """Whether a node would take a pod, or would if others went for it, seen without other nodes and without storage."""
+    round_ = round_of(pod, [place], Storage(), Needs(), nominated=nominated)
+    complaints = complaints_of(round_, place)
+    if not complaints:
+        return True
+    mine = priority_of(pod)
+    if is_final(complaints) or pod.spec.preemptionPolicy == "Never" or min(place.priorities, default=mine) >= mine:
+        return False
+    if nominated_place(round_) is not None and any(map(is_preempted, place.pods.values())):
+        return False  # it waits for them
+    return bool(look_at(round_, place, ()).victims)
 
 
 def verdicts(refusal: Refusal, budgets: Sequence[PodDisruptionBudget]) -> Iterator[Verdict]:

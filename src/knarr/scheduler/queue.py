@@ -27,6 +27,7 @@ class Waiting:
     resting: bool = False
     due: bool = False  #: woken, and tried again as soon as its back-off is over
     order: int = 0
+    places: set[str] | None = None  #: the nodes that could help it since it was tried; None for any
 
 
 class Queue:
@@ -56,8 +57,10 @@ class Queue:
             return
         changed = known.pod.spec != pod.spec or known.pod.metadata.labels != pod.metadata.labels
         known.pod = pod
-        if changed and known.resting:
-            self._wake(key)
+        if changed:
+            known.places = None
+            if known.resting:
+                self._wake(key)
 
     def drop(self, key: Key) -> None:
         """Forget a pod: it is gone, or has its node."""
@@ -82,7 +85,7 @@ class Queue:
             return
         key = key_of(waiting.pod)
         loop = asyncio.get_running_loop()
-        waiting.resting, waiting.due = True, False
+        waiting.resting, waiting.due, waiting.places = True, False, None
         waiting.not_before = loop.time() + min(FIRST_DELAY * 2.0 ** min(waiting.tries, 30), LONGEST_DELAY)
         waiting.tries += 1
         if self.moves != seen:
@@ -94,12 +97,20 @@ class Queue:
         """Put back a pod that a failure kept from its node: it is tried again after its back-off."""
         self.rest(waiting, self.moves - 1)
 
-    def wake(self, helps: Callable[[Pod], bool]) -> None:
-        """Say that something happened that could help those of the pods that rest."""
+    def wake(self, helps: Callable[[Pod], bool], place: str = "") -> None:
+        """Say that something happened that could help those of the pods that rest, on a node or, "", anywhere."""
         self.moves += 1
         for key, waiting in self._waiting.items():
-            if waiting.resting and not waiting.due and helps(waiting.pod):
-                self._wake(key)
+            if waiting.resting and not waiting.due:
+                if helps(waiting.pod):
+                    waiting.places = {place} if place else None
+                    self._wake(key)
+            elif waiting.places is None:
+                continue  # it looks everywhere anyway
+            elif place:
+                waiting.places.add(place)
+            elif helps(waiting.pod):
+                waiting.places = None
 
     def close(self) -> None:
         for timer in self._timers.values():

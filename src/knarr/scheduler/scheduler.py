@@ -24,9 +24,9 @@ from knarr.scheduler.bind import Claims, NotBound, bind_pod, bind_volumes
 from knarr.scheduler.board import Board, Key, key_of
 from knarr.scheduler.decision import Decision, schedule
 from knarr.scheduler.evict import evict, make_way
-from knarr.scheduler.hints import has_claims, looks_at_others, room_on
+from knarr.scheduler.hints import beyond_one_node, has_claims, looks_at_others, room_on
 from knarr.scheduler.nominations import Nominations
-from knarr.scheduler.preemption import conclude, ineligible, verdicts
+from knarr.scheduler.preemption import conclude, ineligible, may_help, verdicts
 from knarr.scheduler.queue import Queue, Waiting
 from knarr.scheduler.report import FAILED, UNSCHEDULABLE, report
 from knarr.scheduler.storage import Storage
@@ -78,6 +78,9 @@ class Scheduler:
         """Decide about one pod after the other; each binding is a task of its own."""
         while True:
             waiting, seen = await self.queue.get()
+            if self._too_late(waiting):
+                self.queue.rest(waiting, seen)
+                continue
             try:
                 decision = await self._decide(waiting.pod)
             except (ApiError, TransportError) as error:
@@ -105,6 +108,13 @@ class Scheduler:
                 self.queue.rest(waiting, seen)
                 tasks.create_task(self._refuse(waiting.pod, UNSCHEDULABLE, decision.message, decision.nominated))
             await asyncio.sleep(0)  # let the bindings begin
+
+    def _too_late(self, waiting: Waiting) -> bool:
+        """Whether the nodes that could have helped a pod no longer can: others were quicker, and it need not look."""
+        if waiting.places is None or beyond_one_node(waiting.pod):
+            return False
+        places = filter(None, map(self.board.place, waiting.places))
+        return not any(may_help(place, waiting.pod, self._nominations.by_node) for place in places)
 
     async def _decide(self, pod: Pod) -> Decision:
         places = self.board.places()
@@ -204,7 +214,7 @@ class Scheduler:
     def _free(self, node: str) -> None:
         """Try the pods again that room on a node could help."""
         if node and (place := self.board.place(node)) is not None:
-            self.queue.wake(room_on(place, self._nominations.by_node))
+            self.queue.wake(room_on(place, self._nominations.by_node), node)
 
     # What the informers tell
 
@@ -215,7 +225,8 @@ class Scheduler:
             return
         if old is not None and not matters(old, new):
             return
-        self.queue.wake(room_on(self.board.put_node(new), self._nominations.by_node))
+        self.board.put_node(new)
+        self._free(new.metadata.name)
 
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
         self._claims.changed()
@@ -229,8 +240,8 @@ class Scheduler:
             self._leaves_queue(key)
             if (node := self.board.node_of(key)) is not None:
                 self.board.drop_pod(key)
-                place = self.board.place(node)
-                self.queue.wake(room_on(place, self._nominations.by_node) if place else looks_at_others)
+                self.queue.wake(looks_at_others)
+                self._free(node)
         elif new.spec.nodeName:
             self._leaves_queue(key)
             self.board.put_pod(new, new.spec.nodeName)

@@ -1,5 +1,6 @@
 """Which pods that rest a change wakes."""
 
+import msgspec
 import pytest
 
 from knarr.kinds.types.core_v1 import (
@@ -12,7 +13,9 @@ from knarr.kinds.types.core_v1 import (
     Pod,
     PodAffinity,
     PodAffinityTerm,
+    PodCondition,
     PodSpec,
+    PodStatus,
     ResourceRequirements,
     Taint,
     TopologySpreadConstraint,
@@ -23,9 +26,9 @@ from knarr.scheduler.board import place
 from knarr.scheduler.hints import has_claims, looks_at_others, room_on
 
 
-def a_pod(cpu="1", **spec):
+def a_pod(name="p", cpu="1", **spec):
     container = Container(name="c", resources=ResourceRequirements(requests={"cpu": cpu}))
-    return Pod(metadata=ObjectMeta(name="p", namespace="n"), spec=PodSpec(containers=[container], **spec))
+    return Pod(metadata=ObjectMeta(name=name, namespace="n"), spec=PodSpec(containers=[container], **spec))
 
 
 def a_node(taints=(), **labels):
@@ -50,6 +53,35 @@ CASES = {
     "one that spreads, wherever": (a_pod(topologySpreadConstraints=[SPREAD]), TAINTED, True),
     "one with claims, whose volumes may be elsewhere": (a_pod(volumes=[CLAIM]), TAINTED, True),
 }
+
+
+#: sentence -> pod, the pods that the node is full of, whether it is woken
+CROWDED = {
+    "not a pod that is no more important": (a_pod(priority=1), [a_pod(priority=1, cpu="2")], False),
+    "a more important one": (a_pod(priority=2), [a_pod(priority=1, cpu="2")], True),
+    "not one that will not have others go": (
+        a_pod(priority=2, preemptionPolicy="Never"), [a_pod(priority=1, cpu="2")], False),
+    "not one too large for what the unimportant leave": (
+        a_pod(priority=2, cpu="2"), [a_pod(priority=1), a_pod("o", priority=3)], False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pod, there, woken", CROWDED.values(), ids=CROWDED)
+def test_a_full_node_wakes(pod, there, woken):
+    assert room_on(place(a_node(), there))(pod) is woken
+
+
+def test_a_pod_that_waits_for_its_victims_is_not_woken_by_each_of_them():
+    pod, node = a_pod(priority=2, cpu="2"), a_node()
+    target = PodCondition(type="DisruptionTarget", status="True", reason="PreemptionByScheduler")
+    victim = msgspec.structs.replace(
+        a_pod("v", priority=1),
+        metadata=ObjectMeta(name="v", namespace="n", deletionTimestamp="2026-01-01T00:00:00Z"),
+        status=PodStatus(conditions=[target]),
+    )
+    nominated = {"a": {("n", "p"): pod}}
+    assert not room_on(place(node, [victim]), nominated)(pod)
+    assert room_on(place(node), nominated)(pod)
 
 
 @pytest.mark.parametrize("pod, node, woken", CASES.values(), ids=CASES)

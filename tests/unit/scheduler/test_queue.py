@@ -129,3 +129,54 @@ async def test_a_change_of_what_it_asks_for_wakes_a_pod():
     queue.put(a_pod("a", labels={"x": "y"}))
     await queue.get()
     assert loop.time() == pytest.approx(FIRST_DELAY)
+
+
+def no_pod(pod):
+    return False
+
+
+#: sentence -> what happens after a pod was found to fit nowhere, and the nodes that it is to look at again
+PLACES = {
+    "a node that could help": ([(any_pod, "a")], {"a"}),
+    "not a node that could not": ([(any_pod, "a"), (no_pod, "")], {"a"}),
+    "whatever happens to other nodes until then": ([(any_pod, "a"), (no_pod, "b")], {"a", "b"}),
+    "all, when something could help anywhere": ([(any_pod, "")], None),
+    "all, also when that comes later": ([(any_pod, "a"), (any_pod, "")], None),
+    "all, also when a node comes later": ([(any_pod, ""), (any_pod, "a")], None),
+}
+
+
+@pytest.mark.parametrize(("wakes", "places"), PLACES.values(), ids=PLACES)
+def test_where_a_pod_looks_again(wakes, places):
+    async def main():
+        queue = Queue()
+        queue.put(a_pod("a"))
+        queue.rest(*await queue.get())
+        for wake in wakes:
+            queue.wake(*wake)
+        assert (await queue.get())[0].places == places
+
+    virtual_time.run(main())
+
+
+@on_virtual_time
+async def test_a_pod_looks_everywhere_when_it_was_changed_or_nothing_happened_for_long():
+    queue = Queue()
+    queue.put(a_pod("a"))
+    queue.rest(*await queue.get())
+    queue.wake(any_pod, "a")
+    queue.put(a_pod("a", labels={"x": "y"}))
+    waiting, seen = await queue.get()
+    assert waiting.places is None
+    queue.rest(waiting, seen)
+    assert (await queue.get())[0].places is None
+
+
+@on_virtual_time
+async def test_what_happens_on_a_node_during_a_try_has_the_pod_look_everywhere():
+    queue = Queue()
+    queue.put(a_pod("a"))
+    got = await queue.get()
+    queue.wake(any_pod, "a")
+    queue.rest(*got)
+    assert (await queue.get())[0].places is None

@@ -174,6 +174,20 @@ REFUSED = {
             "priority admission controller computed 0 from the given PriorityClass name",
         ),
     ),
+    "the end of a class of the system's own": (
+        lambda: admitted(
+            {"metadata": {"name": "system-node-critical"}},
+            "priorityclasses",
+            verb="delete",
+            group="scheduling.k8s.io",
+            namespace="",
+        ),
+        (
+            403,
+            'priorityclasses.scheduling.k8s.io "system-node-critical" is forbidden: '
+            "this is a system priority class and cannot be deleted",
+        ),
+    ),
     "a node that writes another": (
         lambda: admitted({"metadata": {"name": "n2"}}, "nodes", user=NODE, namespace=""),
         (403, 'nodes "n2" is forbidden: node "n1" is not allowed to modify node "n2"'),

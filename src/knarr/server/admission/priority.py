@@ -1,7 +1,11 @@
-"""A pod's priority is its class's value; without a class the default class's, or 0. One class may be the default."""
+"""A pod's priority is its class's value; without a class the default class's, or 0. One class may be the default.
+
+The system's own classes stay.
+"""
 
 from collections.abc import Iterable
 
+from knarr.kinds.priorityclass import SYSTEM
 from knarr.kinds.types.scheduling_v1 import PriorityClass
 from knarr.server.admission import Admission, State, Tree, part
 
@@ -14,6 +18,8 @@ class Priority:
             await resolve(admission, state)
         elif admission.is_("Pod", "update") and admission.old is not None:
             _keep(part(admission.tree, "spec"), part(admission.old, "spec"))
+        elif admission.is_("PriorityClass", "delete", group=GROUP) and admission.name in SYSTEM:
+            raise admission.refuse("this is a system priority class and cannot be deleted")
         elif admission.is_("PriorityClass", "create", "update", group=GROUP) and admission.tree.get("globalDefault"):
             for other in await state.list(PriorityClass):
                 if other.globalDefault and other.metadata.name != admission.name:
