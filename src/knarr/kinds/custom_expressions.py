@@ -14,7 +14,7 @@ import msgspec
 from knarr.kinds.cel import types
 from knarr.kinds.cel.program import Program, compiled
 from knarr.kinds.cel.scope import OverLimit
-from knarr.kinds.cel.syntax import Malformed
+from knarr.kinds.cel.tree import Malformed
 from knarr.kinds.cel.values import Failed, Optional
 from knarr.kinds.custom_validation import NEW
 from knarr.kinds.kind import Tree

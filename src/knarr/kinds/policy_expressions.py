@@ -12,7 +12,7 @@ from typing import Any
 from knarr.kinds.cel import messages
 from knarr.kinds.cel.authorization import AUTHORIZER
 from knarr.kinds.cel.program import Program, compiled
-from knarr.kinds.cel.syntax import Malformed
+from knarr.kinds.cel.tree import Malformed
 from knarr.kinds.cel.types import (
     BOOL,
     DYN,

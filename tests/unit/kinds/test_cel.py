@@ -4,7 +4,7 @@ import pytest
 
 from knarr.kinds.cel.program import compiled
 from knarr.kinds.cel.scope import OverLimit
-from knarr.kinds.cel.syntax import Malformed
+from knarr.kinds.cel.tree import Malformed
 from knarr.kinds.cel.types import DYN, of_schema, value_of
 from knarr.kinds.cel.values import Failed
 

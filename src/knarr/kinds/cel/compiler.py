@@ -9,7 +9,7 @@ from knarr.kinds.cel.library import MISSING, NAMESPACES, OVERLOADS, Overload, lo
 from knarr.kinds.cel.loops import items, loop
 from knarr.kinds.cel.messages import Built, message_type
 from knarr.kinds.cel.scope import Run, Scope, Typed, evaluated_with
-from knarr.kinds.cel.syntax import Call, ListOf, Literal, Macro, Malformed, MapOf, Message, Name, Node, Select
+from knarr.kinds.cel.tree import Call, ListOf, Literal, Macro, Malformed, MapOf, Message, Name, Node, Select
 from knarr.kinds.cel.types import BOOL, DYN, TYPE, Type, filled, fits, joined, list_of, map_of, optional_of, type_of
 from knarr.kinds.cel.values import Failed, Optional
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from knarr.kinds.cel import types
-from knarr.kinds.cel.syntax import Uint
+from knarr.kinds.cel.tree import Uint
 from knarr.kinds.cel.types import Type
 from knarr.kinds.cel.values import Failed
 

@@ -8,7 +8,7 @@ from knarr.kinds.cel import types, values
 from knarr.kinds.cel.functions import OVERLOADS, Overload, add, typed, whole
 from knarr.kinds.cel.types import Type
 from knarr.kinds.cel.values import Amount, Failed, Ip, Optional
-from knarr.kinds.custom_validation import FORMATS
+from knarr.kinds.custom_formats import FORMATS
 from knarr.meta import names
 from knarr.meta.quantity import Quantity
 

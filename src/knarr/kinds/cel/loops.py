@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from knarr.kinds.cel.scope import Run, Scope, Typed, evaluated_with
-from knarr.kinds.cel.syntax import Macro, Malformed
+from knarr.kinds.cel.tree import Macro, Malformed
 from knarr.kinds.cel.types import BOOL, DYN, INT, STRING, Type, fits, list_of, map_of
 from knarr.kinds.cel.values import Failed
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from knarr.kinds.cel import types
-from knarr.kinds.cel.syntax import Malformed, Message
+from knarr.kinds.cel.tree import Malformed, Message
 from knarr.kinds.cel.types import Object, Type
 from knarr.kinds.cel.values import Failed
 from knarr.meta import clock

@@ -10,7 +10,8 @@ from typing import Any
 
 from knarr.kinds.cel.compiler import Compiler
 from knarr.kinds.cel.scope import OverLimit, Run, Scope
-from knarr.kinds.cel.syntax import Malformed, parse
+from knarr.kinds.cel.syntax import parse
+from knarr.kinds.cel.tree import Malformed
 from knarr.kinds.cel.types import Type
 from knarr.kinds.cel.values import Failed
 

@@ -3,96 +3,13 @@
 Grammar: https://github.com/google/cel-spec/blob/master/doc/langdef.md, with the optional syntax `a.?b`, `a[?k]`.
 """
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
+
+from knarr.kinds.cel.tokens import RESERVED, Token, text_of, tokens
+from knarr.kinds.cel.tree import Call, ListOf, Literal, Macro, Malformed, MapOf, Message, Name, Node, Select, Uint
 
 DEEPEST = 250  #: nested expressions
 LONGEST = 100_000  #: characters
-
-
-class Malformed(Exception):
-    """The text cannot be compiled; `at` is an offset into it."""
-
-    def __init__(self, at: int, why: str) -> None:
-        super().__init__(why)
-        self.at, self.why = at, why
-
-    def text(self, source: str) -> str:
-        """The complaint with the place shown, as cel-go prints it."""
-        before = source[: self.at]
-        line, column = before.count("\n") + 1, self.at - (before.rfind("\n") + 1)
-        shown = source.split("\n")[line - 1] if source else ""
-        return f"ERROR: <input>:{line}:{column + 1}: {self.why}\n | {shown}\n | {'.' * column}^"
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Literal(Node):
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Name(Node):
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Select(Node):
-    of: Node
-    field: str
-    test: bool = False  #: has(a.b)
-    optional: bool = False  #: a.?b
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Node):
-    """A function or operator; of a method, the target is the first argument."""
-
-    function: str
-    args: tuple[Node, ...]
-    method: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf(Node):
-    items: tuple[Node, ...]
-    optional: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class MapOf(Node):
-    entries: tuple[tuple[Node, Node, bool], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Message(Node):
-    """A value of a named type: `Object.spec{replicas: 3}`."""
-
-    name: str
-    entries: tuple[tuple[str, Node, bool], ...]  #: field, value, whether the value is an optional (`?field: ...`)
-
-
-@dataclass(frozen=True, slots=True)
-class Macro(Node):
-    """A loop over a list or map: all, exists, exists_one, map, filter, ...; optMap and optFlatMap; cel.bind."""
-
-    name: str
-    of: Node
-    variables: tuple[str, ...]
-    args: tuple[Node, ...]
-
-
-class Uint(int):
-    """An unsigned integer."""
-
-    __slots__ = ()
-
 
 #: macros by name: the numbers of arguments that they take, and how many of those name variables
 MACROS: dict[str, dict[int, int]] = {
@@ -107,48 +24,7 @@ MACROS: dict[str, dict[int, int]] = {
     "optMap": {2: 1},
     "optFlatMap": {2: 1},
 }
-RESERVED = frozenset(
-    [
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
-)
 BINARY = ("||", "&&", ("==", "!=", "<=", ">=", "<", ">", "in"), ("+", "-"), ("*", "/", "%"))
-_TOKEN = re.compile(
-    r"""(?P<space>\s+|//[^\n]*)
-    |(?P<float>\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\.\d+(?:[eE][+-]?\d+)?)
-    |(?P<int>0[xX][0-9a-fA-F]+[uU]?|\d+[uU]?)
-    |(?P<string>[rRbB]{0,2}(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
-    |(?P<name>[_a-zA-Z][_a-zA-Z0-9]*)
-    |(?P<quoted>`[a-zA-Z0-9_.\-/ ]+`)
-    |(?P<op>\.\?|\[\?|&&|\|\||==|!=|<=|>=|[-+*/%<>!?:.,()\[\]{}])""",
-    re.VERBOSE | re.DOTALL,
-)
-_RAW = re.compile(r"([rRbB]{0,2})(\"\"\"|'''|\"|')(.*)\2", re.DOTALL)
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|X[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.DOTALL)
-_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v"}
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    kind: str
-    text: str
-    at: int
 
 
 def parse(source: str) -> Node:
@@ -156,19 +32,6 @@ def parse(source: str) -> Node:
     if len(source) > LONGEST:
         raise Malformed(0, f"expression code point size exceeds limit: size: {len(source)}, limit {LONGEST}")
     return _Parser(source).whole()
-
-
-def tokens(source: str) -> list[Token]:
-    found, at = [], 0
-    while at < len(source):
-        match = _TOKEN.match(source, at)
-        if match is None:
-            raise Malformed(at, f"Syntax error: token recognition error at: '{source[at]}'")
-        kind = match.lastgroup or ""
-        if kind != "space":
-            found.append(Token(kind, match[0], at))
-        at = match.end()
-    return [*found, Token("end", "<EOF>", len(source))]
 
 
 class _Parser:
@@ -405,29 +268,3 @@ def _dotted(node: Node) -> str:
     if isinstance(node, Select) and not node.test and not node.optional and (before := _dotted(node.of)):
         return f"{before}.{node.field}"
     return ""
-
-
-def text_of(token: Token) -> str | bytes:
-    """The value of a string or bytes literal."""
-    found = _RAW.fullmatch(token.text)
-    assert found is not None, "the tokenizer matched a string"
-    prefix, text = found[1].lower(), found[3]
-    if "b" in prefix:
-        if "r" in prefix or "\\" not in text:
-            return text.encode()
-        return _ESCAPE.sub(_escaped(token, chr), text).encode("latin-1", "replace")
-    return text if "r" in prefix else _ESCAPE.sub(_escaped(token, chr), text)
-
-
-def _escaped(token: Token, character: Callable[[int], str]) -> Callable[[re.Match[str]], str]:
-    def replace(match: re.Match[str]) -> str:
-        code = match[1]
-        if code[0] in "xXuU" and len(code) > 1:
-            return character(int(code[1:], 16))
-        if len(code) == 3:
-            return character(int(code, 8))
-        if code in _SIMPLE or code in "\\'\"`?":
-            return _SIMPLE.get(code, code)
-        raise Malformed(token.at, f"Syntax error: token recognition error at: '\\{code}'")
-
-    return replace

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from knarr.kinds.cel.syntax import RESERVED, Uint
+from knarr.kinds.cel.tokens import RESERVED
+from knarr.kinds.cel.tree import Uint
 from knarr.meta import clock
 
 

@@ -43,7 +43,7 @@ def outcome(
     """Whether no expression is false, and what those say that have no value."""
     from knarr.kinds.cel.authorization import Authorizer as Asking
     from knarr.kinds.cel.scope import OverLimit
-    from knarr.kinds.cel.syntax import Malformed
+    from knarr.kinds.cel.tree import Malformed
     from knarr.kinds.cel.values import Failed
 
     failures: list[str] = []
