@@ -82,7 +82,9 @@ def object_of(service: Service, address: str, family: str, found: IPAddress | No
 
 
 def addresses(spec: ServiceSpec) -> list[str]:
-    return [address for address in spec.clusterIPs if address not in ("", "None")]
+    """In their one form, as their objects are called: IPv6 has many ways to write an address."""
+    given = [address for address in spec.clusterIPs if address not in ("", "None")]
+    return [str(ip_address(address)) if ":" in address else address for address in given]
 
 
 def node_ports(spec: ServiceSpec) -> list[int]:

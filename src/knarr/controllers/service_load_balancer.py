@@ -31,6 +31,8 @@ def plan(service: Service, free: Sequence[str], pool: "Pool") -> list[Step]:
         return []
     if not pool.networks:
         return [Wait(service, "the cluster has no addresses for load balancers")]
+    if service.spec.ipFamilies and "IPv4" not in service.spec.ipFamilies:
+        return _refused(service, "the cluster's balancers have no addresses of IPv6", has)
     wish = service.spec.loadBalancerIP
     if has in free and wish in ("", has):
         return []

@@ -14,6 +14,7 @@ real ones would have.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network, summarize_address_range
 
 from knarr.net.families import FOUR, SIX, Family
@@ -120,7 +121,7 @@ class NetworkPlan:
 
     @property
     def nodes6(self) -> str:
-        return str(IPv6Network(f"fd00:172:30:{self.index}::/64")) if self.pods6 else ""
+        return _range(f"fd00:172:30:{self.index}::/64") if self.pods6 else ""
 
     @property
     def host6(self) -> str:
@@ -156,6 +157,10 @@ class NetworkPlan:
         return f"knarr cluster {self.cluster} {self.mark}".strip()
 
     def node(self, number: int) -> NodePlan:
+        """ValueError for a number that no node has."""
+        return _node(self, number)
+
+    def _made(self, number: int) -> NodePlan:
         if not 0 <= number < NODES:
             raise ValueError(f"node number {number} is not within 0..{NODES - 1}")
         pods, pods6 = (subnet(each, number) if each else "" for each in (self.pods, self.pods6))
@@ -180,16 +185,16 @@ class NetworkPlan:
 
     @property
     def simulated_pods6(self) -> str:
-        return str(IPv6Network(f"fd00:240:{self.index}::/48")) if self.pods6 else ""
+        return _range(f"fd00:240:{self.index}::/48") if self.pods6 else ""
 
     def simulated(self, number: int, *, alone: bool) -> SimulatedPlan:
         """The place of a simulated node; `alone`: the cluster has no real nodes."""
         if not 0 <= number < SIMULATED_NODES:
             raise ValueError(f"simulated node number {number} is not within 0..{SIMULATED_NODES - 1}")
         usual = alone and number < NODES
-        spare = {4: self.simulated_pods, 6: self.simulated_pods6}
         pods = [
-            (usual and subnet(each, number)) or subnet(spare[6 if ":" in each else 4], number)
+            (usual and subnet(each, number))
+            or subnet(self.simulated_pods6 if ":" in each else self.simulated_pods, number)
             for each in self.ranges.pods
         ]
         high, low = divmod(number + 1, 256)
@@ -201,6 +206,17 @@ class NetworkPlan:
         cluster = re.escape(self.cluster)
         match = re.fullmatch(rf"knarr-{cluster}-{cluster}-(\d+)", namespace)
         return int(match[1]) if match else None
+
+
+@lru_cache(1024)
+def _node(plan: NetworkPlan, number: int) -> NodePlan:
+    return plan._made(number)
+
+
+@lru_cache(64)
+def _range(text: str) -> str:
+    """A range in its one form."""
+    return str(IPv6Network(text))
 
 
 def _first(network: str) -> str:

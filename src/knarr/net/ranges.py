@@ -7,6 +7,7 @@ its usual counterpart in the other.
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from socket import AF_INET, AF_INET6, inet_ntop
 
 Network = IPv4Network | IPv6Network
 SERVICES, PODS = "--service-cidr", "--cluster-cidr"
@@ -78,15 +79,19 @@ def of_version(given: tuple[str, ...], version: int) -> str:
 
 
 @lru_cache(64)
-def network_of(text: str) -> Network:
-    return ip_network(text)
+def _parts(text: str) -> tuple[int, int, int]:
+    """A range's first address as a number, how many nodes it has room for, and how far their numbers are shifted."""
+    network = ip_network(text)
+    bits = NODE_BITS[network.version]
+    return int(network.network_address), 1 << bits - network.prefixlen, network.max_prefixlen - bits
 
 
 def subnet(text: str, number: int) -> str:
     """The pods' range of one node within that of all; "" when there are not so many."""
-    network = network_of(text)
-    bits = NODE_BITS[network.version]
-    if number >> (bits - network.prefixlen):
+    first, room, shift = _parts(text)
+    if number >= room:
         return ""
-    first = int(network.network_address) + (number << (network.max_prefixlen - bits))
-    return str(type(network)((first, bits)))
+    address = first + (number << shift)
+    if ":" in text:
+        return f"{inet_ntop(AF_INET6, address.to_bytes(16))}/{NODE_BITS[6]}"
+    return f"{inet_ntop(AF_INET, address.to_bytes(4))}/{NODE_BITS[4]}"

@@ -137,3 +137,13 @@ def test_an_address_comes_and_goes_with_its_service_and_is_repaired():
             assert address not in {each.metadata.name for each in (await api.list(IPAddress)).items}
 
     virtual_time.run(story(), seed=3)
+
+
+def test_each_address_of_a_service_is_noted_in_its_one_form():
+    spec = ServiceSpec(clusterIP="10.96.0.20", clusterIPs=["10.96.0.20", "FD00:10:96:0::5"])
+    service = Service(metadata=ObjectMeta(name="web", namespace="default"), spec=spec)
+    made = plan(service, [*RANGES, "fd00:10:96::/112"], {}, {}, [])
+    assert [(step.obj.metadata.name, step.obj.metadata.labels[FAMILY]) for step in made] == [
+        ("10.96.0.20", "IPv4"),
+        ("fd00:10:96::5", "IPv6"),
+    ]

@@ -31,10 +31,21 @@ ENSURED = [
 ]
 FAILED = "event on service web: SyncLoadBalancerFailed: Error syncing load balancer: failed to ensure load balancer: "
 FULL, TAKEN = "all addresses of 192.0.2.8/30 are in use", "requested address 192.0.2.9 is in use by another service"
+SIX = "the cluster's balancers have no addresses of IPv6"
 FAR = "requested address 10.0.0.1 is not within 192.0.2.8/30"
 CASES = {
     "the first that is free": (a_service(), others("192.0.2.8"), [line.format("192.0.2.9") for line in ENSURED]),
     "one who has his is content": (a_service(has="192.0.2.10"), [], []),
+    "one of IPv6 alone waits": (
+        a_service(ipFamilies=["IPv6"]),
+        [],
+        [FAILED + SIX, f"wait for web: {SIX}"],
+    ),
+    "one of both families has one of IPv4": (
+        a_service(ipFamilies=["IPv6", "IPv4"]),
+        [],
+        [line.format("192.0.2.8") for line in ENSURED],
+    ),
     "a wish is met": (a_service(loadBalancerIP="192.0.2.9"), [], [line.format("192.0.2.9") for line in ENSURED]),
     "a wish for what another has waits": (
         a_service(loadBalancerIP="192.0.2.9"),
