@@ -137,6 +137,8 @@ def test_every_way_of_ipv6_leads_to_the_pods(stage: Stage):
         assert stage.who(where, stage.pods["far"][1], 8080) == {"far"}
         assert stage.who(where, stage.services["web"]["clusterIPs"][0], 80, 20) == both
     assert stage.who("near", "web.default.svc.cluster.local", 80, 20) == both
+    named = "import socket; print(socket.getaddrinfo('web', 80, socket.AF_INET6)[0][4][0])"
+    assert stage.kubectl("exec", "near", "--", "python3", "-c", named).strip() == web
     assert stage.who("near", nodes.node(1).address6, port, 20) == both
     assert len(stage.who("near", stage.services["sticky"]["clusterIP"], 80, 10)) == 1
     assert stage.who("near", "2001:db8::7") <= both

@@ -6,9 +6,9 @@ from ipaddress import IPv6Address
 from typing import Final
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """One of `FOUR` and `SIX`."""
+    """One of `FOUR` and `SIX`; there are no others."""
 
     name: str  #: in the API
     nft: str  #: of tables, and how the fields of its headers begin
