@@ -29,7 +29,7 @@ from knarr.client.cache import Cache
 from knarr.kinds.types.core_v1 import Node, Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
-from knarr.net import namespace, podnetwork
+from knarr.net import namespace, node_pods, podnetwork
 from knarr.net.plan import NetworkPlan
 from knarr.net.proxy import ServiceProxy
 
@@ -200,7 +200,7 @@ def pod(number: int, name: str, folder: Path) -> str:
     """A network namespace as a pod's, wired to a node; its IPv4 address."""
     namespace.create(name)
     with namespace.inside(PLAN.node(number).namespace):
-        network = podnetwork.PodNetwork(PLAN, number, folder / str(number))
+        network = node_pods.PodNetwork(PLAN, number, folder / str(number))
         return asyncio.run(network.add_pod(name, namespace.path(name)))[0]
 
 

@@ -16,7 +16,7 @@ import pytest
 from knarr.app import lookup, processes
 from knarr.app.config import Cluster
 from knarr.meta import clock
-from knarr.net import podnetwork
+from knarr.net import node_pods, podnetwork
 from knarr.node.runtimes.sandbox import cleaning
 from knarr.node.volumes import mounts
 from tests.e2e.conftest import Kubectl, knarr
@@ -246,7 +246,7 @@ def left_of(cluster: Cluster, node: str, uid: str, containers: set[str]) -> list
     links = subprocess.run(
         ["ip", "netns", "exec", cluster.node(node).namespace, "ip", "-j", "link"], capture_output=True, check=True
     ).stdout
-    found += [link["ifname"] for link in json.loads(links) if link["ifname"] == podnetwork.pod_link(uid)]
+    found += [link["ifname"] for link in json.loads(links) if link["ifname"] == node_pods.pod_link(uid)]
     return found + [each for each in json.loads((folder / "addresses.json").read_bytes())["taken"] if each == uid]
 
 

@@ -13,13 +13,14 @@ import pytest
 from knarr.kinds.types.core_v1 import Service, ServicePort, ServiceSpec
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
-from knarr.net import namespace, podnetwork
+from knarr.net import namespace, node_pods, podnetwork
 from knarr.net.backends import View
+from knarr.net.base_rules import base
 from knarr.net.families import FOUR
 from knarr.net.netlink import Netlink
 from knarr.net.nft import apply
 from knarr.net.plan import NetworkPlan
-from knarr.net.ruleset import Ground, base, part
+from knarr.net.ruleset import Ground, part
 from knarr.net.table import Table
 
 pytestmark = pytest.mark.e2e
@@ -66,13 +67,13 @@ def pod_on(number: int, name: str, ledger: Path) -> str:
     """A pod's namespace wired to a node; return its IPv4 address."""
     namespace.create(name)
     with namespace.inside(PLAN.node(number).namespace):
-        network = podnetwork.PodNetwork(PLAN, number, ledger)
+        network = node_pods.PodNetwork(PLAN, number, ledger)
         return asyncio.run(network.add_pod(name, namespace.path(name)))[0]
 
 
 def unpod(number: int, name: str, ledger: Path) -> None:
     with namespace.inside(PLAN.node(number).namespace):
-        asyncio.run(podnetwork.PodNetwork(PLAN, number, ledger).remove_pod(name))
+        asyncio.run(node_pods.PodNetwork(PLAN, number, ledger).remove_pod(name))
 
 
 def test_everybody_reaches_everybody_and_nobody_the_world(wires: NetworkPlan, tmp_path: Path):
@@ -159,7 +160,7 @@ def test_a_pod_is_wired_and_unwired_within_50_ms(wires: NetworkPlan, tmp_path: P
         namespace.create(POD)
         began = time.perf_counter()
         with namespace.inside(PLAN.node(0).namespace):
-            network = podnetwork.PodNetwork(PLAN, 0, tmp_path / "0")
+            network = node_pods.PodNetwork(PLAN, 0, tmp_path / "0")
             asyncio.run(network.add_pod(POD, namespace.path(POD)))
             asyncio.run(network.remove_pod(POD))
         rounds.append(time.perf_counter() - began)

@@ -19,7 +19,7 @@ import pytest
 import uvloop
 
 from knarr.kinds.types.core_v1 import EmptyDirVolumeSource
-from knarr.net import namespace, podnetwork
+from knarr.net import namespace, node_pods, podnetwork
 from knarr.net.netlink import Netlink
 from knarr.net.plan import NetworkPlan
 from knarr.node.images.store import ImageStore
@@ -54,7 +54,7 @@ class Node:
     store: ImageStore
 
     def runtime(self) -> SandboxRuntime:
-        network = podnetwork.PodNetwork(PLAN, 0, self.folder / "addresses.json")
+        network = node_pods.PodNetwork(PLAN, 0, self.folder / "addresses.json")
         return SandboxRuntime(cleaning.sandboxes(self.folder), self.store, network, hidden=[self.folder])
 
     def run(self, story: Callable[[SandboxRuntime], Awaitable[Any]]) -> Any:
@@ -543,7 +543,7 @@ def test_a_stopped_pod_leaves_no_process_and_no_link(node: Node):
         assert "sleep 997" not in processes()
         assert "sleep 996" not in processes()
         with Netlink() as kernel:
-            assert podnetwork.pod_link(UID) not in kernel.links()
+            assert node_pods.pod_link(UID) not in kernel.links()
 
     node.run(story)
 

@@ -16,14 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from knarr.net import namespace, podnetwork
+from knarr.net import namespace, node_pods, podnetwork
 from knarr.net.backends import View
+from knarr.net.base_rules import base
 from knarr.net.families import FOUR, SIX, Family
 from knarr.net.ground import ground
 from knarr.net.netlink import BLACKHOLE, Netlink
 from knarr.net.nft import apply, is_installed
 from knarr.net.plan import NetworkPlan
-from knarr.net.ruleset import base, part
+from knarr.net.ruleset import part
 from knarr.net.table import Part, Table
 from tests.e2e.test_pod_network import a_service, a_slice
 
@@ -136,7 +137,7 @@ def test_what_is_for_services_stays_here(world: Seen, tmp_path: Path, monkeypatc
         asyncio.run(podnetwork.add_node(PLAN, 0))
         namespace.create(POD)
         with namespace.inside(NODE):
-            network = podnetwork.PodNetwork(PLAN, 0, tmp_path / "ledger")
+            network = node_pods.PodNetwork(PLAN, 0, tmp_path / "ledger")
             addresses = asyncio.run(network.add_pod(POD, namespace.path(POD)))
         senders += [Sender(NODE), Sender(POD)]
         for sender in senders[1:]:

@@ -76,7 +76,7 @@ def refused_rules(plan: NetworkPlan) -> str:
     """Why the kernel does not take the rules of services for IPv6; "" when it does, or without nft."""
     if (nft := shutil.which("nft")) is None:
         return ""  # then no service has an address that works, of either family
-    from knarr.net.ruleset import base
+    from knarr.net.base_rules import base
     from knarr.net.table import Table
 
     text = Table(plan.bridge, SIX.nft).whole(base(plan.services6, (), SIX))

@@ -15,8 +15,8 @@ def make_runtime(settings: NodeConfig) -> Runtime:
     """The runtime the configuration names."""
     if settings.runtime == "simulated":
         return main.simulated(settings)
+    from knarr.net.node_pods import PodNetwork
     from knarr.net.plan import NetworkPlan
-    from knarr.net.podnetwork import PodNetwork
     from knarr.node.images.store import ImageStore
 
     octets = IPv4Network(settings.pod_cidr).network_address.packed

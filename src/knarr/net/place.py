@@ -12,13 +12,14 @@ from knarr.kinds.types.core_v1 import Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.net import conntrack, namespace, nft, podnetwork
 from knarr.net.backends import View, backends, choose
+from knarr.net.base_rules import base
 from knarr.net.conntrack import Address
 from knarr.net.families import FOUR, SIX, Family
 from knarr.net.ground import ground, is_routed
 from knarr.net.plan import NetworkPlan
 from knarr.net.records import Key, ready
 from knarr.net.refusals import Refusals, fitting
-from knarr.net.ruleset import Ground, base, cluster_addresses, is_programmed, outer_addresses, part, same_everywhere
+from knarr.net.ruleset import Ground, cluster_addresses, is_programmed, outer_addresses, part, same_everywhere
 from knarr.net.table import EMPTY, Part, Table
 
 log = logging.getLogger("knarr.net")

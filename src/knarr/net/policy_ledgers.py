@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from knarr.net.node_pods import PodNetwork
 from knarr.net.plan import NetworkPlan
-from knarr.net.podnetwork import PodNetwork
 
 MOVED_TO, NONBLOCK, CLOEXEC = 0x80, 0o4000, 0o2000000
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -12,8 +12,8 @@ from knarr.kinds.pod import is_finished
 from knarr.kinds.types.core_v1 import Pod
 from knarr.meta.labels import Selector
 from knarr.net.families import SIX, Family
+from knarr.net.node_pods import addresses_of, pod_link
 from knarr.net.plan import NetworkPlan
-from knarr.net.podnetwork import addresses_of, pod_link
 from knarr.net.policy_rules import (
     DIRECTIONS,
     MAP,

@@ -4,8 +4,9 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from knarr.net.node_pods import addresses_of, next_address, pod_link
 from knarr.net.plan import SIMULATED_NODES, NetworkPlan
-from knarr.net.podnetwork import addresses_of, left_over, next_address, pod_link
+from knarr.net.podnetwork import left_over
 
 PLAN = NetworkPlan("knarr", 0)
 NODE = PLAN.node(0)

@@ -11,8 +11,8 @@ from knarr.kinds.types.core_v1 import Pod
 from knarr.kinds.types.networking_v1 import NetworkPolicy
 from knarr.meta.labels import EVERYTHING, of_labels
 from knarr.net.families import SIX
+from knarr.net.node_pods import pod_link
 from knarr.net.plan import NetworkPlan
-from knarr.net.podnetwork import pod_link
 from knarr.net.policy_members import Facts, Members, facts, in_family
 from knarr.net.policy_rules import Choice, frame
 from knarr.net.policy_table import Table, difference

@@ -16,8 +16,9 @@ from knarr.kinds.types.core_v1 import (
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.net.backends import View
+from knarr.net.base_rules import base
 from knarr.net.families import SIX
-from knarr.net.ruleset import Ground, base, by_chance, outer_addresses, part
+from knarr.net.ruleset import Ground, by_chance, outer_addresses, part
 
 NODE, HOST = View("a", "", "10.244.0.0/24"), View()
 

@@ -31,7 +31,7 @@ from knarr.node.runtimes.sandbox.pod import Pod, read, record, unknown
 
 
 class Network(Protocol):
-    """What gives a pod its addresses, the first family's first; `knarr.net.podnetwork.PodNetwork` in a real node."""
+    """What gives a pod its addresses, the first family's first; `knarr.net.node_pods.PodNetwork` in a real node."""
 
     @property
     def address(self) -> str:

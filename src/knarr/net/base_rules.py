@@ -1,0 +1,90 @@
+"""What every table of services has before there is a service: maps, hooks, and what is refused. Pure.
+
+`ruleset.py` says what each service is in the maps.
+"""
+
+from collections.abc import Sequence
+
+from knarr.net.families import FOUR, SIX, Family
+
+MARK = "0x4000"  #: what came in from outside and has to come back through this node
+FEW = 8  #: endpoints that a service without chains has at most
+ENDS = tuple(f"end-{number}" for number in range(FEW))
+#: of IPv6 a TCP client that hears of an error while it still sends tries again after a second; a reset it always takes
+REFUSALS = {FOUR: ("reject",), SIX: ("meta l4proto tcp reject with tcp reset", "reject")}
+
+
+def base(services: str, kept: Sequence[str], family: Family = FOUR) -> str:
+    """What every table of a family has. `services` is the range of their addresses, of which `kept` are not the
+    proxy's.
+
+    Source ranges are looked at before an address is translated, refusals after it.
+    """
+    entry, address = f"{family.type} . inet_proto . inet_service", _address(family)
+    node_port = f"fib daddr type local {family.nft} daddr != {family.loopback} meta l4proto . th dport"
+    others = f"{family.nft} daddr != {{ {', '.join(kept)} }} " if kept else ""
+    return f"""\
+  set hairpin {{ type {family.type} . {family.type}; }}
+  map services {{ type {entry} : verdict; }}
+  map node-ports {{ type inet_proto . inet_service : verdict; }}
+  map refused {{ type {entry} : verdict; }}
+  map refused-node-ports {{ type inet_proto . inet_service : verdict; }}
+  map guarded {{ type {entry} : verdict; }}
+{"".join(_end(number, family) for number in range(FEW))}\
+{"".join(map(_spread, range(1, FEW + 1)))}\
+  chain refuse {{ {"; ".join(REFUSALS[family])}; }}
+  chain dispatch {{
+    {address} vmap @services
+    {node_port} vmap @node-ports
+  }}
+  chain check {{
+    {address} vmap @refused
+    {node_port} vmap @refused-node-ports
+    {family.nft} daddr {services} {others}goto refuse
+  }}
+{_hooks(family)}"""
+
+
+def _address(family: Family) -> str:
+    return f"{family.nft} daddr . meta l4proto . th dport"
+
+
+def _end(number: int, family: Family) -> str:
+    """The services' endpoints of one number, and what sends a packet there."""
+    return f"""\
+  map end-{number} {{ type {family.type} . inet_proto . inet_service : {family.type} . inet_service; }}
+  chain pick-{number} {{
+    meta l4proto {{ tcp, udp, sctp }} dnat {family.nft} to {_address(family)} map @end-{number}
+  }}
+"""
+
+
+def _spread(count: int) -> str:
+    """What chooses among as many endpoints by chance."""
+    goals = ", ".join(f"{number} : goto pick-{number}" for number in range(count))
+    choice = f"numgen random mod {count} vmap {{ {goals} }}" if count > 1 else "goto pick-0"
+    return f"  chain spread-{count} {{\n    {choice}\n  }}\n"
+
+
+def _hook(name: str, kind: str, hook: str, priority: str, *rules: str) -> str:
+    lines = "".join(f"    {rule}\n" for rule in rules)
+    return f"  chain {name} {{\n    type {kind} hook {hook} priority {priority};\n{lines}  }}\n"
+
+
+def _hooks(family: Family) -> str:
+    guard, check = f"ct state new {_address(family)} vmap @guarded", "ct state new jump check"
+    disguise = (
+        f"meta mark and {MARK} == {MARK} masquerade",
+        f"{family.nft} saddr . {family.nft} daddr @hairpin masquerade",
+    )
+    hooks = (
+        ("guard-prerouting", "filter", "prerouting", "-110", guard),
+        ("guard-output", "filter", "output", "-110", guard),
+        ("nat-prerouting", "nat", "prerouting", "dstnat", "jump dispatch"),
+        ("nat-output", "nat", "output", "-100", "jump dispatch"),
+        ("nat-postrouting", "nat", "postrouting", "srcnat", *disguise),
+        ("filter-input", "filter", "input", "-110", check),
+        ("filter-forward", "filter", "forward", "-110", check),
+        ("filter-output", "filter", "output", "-90", check),
+    )
+    return "".join(_hook(*each) for each in hooks)
