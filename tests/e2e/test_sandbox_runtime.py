@@ -574,6 +574,18 @@ def test_a_command_has_its_streams_and_its_code(node: Node):
     node.run(story)
 
 
+def test_what_a_container_writes_is_counted(node: Node):
+    async def story(runtime: SandboxRuntime) -> None:
+        await runtime.run_pod(node.pod())
+        id_ = await runtime.start_container(UID, node.container())
+        (before,) = (await runtime.written(UID)).values()
+        await output(runtime, id_, "sh", "-c", "head -c 300000 /dev/zero > /big")
+        (after,) = (await runtime.written(UID)).values()
+        assert 300_000 <= after - before < 320_000
+
+    node.run(story)
+
+
 def test_a_terminal_is_one(node: Node):
     async def story(runtime: SandboxRuntime) -> None:
         await runtime.run_pod(node.pod())

@@ -33,6 +33,9 @@ class Volumes(Protocol):
     async def excess(self, pod: Pod) -> str:
         """Which directory of the pod is larger than it may be, in the kubelet's words; "" when none is."""
 
+    async def taken(self, pod: Pod) -> int:
+        """Bytes of the disk that the pod's own directories take."""
+
     async def give_back(self, pod: Pod) -> None:
         """None of the pod's processes is left: others may have what it had alone."""
 

@@ -274,6 +274,10 @@ class Runtime(Protocol):
     async def usage(self) -> Mapping[str, Used]:
         """What the running containers use, by their ids; those of which nothing can be said are left out."""
 
+    async def written(self, uid: str) -> Mapping[str, int]:
+        """Bytes of the disk that a pod's containers have written to layers of their own, by their names; those of which
+        nothing is known are left out."""
+
     async def images(self) -> list[Image]:
         """Every image of this node."""
 

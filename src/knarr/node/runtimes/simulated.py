@@ -227,6 +227,9 @@ class SimulatedRuntime:
         used = {id_: life.uses() or IDLE for id_, life in self._lives.items()}
         return {id_: Used(point.memory, cpu=point.cpu) for id_, point in used.items()}
 
+    async def written(self, uid: str) -> dict[str, int]:
+        return {}
+
     async def images(self) -> list[Image]:
         names = sorted({each.image for pod in self._pods.values() for each in pod.containers})
         return [Image(id=image_id(name), names=(name,), size=0) for name in names]

@@ -1,15 +1,14 @@
 """emptyDir: a directory that lives as long as its pod."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from knarr.kinds.types.core_v1 import EmptyDirVolumeSource
+from knarr.node.disk import used
 from knarr.node.fields import amount
 from knarr.node.volumes import mounts
 
 UNFINISHED = "..new"  #: the end of the name of a directory that is being made: no volume's name has a dot
-BLOCK = 512  #: bytes of what `st_blocks` counts
 
 
 def make(source: EmptyDirVolumeSource, folder: Path, group: int | None) -> Path:
@@ -37,16 +36,3 @@ def is_too_large(source: EmptyDirVolumeSource, folder: Path) -> bool:
     """Whether the files take more of the disk than they may; a limit of 0 is none."""
     limit = int(amount(source.sizeLimit))
     return limit > 0 and used(folder) > limit
-
-
-def used(folder: Path) -> int:
-    """Bytes of the disk that a folder takes; a file with several names counts once."""
-    total, seen = 0, set()
-    for root, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            with suppress(FileNotFoundError):  # it went meanwhile
-                status = Path(root, name).lstat()
-                if (status.st_dev, status.st_ino) not in seen:
-                    seen.add((status.st_dev, status.st_ino))
-                    total += status.st_blocks * BLOCK
-    return total

@@ -19,6 +19,7 @@ from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.kinds.volume_drivers import driver_of
 from knarr.meta.errors import ApiError
 from knarr.node.config import NodeConfig
+from knarr.node.disk import used
 from knarr.node.env import expand
 from knarr.node.runtimes.runtime import Mount, Propagation
 from knarr.node.spec import log_directory
@@ -110,6 +111,11 @@ class Folders:
                 limit = volume.emptyDir.sizeLimit
                 return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{limit}". '
         return ""
+
+    async def taken(self, pod: Pod) -> int:
+        """Bytes of the disk that the pod's own directories take; those in memory take none."""
+        folders = [self._folder(pod, each) for each in pod.spec.volumes if each.emptyDir and not each.emptyDir.medium]
+        return sum([await asyncio.to_thread(used, folder) for folder in folders])
 
     async def give_back(self, pod: Pod) -> None:
         """None of the pod's processes is left: what it had alone may be another's."""
@@ -266,6 +272,9 @@ class NoFolders:
     async def excess(self, pod: Pod) -> str:
         """Nothing is too large."""
         return ""
+
+    async def taken(self, pod: Pod) -> int:
+        return 0
 
     async def give_back(self, pod: Pod) -> None:
         """Nothing is anybody's alone."""

@@ -238,10 +238,15 @@ class MemoryUsage(Struct, frozen=True):
     working_set_bytes: Annotated[Number | None, 2] = None
 
 
+class FilesystemUsage(Struct, frozen=True):
+    used_bytes: Annotated[Number | None, 3] = None
+
+
 class ContainerStats(Struct, frozen=True):
     attributes: Annotated[ContainerAttributes, 1] = ContainerAttributes()
     cpu: Annotated[CpuUsage | None, 2] = None
     memory: Annotated[MemoryUsage | None, 3] = None
+    writable_layer: Annotated[FilesystemUsage | None, 4] = None
 
 
 class ListContainerStatsResponse(Struct, frozen=True):

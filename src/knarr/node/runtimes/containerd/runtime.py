@@ -270,6 +270,16 @@ class ContainerdRuntime:
             if each.memory is not None and each.memory.working_set_bytes is not None
         }
 
+    async def written(self, uid: str) -> dict[str, int]:
+        names = {each.id: each.name for pod in self._seen if pod.uid == uid for each in pod.containers}
+        listed = await self._client.ask("ListContainerStats", cri.Empty(), cri.ListContainerStatsResponse)
+        return {
+            names[each.attributes.id]: each.writable_layer.used_bytes.value
+            for each in listed.stats
+            if each.attributes.id in names
+            if each.writable_layer is not None and each.writable_layer.used_bytes is not None
+        }
+
     # images
 
     async def images(self) -> list[Image]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from knarr import __version__
 from knarr.meta import clock
+from knarr.node.disk import used
 from knarr.node.images.store import ImageStore, StoredImage
 from knarr.node.runtimes.runtime import (
     NEVER_STARTED,
@@ -245,6 +246,12 @@ class SandboxRuntime:
             id_ for pod in self._pods.values() for id_, state in pod.states.items() if state["state"] == "running"
         }
         return await asyncio.to_thread(usage.usage, running) if running else {}
+
+    async def written(self, uid: str) -> dict[str, int]:
+        pod = self._pods.get(uid)
+        layers = [(state["name"], pod.directory / id_ / "upper") for id_, state in pod.states.items()] if pod else []
+        sizes = [(name, await asyncio.to_thread(used, layer)) for name, layer in layers]
+        return {name: sum(size for each, size in sizes if each == name) for name, _ in sizes}
 
     # images
 
