@@ -115,7 +115,7 @@ def next_address(node: NodePlan, taken: set[str], last: str) -> str:
 def _read(path: Path) -> Ledger:
     try:
         found = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # half of it, after a power cut, which nobody who had an address outlived
         return Ledger()
     return Ledger(found["last"], found["taken"])
 
