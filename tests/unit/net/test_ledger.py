@@ -2,8 +2,8 @@
 
 import pytest
 
-from knarr.net.plan import NetworkPlan
 from knarr.net.node_pods import PodNetwork
+from knarr.net.plan import NetworkPlan
 
 
 @pytest.mark.parametrize("text", ["", '{"last": "10.244.0', "nothing"])
