@@ -4,7 +4,7 @@ import json
 
 from knarr.kinds.types.rbac_v1 import ClusterRole, ClusterRoleBinding
 from knarr.testing import virtual_time
-from knarr.testing.cluster import Cluster as Parts
+from knarr.testing.cluster import Cluster
 
 BOUND = """
 apiVersion: rbac.authorization.k8s.io/v1
@@ -24,7 +24,7 @@ async def may(api, verb, resource, namespace):
 
 def test_who_is_bound_to_edit_may_edit_there_and_nowhere_else():
     async def main():
-        async with Parts() as cluster:
+        async with Cluster() as cluster:
             await cluster.apply(BOUND)
             jane = cluster.client("jane", "people")
             return [
@@ -42,7 +42,7 @@ def test_who_is_bound_to_edit_may_edit_there_and_nowhere_else():
 
 def test_nothing_is_left_to_be_gathered_and_times_and_uids_are_the_clusters_own():
     async def main():
-        async with Parts() as cluster:
+        async with Cluster() as cluster:
             before = {each.metadata.name: each.metadata for each in (await cluster.api.list(ClusterRole)).items}
             await cluster.settled()
             after = {each.metadata.name: each.metadata for each in (await cluster.api.list(ClusterRole)).items}
@@ -56,7 +56,7 @@ def test_nothing_is_left_to_be_gathered_and_times_and_uids_are_the_clusters_own(
 
 def test_a_cluster_of_some_parts_alone_has_none():
     async def main():
-        async with Parts([]) as cluster:
+        async with Cluster([]) as cluster:
             return (await cluster.api.list(ClusterRoleBinding)).items
 
     assert virtual_time.run(main()) == []
