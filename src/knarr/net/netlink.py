@@ -165,12 +165,13 @@ class Netlink:
         """The destinations that the main table leads to a link, of both families; [] when there is none of its name."""
         index = self.index(link)
         found = []
-        for family, network in ((socket.AF_INET, IPv4Network), (socket.AF_INET6, IPv6Network)) if index else ():
+        for family in (socket.AF_INET, socket.AF_INET6) if index else ():
             for kind, answer in self.ask(GETROUTE, DUMP, ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
-                _, length, _, _, table, _, _, type_, _ = ROUTE.unpack_from(answer)
+                of, length, _, _, table, _, _, type_, _ = ROUTE.unpack_from(answer)
                 parts = dict(attributes(answer[ROUTE.size :]))
-                here = parts.get(RTA_OIF) == struct.pack("=I", index)
+                here = parts.get(RTA_OIF) == struct.pack("=I", index) and of == family  # no IPv6: it gives IPv4 again
                 if here and kind == NEWROUTE and table == TABLE_MAIN and type_ == UNICAST and RTA_DST in parts:
+                    network = IPv6Network if of == socket.AF_INET6 else IPv4Network
                     found.append(str(network((parts[RTA_DST], length))))
         return found
 
