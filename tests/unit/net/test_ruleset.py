@@ -280,6 +280,9 @@ def test_what_ipv6_is_written_like():
     assert by_chance([("fd00::2", 80), ("fd00::3", 80)], "udp", SIX) == (
         "meta l4proto udp dnat ip6 to numgen random mod 2 map { 0 : fd00::2 . 80, 1 : fd00::3 . 80 }"
     )
+    outside = a_service(clusterIPs=["fd00:10:96::20"], type="NodePort", node_port=30080, externalTrafficPolicy="Local")
+    entrance = part(outside, [six("fd00:10:244::2@a")], SIX_NODE, Ground()).chains["external/default/web/tcp/80"]
+    assert entrance[0] == "ip6 saddr fd00:10:244::/64 goto cluster/default/web/tcp/80"
     text = base("fd00:10:96::/112", [], SIX)
     assert "    ip6 daddr fd00:10:96::/112 goto refuse\n" in text
     assert "ip daddr" not in text
