@@ -107,10 +107,9 @@ def regular(pod: Pod, attempts: dict[str, ContainerState], memory: Memory, now: 
 def one(pod: Pod, container: Container, state: ContainerState | None, memory: Memory, now: float) -> Iterator[Step]:
     """What one container needs; nothing when it is as it should be."""
     if state is not None and state.state != "exited":
-        if (sick := memory.unhealthy.get(state.id)) and state.id not in memory.stopping:
-            yield Stop(container.name, state.id, grace(pod) if sick.grace is None else sick.grace, sick.message)
+        yield from stay(pod, container, state, memory)
         return
-    if state is not None and not restarts(pod, container, state.exit_code):
+    if state is not None and over(pod, container, state, memory):
         return
     following = 0 if state is None else state.attempt + 1
     if memory.launched.get(container.name, -1) >= following:
@@ -128,6 +127,29 @@ def one(pod: Pod, container: Container, state: ContainerState | None, memory: Me
         )
     else:
         yield Start(container.name, following, state.finished)
+
+
+def stay(pod: Pod, container: Container, state: ContainerState, memory: Memory) -> Iterator[Step]:
+    """The end of a container that runs, when its probes condemn it or the pod now wants another image."""
+    if state.id in memory.stopping:
+        return
+    if changed(pod, container, state):
+        message = f"Container {container.name} definition changed, will be restarted"
+        yield Stop(container.name, state.id, grace(pod), message)
+    elif sick := memory.unhealthy.get(state.id):
+        yield Stop(container.name, state.id, grace(pod) if sick.grace is None else sick.grace, sick.message)
+
+
+def changed(pod: Pod, container: Container, state: ContainerState) -> bool:
+    """Whether a container runs another image than the pod wants by now: all that can change of one that stays."""
+    stays = sidecar(container) or any(container is each for each in pod.spec.containers)
+    return stays and state.image not in ("", container.image)
+
+
+def over(pod: Pod, container: Container, state: ContainerState, memory: Memory) -> bool:
+    """Whether a container that has ended stays so; one that was stopped for another image does not in any case."""
+    replaced = state.id in memory.stopping and changed(pod, container, state)
+    return not replaced and not restarts(pod, container, state.exit_code)
 
 
 def retry_hold(container: Container, memory: Memory, now: float) -> Hold:
@@ -180,11 +202,11 @@ def ending(pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float) -> 
         or ((deadline := overdue_at(pod)) is not None and deadline <= now)
         or refusals.told(pod, memory) is not None
         or bool(memory.evicted)
-        or finished(pod, newest(sandbox))
+        or finished(pod, newest(sandbox), memory)
     )
 
 
-def finished(pod: Pod, attempts: dict[str, ContainerState]) -> bool:
+def finished(pod: Pod, attempts: dict[str, ContainerState], memory: Memory) -> bool:
     """Whether every container ended for good, or an init container failed for good."""
     for container in pod.spec.initContainers:
         state = attempts.get(container.name)
@@ -192,7 +214,7 @@ def finished(pod: Pod, attempts: dict[str, ContainerState]) -> bool:
             return True
     states = [(container, attempts.get(container.name)) for container in pod.spec.containers]
     return all(
-        state is not None and state.state == "exited" and not restarts(pod, container, state.exit_code)
+        state is not None and state.state == "exited" and over(pod, container, state, memory)
         for container, state in states
     )
 

@@ -66,7 +66,10 @@ class Worker:
     def update(self, pod: Pod) -> None:
         """A newer version of the object."""
         if put_back.version(pod) >= put_back.version(self.pod):
-            self.pod = pod
+            before, self.pod = everyone(self.pod), pod
+            for name, container in everyone(pod).items():
+                if name in before and before[name].image != container.image:
+                    self.memory.start_over(name)
         self.wake()
 
     def remove(self) -> None:

@@ -409,6 +409,40 @@ def test_a_pod_whose_time_is_up_says_so_once():
     assert virtual_time.run(main()) == [("DeadlineExceeded", message)]
 
 
+def test_another_image_is_tried_at_once_however_often_the_one_before_failed():
+    async def main():
+        world = World()
+        async with world.agent():
+            await world.apply(image="app:missing")
+            await asyncio.sleep(200)
+            assert waiting(world) == "ImagePullBackOff"
+            begun = asyncio.get_running_loop().time()
+            await world.api.patch(Pod, "a", "default", {"spec": {"containers": [{"name": "main", "image": "app:2"}]}})
+            await world.until(lambda: world.phase() == "Running")
+            return asyncio.get_running_loop().time() - begun
+
+    assert virtual_time.run(main()) < 1
+
+
+def test_a_running_container_is_replaced_when_its_image_changes():
+    async def main():
+        world = World()
+        async with world.agent():
+            await world.apply()
+            await world.until(lambda: world.phase() == "Running" and world.pod()["status"]["containerStatuses"])
+            await world.api.patch(Pod, "a", "default", {"spec": {"containers": [{"name": "main", "image": "app:2"}]}})
+            await world.until(lambda: shown(world) == ("app:2", 1))
+        return told(world)
+
+    assert ("Killing", "Container main definition changed, will be restarted") in virtual_time.run(main())
+
+
+def shown(world):
+    """Image and restarts of the container that runs."""
+    status = world.pod()["status"]["containerStatuses"][0]
+    return "running" in status["state"] and (status["image"], status.get("restartCount", 0))
+
+
 CRASHES = [0, 0, 10, 20, 40, 80, 160, 300, 300]
 
 

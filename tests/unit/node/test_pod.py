@@ -49,6 +49,25 @@ CASES = {
         ["prepare volumes", "run sandbox", "start main"],
     ),
     "a pod that runs is left alone": (a_pod(), sandbox(running()), memory(), []),
+    "a container of another image than the pod wants is stopped": (
+        a_pod(image="app:2"),
+        sandbox(running()),
+        memory(),
+        ["stop main within 30 s: Container main definition changed, will be restarted"],
+    ),
+    "it is stopped once": (a_pod(image="app:2"), sandbox(running()), memory(stopping={"main-0": 30.0}), []),
+    "it is started again whatever the policy": (
+        a_pod(image="app:2", restart="Never"),
+        sandbox(exited(code=143)),
+        memory(stopping={"main-0": 30.0}),
+        ["start main (attempt 1)"],
+    ),
+    "what had ended before its image changed stays so": (
+        a_pod(image="app:2", restart="Never"),
+        sandbox(exited()),
+        memory(),
+        ["stop sandbox"],
+    ),
     "an init container goes first": (
         a_pod(**INIT),
         sandbox(),

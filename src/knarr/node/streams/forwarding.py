@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+from knarr.node.probe import refused
 from knarr.node.runtimes.runtime import ByteReader, ByteWriter
 from knarr.node.streams.link import WebSocket
 from knarr.node.streams.pipe import Pipe
@@ -64,7 +65,8 @@ async def connect(reader: ByteReader, writer: ByteWriter, error: ByteWriter, por
         try:
             inner, outer = await dial(port)
         except OSError as failure:
-            await error.write(f"failed to connect to localhost:{port} inside namespace: {failure}".encode())
+            why = refused("127.0.0.1", port, failure)
+            await error.write(f"failed to connect to localhost:{port} inside namespace: {why}".encode())
             await error.close()
             await writer.close()
             return
