@@ -82,6 +82,7 @@ class Memory:
     launched: dict[str, int] = field(default_factory=dict)  #: by container name: the latest attempt that was started
     last_words: dict[str, str] = field(default_factory=dict)  #: by id: the end of the log of a container that failed
     stopping: dict[str, float] = field(default_factory=dict)  #: id to the grace it was given
+    replaced: set[str] = field(default_factory=set)  #: ids of containers that were stopped for another image
 
     def start_over(self, name: str) -> None:
         """A container has another image: what went wrong with the one before does not hold it back."""

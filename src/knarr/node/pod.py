@@ -135,7 +135,7 @@ def stay(pod: Pod, container: Container, state: ContainerState, memory: Memory) 
         return
     if changed(pod, container, state):
         message = f"Container {container.name} definition changed, will be restarted"
-        yield Stop(container.name, state.id, grace(pod), message)
+        yield Stop(container.name, state.id, grace(pod), message, replaced=True)
     elif sick := memory.unhealthy.get(state.id):
         yield Stop(container.name, state.id, grace(pod) if sick.grace is None else sick.grace, sick.message)
 
@@ -148,8 +148,7 @@ def changed(pod: Pod, container: Container, state: ContainerState) -> bool:
 
 def over(pod: Pod, container: Container, state: ContainerState, memory: Memory) -> bool:
     """Whether a container that has ended stays so; one that was stopped for another image does not in any case."""
-    replaced = state.id in memory.stopping and changed(pod, container, state)
-    return not replaced and not restarts(pod, container, state.exit_code)
+    return state.id not in memory.replaced and not restarts(pod, container, state.exit_code)
 
 
 def retry_hold(container: Container, memory: Memory, now: float) -> Hold:

@@ -25,7 +25,7 @@ from knarr.kinds.types.core_v1 import (
 )
 from knarr.meta import clock
 from knarr.node import conditions, refusals
-from knarr.node.memory import Memory
+from knarr.node.memory import Memory, Reason
 from knarr.node.pod import OVERDUE, ending, everyone, newest, overdue_at, sidecar
 from knarr.node.runtimes import runtime
 from knarr.node.runtimes.runtime import PodSandbox
@@ -112,6 +112,8 @@ def container_status(
     previous = before(sandbox, current)
     state, last = api_state(current, runtime_name, memory), previous and api_state(previous, runtime_name, memory)
     waiting = memory.waiting.get(container.name)
+    if waiting is None and current.id in memory.replaced:
+        waiting = Reason("ContainerCreating")  # where nothing is restarted, no status may go back from an end
     if waiting and current.state == "exited" and not terminal:
         state, last = waits(waiting.reason, waiting.message), state
     running = current.state == "running"

@@ -38,6 +38,7 @@ class Stop:
     id: str
     grace: float
     message: str  #: of the Killing event
+    replaced: bool = False  #: it is started again, whatever the pod's policy
 
     def __str__(self) -> str:
         return f"stop {self.name} within {self.grace:g} s: {self.message}"

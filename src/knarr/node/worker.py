@@ -220,6 +220,7 @@ class Worker:
                     await self._start(step)
                 case Stop():
                     self.memory.stopping[step.id] = step.grace
+                    self.memory.replaced |= {step.id} if step.replaced else set()
                     self._group.create_task(end(self, step), name=f"stop {step.name} of {title(self.pod)}")
                 case Forget():
                     await self.host.runtime.remove_container(self.uid, step.id)

@@ -59,7 +59,7 @@ CASES = {
     "it is started again whatever the policy": (
         a_pod(image="app:2", restart="Never"),
         sandbox(exited(code=143)),
-        memory(stopping={"main-0": 30.0}),
+        memory(replaced={"main-0"}),
         ["start main (attempt 1)"],
     ),
     "what had ended before its image changed stays so": (

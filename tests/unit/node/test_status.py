@@ -202,3 +202,12 @@ def test_a_pod_has_an_address_of_each_family_and_so_has_its_node(spec, shown, no
     assert [each.ip for each in found.podIPs] == ips
     assert found.podIP == ips[0]
     assert ([each.ip for each in found.hostIPs], found.hostIP) == ([*node_ips], node_ips[0])
+
+
+def test_a_container_that_is_replaced_has_not_ended():
+    pod = a_pod(image="app:2", restart="Never", status=RAN)
+    status = status_of(pod, sandbox(exited(code=143)), memory(replaced={"main-0"}))
+    (shown,) = status.containerStatuses
+    assert status.phase == "Running"
+    assert shown.state.waiting.reason == "ContainerCreating"
+    assert shown.lastState.terminated.exitCode == 143
