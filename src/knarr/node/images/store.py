@@ -167,7 +167,10 @@ def plain(image: StoredImage) -> ImageConfig:
 
 def _replace(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # the machine may lose its power: then it is the old text or the new one
     draft.replace(path)
 
 
