@@ -104,6 +104,13 @@ def test_a_name_moves_on_to_the_next_build(store, context):
     assert store.find(first.id).names == ()
 
 
+def test_an_image_is_listed_under_each_of_its_names(store, context):
+    for name in ("one", "two:v1"):
+        built(store, context, "FROM scratch", name)
+    (image,) = store.ls()
+    assert image.all_familiar == [("one", "latest"), ("two", "v1")]
+
+
 def test_the_host_brings_its_path(store, context, monkeypatch):
     monkeypatch.setenv("PATH", "/opt/bin:/usr/bin")
     image = built(store, context, "FROM host\nENTRYPOINT node app.js")

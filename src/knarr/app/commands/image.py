@@ -43,10 +43,11 @@ def load(cluster_name: str, archive: Path) -> None:
 @command.command("ls")
 @cluster_option
 def ls(cluster_name: str) -> None:
-    """List the images."""
+    """List the images, one line for each of their names."""
     rows = [("REPOSITORY", "TAG", "IMAGE ID", "SIZE")]
-    listed = images.open_store(lookup.existing(cluster_name)).ls()
-    rows += [(*image.familiar, image.id.removeprefix("sha256:")[:12], f"{image.size / 1e6:.1f}MB") for image in listed]
+    for image in images.open_store(lookup.existing(cluster_name)).ls():
+        about = (image.id.removeprefix("sha256:")[:12], f"{image.size / 1e6:.1f}MB")
+        rows += [(*name, *about) for name in image.all_familiar]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -49,8 +49,13 @@ class StoredImage(ImageConfig):
 
     @property
     def familiar(self) -> tuple[str, str]:
-        """Repository and tag for a table; `<none>` for an image that has lost its name."""
-        return familiar(self.names[0]) if self.names else ("<none>", "<none>")
+        """Repository and tag, of the first of its names."""
+        return self.all_familiar[0]
+
+    @property
+    def all_familiar(self) -> list[tuple[str, str]]:
+        """Repository and tag of each name for a table; `<none>` for an image that has lost its name."""
+        return [familiar(name) for name in self.names] or [("<none>", "<none>")]
 
 
 class ImageStore:
