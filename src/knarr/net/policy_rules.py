@@ -91,7 +91,7 @@ def frame(policies: Iterable[NetworkPolicy], alias: Alias | None = None, family:
         try:
             subject = selector(policy.spec.podSelector)
         except ValueError as error:
-            log.warning("NetworkPolicy %s/%s: %s", policy.metadata.namespace, policy.metadata.name, error)
+            _tell(family, "NetworkPolicy %s/%s: %s", policy.metadata.namespace, policy.metadata.name, error)
             continue
         for direction in DIRECTIONS:
             if direction.type in types(policy):
@@ -103,6 +103,11 @@ def frame(policies: Iterable[NetworkPolicy], alias: Alias | None = None, family:
     found.kinds |= dict.fromkeys(found.choices, (SET, f"type {family.type}"))
     found.kinds |= {port_set(*port): (SET, f"type {family.type} . inet_service") for port in found.ports}
     return found
+
+
+def _tell(family: Family, message: str, *about: object) -> None:
+    """Log what is wrong with a policy, once for both families."""
+    log.log(logging.WARNING if family is FOUR else logging.DEBUG, message, *about)
 
 
 def types(policy: NetworkPolicy) -> Sequence[str]:
@@ -123,7 +128,7 @@ def _policy(found: Frame, policy: NetworkPolicy, subject: Selector, direction: D
             for outgoing in policy.spec.egress:
                 rules += _allowed(found, namespace, outgoing.to, outgoing.ports, direction, alias)
     except ValueError as error:  # what the API refuses; the pods stay isolated
-        log.warning("NetworkPolicy %s/%s allows nothing: %s", namespace, name, error)
+        _tell(found.family, "NetworkPolicy %s/%s allows nothing: %s", namespace, name, error)
         rules = []
     found.chains[chain] = Chain(tuple(dict.fromkeys(rules)))
     if subject.empty:
