@@ -260,7 +260,10 @@ def test_routes_of_external_addresses_that_an_earlier_server_left_go_and_no_othe
     own = routed(wires)
     asyncio.run(podnetwork.route_services(wires, 0, FOUR, ["192.0.2.7", "192.0.2.8"], []))
     assert routed(wires) == sorted([*own, "192.0.2.7/32", "192.0.2.8/32"])
+    by_hand = ["ip", "-n", wires.node(0).namespace, "route", "add", "192.0.2.9", "dev", podnetwork.SERVICE_LINK]
+    subprocess.run(by_hand, check=True)
     asyncio.run(podnetwork.route_services(wires, 0, FOUR, ["192.0.2.8"], [], anew=True))
-    assert routed(wires) == sorted([*own, "192.0.2.8/32"])
+    assert routed(wires) == sorted([*own, "192.0.2.8/32", "192.0.2.9/32"]), "not what somebody made by hand"
+    subprocess.run([each.replace("add", "delete") for each in by_hand], check=True)
     asyncio.run(podnetwork.route_services(wires, 0, FOUR, [], ["192.0.2.8"]))
     assert routed(wires) == own == [wires.services]

@@ -164,8 +164,9 @@ def _route_services(
 
 
 def left_over(plan: NetworkPlan, routed: Iterable[str], family: Family = FOUR) -> set[str]:
-    """Of what a node leads to its service link, the single addresses that services had from outside. Nobody but this
-    process makes routes to that link, which is in the node's own network namespace."""
+    """Of what a node leads to its service link, the single addresses that services had from outside. The link is
+    the cluster's own, in the node's own network namespace; and what somebody makes there by hand is of another protocol
+    than `static`, which is all that is ever deleted."""
     ending = f"/{family.bits}"
     return {each for each in routed if each.endswith(ending) and family.has(each)} - {*plan.balancer_networks}
 
