@@ -92,10 +92,15 @@ def schedule(
     return Decision(node=best.name, volumes=_volumes(needs, best, there))
 
 
+def nominated_to(pod: Pod, nominated: Nominated) -> str:
+    """The name of the node where room is made for a pod, "" for none."""
+    key = key_of(pod)
+    return next((node for node, pods in nominated.items() if key in pods), "")
+
+
 def nominated_place(round_: Round) -> Place | None:
     """The place where room is made for the round's pod."""
-    key = key_of(round_.pod)
-    name = next((node for node, pods in round_.nominated.items() if key in pods), None)
+    name = nominated_to(round_.pod, round_.nominated)
     return next((place for place in round_.places if place.name == name), None) if name else None
 
 

@@ -20,10 +20,15 @@ from knarr.scheduler.preemption import REASON
 log = logging.getLogger("knarr.scheduler")
 
 
-async def evict(api: Api, recorder: Recorder, victims: Sequence[Pod], preemptor: Pod, node: str) -> None:
-    """Have the victims leave; those that are gone or going already are left alone. Raises the first ApiError."""
+async def evict(
+    api: Api, recorder: Recorder, victims: Sequence[Pod], preemptor: Pod, node: str, told: set[str]
+) -> None:
+    """Have the victims leave, and note in `told` the uids of those that will; raises the first ApiError.
+
+    Those that are gone or going already are left alone.
+    """
     answers = await asyncio.gather(
-        *(_evict_one(api, recorder, victim, preemptor, node) for victim in victims if not is_terminating(victim)),
+        *(_evict_one(api, recorder, victim, preemptor, node, told) for victim in victims),
         return_exceptions=True,
     )
     for answer in answers:
@@ -31,17 +36,20 @@ async def evict(api: Api, recorder: Recorder, victims: Sequence[Pod], preemptor:
             raise answer
 
 
-async def _evict_one(api: Api, recorder: Recorder, victim: Pod, preemptor: Pod, node: str) -> None:
+async def _evict_one(api: Api, recorder: Recorder, victim: Pod, preemptor: Pod, node: str, told: set[str]) -> None:
     meta = victim.metadata
-    message = f"{preemptor.spec.schedulerName}: preempting to accommodate a higher priority pod"
-    condition = disrupted(victim, REASON, message, clock.now())
-    patch = {"metadata": {"uid": meta.uid}, "status": {"conditions": [condition]}}
-    try:
-        await api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
-        await api.delete(Pod, meta.name, meta.namespace, uid=meta.uid)
-    except NotFound:
-        return
-    await recorder.event(victim, "Normal", "Preempted", f"Preempted by pod {preemptor.metadata.uid} on node {node}")
+    if not is_terminating(victim):
+        message = f"{preemptor.spec.schedulerName}: preempting to accommodate a higher priority pod"
+        condition = disrupted(victim, REASON, message, clock.now())
+        patch = {"metadata": {"uid": meta.uid}, "status": {"conditions": [condition]}}
+        try:
+            await api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
+            await api.delete(Pod, meta.name, meta.namespace, uid=meta.uid)
+        except NotFound:
+            return
+        said = f"Preempted by pod {preemptor.metadata.uid} on node {node}"
+        await recorder.event(victim, "Normal", "Preempted", said)
+    told.add(meta.uid)
 
 
 async def make_way(api: Api, nominations: Nominations, pod: Pod, node: str) -> set[Key]:

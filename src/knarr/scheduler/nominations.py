@@ -57,10 +57,10 @@ class Nominations:
         """The uids of the pods that were told to go for a pod."""
         return self._victims.get(key, frozenset())
 
-    def spare(self, key: Key) -> None:
-        """Forget whom a pod waits for: not all could be told."""
+    def expect(self, key: Key, victims: frozenset[str]) -> None:
+        """Have a pod wait for these alone: the others could not be told."""
         if key in self._victims:
-            self._victims[key] = frozenset()
+            self._victims[key] = victims
 
     def below(self, node: str, priority: int) -> Iterator[Pod]:
         """The pods of lower priority that are nominated to a node."""

@@ -13,7 +13,7 @@ from knarr.kinds.types.core_v1 import Pod
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.meta import labels
 from knarr.scheduler.board import Place, key_of, priority_of
-from knarr.scheduler.decision import Decision, Refusal, available, nominated_place, tell
+from knarr.scheduler.decision import Decision, Refusal, available, nominated_place, nominated_to, tell
 from knarr.scheduler.filters import OF_PODS, Complaint, complaints_of
 from knarr.scheduler.filters.capacity import lacking
 from knarr.scheduler.filters.complaint import Nominated, Round, round_of
@@ -85,8 +85,9 @@ def may_help(place: Place, pod: Pod, nominated: Nominated | None = None) -> bool
     mine = priority_of(pod)
     if is_final(complaints) or pod.spec.preemptionPolicy == "Never" or min(place.priorities, default=mine) >= mine:
         return False
-    if nominated_place(round_) is not None and any(map(is_preempted, place.pods.values())):
-        return False  # it waits for them
+    made = nominated_to(pod, round_.nominated)
+    if made and (made != place.name or any(map(is_preempted, place.pods.values()))):
+        return False  # it waits for those who go for it already
     return bool(look_at(round_, place, ()).victims)
 
 

@@ -96,7 +96,8 @@ class Scheduler:
                 continue  # it is gone, or has its node from somebody else
             if decision.node:
                 self.board.put_pod(waiting.pod, decision.node)
-                self._nominations.drop(key_of(waiting.pod))
+                if (left := self._nominations.drop(key_of(waiting.pod))) != decision.node:
+                    self._free(left)
                 tasks.create_task(self._bind(waiting, decision))
             elif decision.nominated:
                 victims = frozenset(victim.metadata.uid for victim in decision.victims)
@@ -181,19 +182,22 @@ class Scheduler:
         meta = waiting.pod.metadata
         known = self._informers.of(Pod).cache.get(meta.name, meta.namespace)
         if known is None or (known.metadata.uid == meta.uid and not known.spec.nodeName):
+            node = self.board.node_of(key_of(waiting.pod))
             self.board.drop_pod(key_of(waiting.pod))
+            self._free(node or "")
         self.queue.retry(waiting)
 
     async def _preempt(self, waiting: Waiting, seen: int, decision: Decision) -> None:
         """Say where the pod is to go, then have its victims leave; a failure has the pod decided anew."""
         pod, node = waiting.pod, decision.nominated
         assert node, "it is nominated"
+        told: set[str] = set()
         try:
             await report(self.api, self._recorder, pod, UNSCHEDULABLE, decision.message, node)
             moved = await make_way(self.api, self._nominations, pod, node)
             if moved:
                 self.queue.wake(lambda other: key_of(other) in moved)
-            await evict(self.api, self._recorder, decision.victims, pod, node)
+            await evict(self.api, self._recorder, decision.victims, pod, node, told)
         except (ApiError, TransportError) as error:
             log.info("pod %s/%s on %s: %s", *key_of(pod), node, error)
         except Exception:  # a fault: one pod's turn is lost, the others go on
@@ -201,7 +205,7 @@ class Scheduler:
         else:
             self.queue.rest(waiting, seen)
             return
-        self._nominations.spare(key_of(pod))
+        self._nominations.expect(key_of(pod), frozenset(told))
         self.queue.retry(waiting)
 
     async def _refuse(self, pod: Pod, reason: str, message: str, nominated: str | None) -> None:

@@ -84,6 +84,12 @@ def test_a_pod_that_waits_for_its_victims_is_not_woken_by_each_of_them():
     assert room_on(place(node), nominated)(pod)
 
 
+def test_a_pod_that_is_nominated_to_a_node_is_not_woken_for_the_sake_of_other_victims():
+    pod, full = a_pod(priority=2, cpu="2"), [a_pod("v", priority=1)]
+    assert not room_on(place(a_node(), full), {"b": {("n", "p"): pod}})(pod)
+    assert room_on(place(a_node(), full))(pod)
+
+
 @pytest.mark.parametrize("pod, node, woken", CASES.values(), ids=CASES)
 def test_a_node_wakes(pod, node, woken):
     assert room_on(place(node))(pod) is woken
