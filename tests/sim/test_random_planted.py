@@ -50,7 +50,7 @@ def nominates_nobody(patch):
     tell = scheduler.report
 
     async def forgetful(api, recorder, pod, reason, message, nominated):
-        await tell(api, recorder, pod, reason, message)
+        return await tell(api, recorder, pod, reason, message)
 
     patch.setattr(scheduler, "report", forgetful)
 

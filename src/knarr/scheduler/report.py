@@ -1,6 +1,7 @@
 """What is said on a pod that has no node: an event, and a condition that says why and where it is nominated to."""
 
 from knarr.client.api import Api
+from knarr.kinds.pod import is_terminating
 from knarr.kinds.types.core_v1 import Pod, PodCondition
 from knarr.loop.events import Recorder
 from knarr.meta import clock
@@ -10,12 +11,16 @@ UNSCHEDULABLE, FAILED = "Unschedulable", "SchedulerError"  #: no node will do; a
 
 async def report(
     api: Api, recorder: Recorder, pod: Pod, reason: str, message: str, nominated: str | None = None
-) -> None:
-    """Say why the pod has no node and, unless None, where it is nominated to, "" for nowhere; raises ApiError."""
+) -> bool:
+    """Say why the pod has no node and, unless None, where it is nominated to, "" for nowhere.
+
+    Return whether the pod still wants a node; raises ApiError.
+    """
     await recorder.event(pod, "Warning", "FailedScheduling", message)
     if (patch := refusal(pod, reason, message, nominated)) is not None:
         meta = pod.metadata
-        await api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
+        pod = await api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
+    return not is_terminating(pod)
 
 
 def refusal(pod: Pod, reason: str, message: str, nominated: str | None = None) -> dict[str, object] | None:

@@ -193,7 +193,12 @@ class Scheduler:
         assert node, "it is nominated"
         told: set[str] = set()
         try:
-            await report(self.api, self._recorder, pod, UNSCHEDULABLE, decision.message, node)
+            wanted = await report(self.api, self._recorder, pod, UNSCHEDULABLE, decision.message, node)
+            if not self.queue.holds(waiting):
+                return  # and so is not nominated any more
+            if not wanted:
+                self._leaves_queue(key_of(pod))
+                return
             moved = await make_way(self.api, self._nominations, pod, node)
             if moved:
                 self.queue.wake(lambda other: key_of(other) in moved)
