@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from knarr.meta.varint import varint
+
 Tree = dict[str, Any]
 SCHEMA_TEXTS = {"$ref": 1, "format": 2, "description": 4}
 METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
@@ -98,17 +100,8 @@ def _text(number: int, value: str) -> bytes:
 
 
 def _flag(number: int, value: bool) -> bytes:
-    return _varint(number << 3) + b"\x01" if value else b""
+    return varint(number << 3) + b"\x01" if value else b""
 
 
 def _message(number: int, value: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return varint(number << 3 | 2) + varint(len(value)) + value

@@ -13,25 +13,11 @@ from typing import Any
 import msgspec
 
 from knarr.meta import clock
+from knarr.meta.varint import SHORT, varint
 from knarr.server.protobuf.shapes import BYTES, FIXED64, SCALARS, VARINT, Field, fields
 
 Tree = dict[str, Any]
 Write = Callable[[Any], bytes]
-_LENGTHS = tuple(bytes((n,)) for n in range(0x80))
-_MASK = (1 << 64) - 1
-
-
-def varint(value: int) -> bytes:
-    """An integer of up to 64 bits; a negative one as its two's complement."""
-    if 0 <= value < 0x80:
-        return _LENGTHS[value]
-    value &= _MASK
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def tag(number: int, form: int = BYTES) -> bytes:
@@ -104,7 +90,7 @@ def _tagged(number: int, type_: str, form: str) -> Write:
     def write(value: Any) -> bytes:
         raw = content(value)
         size = len(raw)
-        return start + (_LENGTHS[size] if size < 0x80 else varint(size)) + raw
+        return start + (SHORT[size] if size < 0x80 else varint(size)) + raw
 
     return write
 
@@ -115,7 +101,7 @@ def _text(start: bytes) -> Write:
     def write(value: str) -> bytes:
         raw = value.encode()
         size = len(raw)
-        return start + (_LENGTHS[size] if size < 0x80 else varint(size)) + raw
+        return start + (SHORT[size] if size < 0x80 else varint(size)) + raw
 
     return write
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from knarr.meta.varint import varint
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 WORD = 1 << 64
 
@@ -52,18 +54,9 @@ def _tagged(number: int, kind: Any, value: Any) -> bytes:
         pairs = (_tagged(1, str, key) + _tagged(2, str, item) for key, item in value.items())
         return b"".join(_tagged(number, bytes, pair) for pair in pairs)
     if kind in (int, bool):
-        return _varint(number << 3 | VARINT) + _varint(int(value) % WORD)
+        return varint(number << 3 | VARINT) + varint(int(value) % WORD)
     raw = encode(value) if isinstance(value, Message) else value.encode() if isinstance(value, str) else value
-    return _varint(number << 3 | BYTES) + _varint(len(raw)) + raw
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return varint(number << 3 | BYTES) + varint(len(raw)) + raw
 
 
 def decode(type_: type[M], raw: bytes) -> M:
