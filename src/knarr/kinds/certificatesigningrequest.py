@@ -13,13 +13,17 @@ from knarr.meta import field, names
 from knarr.meta.field import FieldError
 
 PEM = re.compile(rb"-----BEGIN CERTIFICATE REQUEST-----\s.*?-----END CERTIFICATE REQUEST-----", re.DOTALL)
+USAGES = (
+    *("any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment"),
+    *("decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel"),
+    *("ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime"),
+    *("server auth", "signing", "timestamping"),
+)
 SHORTEST = 600  #: seconds a certificate must be asked for at least
 
 
 def defaults(tree: Tree) -> None:
-    spec = tree.setdefault("spec", {})
-    if not spec.get("usages"):
-        spec["usages"] = ["digital signature", "key encipherment"]
+    tree.setdefault("spec", {})
     tree.setdefault("status", {})
 
 
@@ -31,8 +35,7 @@ def validate(request: CertificateSigningRequest) -> Iterator[FieldError]:
     spec = request.spec
     if PEM.search(base64.b64decode(spec.request)) is None:
         yield field.wrong("spec.request", spec.request, "PEM block type must be CERTIFICATE REQUEST")
-    if not spec.usages:
-        yield field.required("spec.usages")
+    yield from usages(spec.usages)
     domain, slash, rest = spec.signerName.partition("/")
     if not spec.signerName:
         yield field.required("spec.signerName")
@@ -42,6 +45,16 @@ def validate(request: CertificateSigningRequest) -> Iterator[FieldError]:
     if spec.expirationSeconds is not None and spec.expirationSeconds < SHORTEST:
         message = "may not specify a duration less than 600 seconds (10 minutes)"
         yield field.wrong("spec.expirationSeconds", spec.expirationSeconds, message)
+
+
+def usages(given: Sequence[str]) -> Iterator[FieldError]:
+    if not given:
+        yield field.required("spec.usages")
+    for index, usage in enumerate(given):
+        if usage not in USAGES:
+            yield field.unsupported(f"spec.usages[{index}]", usage, USAGES)
+        if usage in given[:index]:
+            yield field.duplicate(f"spec.usages[{index}]", usage)
 
 
 def validate_update(new: CertificateSigningRequest, old: CertificateSigningRequest) -> Iterator[FieldError]:

@@ -30,6 +30,21 @@ CREATE = {
             )
         ],
     ),
+    "a use is named": ({"spec.usages": []}, ["spec.usages: Required value"]),
+    "a use is one of those that there are": (
+        {"spec.usages": ["client auth", "bogus"]},
+        [
+            'spec.usages[1]: Unsupported value: "bogus": supported values: "any", "cert sign", "client auth", '
+            '"code signing", "content commitment", "crl sign", "data encipherment", "decipher only", '
+            '"digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", '
+            '"ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", '
+            '"s/mime", "server auth", "signing", "timestamping"'
+        ],
+    ),
+    "a use is named once": (
+        {"spec.usages": ["client auth", "client auth"]},
+        ['spec.usages[1]: Duplicate value: "client auth"'],
+    ),
     "a certificate lasts": (
         {"spec.expirationSeconds": 599},
         [("spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 600 seconds (10 minutes)")],
