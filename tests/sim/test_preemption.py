@@ -190,6 +190,25 @@ def test_a_still_more_important_pod_takes_the_room_and_the_other_looks_elsewhere
     virtual_time.run(main())
 
 
+def test_a_node_that_takes_pods_again_has_its_less_important_ones_go():
+    async def main():
+        async with a_cluster(1) as cluster:
+            half = await begun(cluster)
+            await cluster.apply(a_pod("low-1", half), a_pod("low-2", half))
+            await cluster.settled()
+            await cluster.api.patch(Node, "node-0", "", {"spec": {"unschedulable": True}})
+            await cluster.apply(a_pod("vip", half, "high"))
+            await cluster.settled()
+            assert leaving(await pods(cluster)) == []
+            await cluster.api.patch(Node, "node-0", "", {"spec": {"unschedulable": False}})
+            await cluster.advance(seconds=1)
+            assert len(leaving(await pods(cluster))) == 1
+            await over(cluster)
+            assert (await cluster.api.get(Pod, "vip", SPACE)).spec.nodeName == "node-0"
+
+    virtual_time.run(main())
+
+
 def test_a_victim_that_could_not_be_told_is_told_again():
     async def main():
         async with a_cluster(1) as cluster:

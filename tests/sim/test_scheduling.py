@@ -177,6 +177,30 @@ def test_room_is_given_away_once():
     virtual_time.run(main())
 
 
+def test_of_many_that_wait_for_the_same_room_the_quickest_alone_looks_at_all_nodes(monkeypatch):
+    plain, looked = scheduler.schedule, []
+
+    def counted(pod, *arguments, **options):
+        looked.append(pod.metadata.name)
+        return plain(pod, *arguments, **options)
+
+    monkeypatch.setattr(scheduler, "schedule", counted)
+
+    async def main():
+        async with a_cluster(1) as cluster:
+            await cluster.settled()
+            room = (await cluster.api.get(Node, "node-0")).status.allocatable["cpu"]
+            await cluster.apply(*(a_pod(f"p{number}", resources={"requests": {"cpu": room}}) for number in range(9)))
+            await cluster.settled()
+            assert len(looked) == 9
+            await cluster.api.delete(Pod, "p0", SPACE, grace=0)
+            await cluster.settled()
+            assert looked[9:] == ["p1"]
+            assert [p.metadata.name for p in (await cluster.api.list(Pod, SPACE)).items if p.spec.nodeName] == ["p1"]
+
+    virtual_time.run(main())
+
+
 @pytest.mark.parametrize("gate", ["schedulingGates", "schedulerName"])
 def test_pods_that_are_not_ours_to_place_are_left_alone(gate):
     spec = {"schedulingGates": [{"name": "x/y"}]} if gate == "schedulingGates" else {"schedulerName": "other"}
