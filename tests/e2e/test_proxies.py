@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -98,7 +97,7 @@ def running(*command: str, says: str) -> Iterator[int]:
         assert found
         yield int(found[1])
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # what is started in a shell's background does not hear SIGINT
         process.communicate(timeout=20)
 
 
