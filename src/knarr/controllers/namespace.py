@@ -21,6 +21,7 @@ from knarr.meta.errors import ApiError, Conflict, MethodNotAllowed, NotFound
 
 FINALIZER = "kubernetes"
 LOOK_AGAIN = 1.0  #: seconds: what remains goes on its own, and nothing else tells
+ASK_AGAIN = 10.0  #: seconds, when nothing is known to remain: an API group that cannot be asked may be away for long
 TERMINATING = "Terminating"
 
 
@@ -121,7 +122,7 @@ async def sync(key: Key, context: Context) -> float | None:
         remains = await delete_content(api, key[1])
         namespace = await write_conditions(api, namespace, remains)
         if not remains.empty:
-            return LOOK_AGAIN
+            return LOOK_AGAIN if remains.counts or remains.failures else ASK_AGAIN
         finalizers = [name for name in namespace.spec.finalizers if name != FINALIZER]
         spec = replace(namespace.spec, finalizers=finalizers)
         await api.update(replace(namespace, spec=spec), subresource="finalize")
