@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from knarr.kinds.daemonset import TEMPLATE_GENERATION
-from knarr.kinds.placement import selects, tolerates
+from knarr.kinds.placement import is_selected, required_terms, tolerates
 from knarr.kinds.types.apps_v1 import DaemonSet
 from knarr.kinds.types.core_v1 import (
     Affinity,
@@ -64,14 +64,6 @@ def wish(set_: DaemonSet, node: Node | None) -> Fit:
     return fit(spec_of(set_), node)
 
 
-def is_selected(spec: PodSpec, node: Node) -> bool:
-    """Whether a pod's node selector and required affinity mean the node."""
-    affinity = spec.affinity.nodeAffinity if spec.affinity else None
-    required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
-    selected = all(node.metadata.labels.get(key) == value for key, value in spec.nodeSelector.items())
-    return selected and (required is None or selects(required, node))
-
-
 def spec_of(set_: DaemonSet) -> PodSpec:
     """The spec of the set's pods but for their node: the template's, with what such pods tolerate."""
     spec = set_.spec.template.spec or PodSpec()
@@ -106,9 +98,7 @@ def target(pod: Pod) -> str:
     """The node that a pod is on or bound for; "" when nothing says."""
     if pod.spec.nodeName:
         return pod.spec.nodeName
-    there = pod.spec.affinity.nodeAffinity if pod.spec.affinity else None
-    required = there.requiredDuringSchedulingIgnoredDuringExecution if there else None
-    for term in required.nodeSelectorTerms if required else ():
+    for term in required_terms(pod.spec):
         for requirement in term.matchFields:
             if requirement.key == NAME_FIELD and requirement.operator == "In" and requirement.values:
                 return requirement.values[0]

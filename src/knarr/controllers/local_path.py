@@ -18,6 +18,7 @@ from posixpath import join
 
 from knarr.controllers import provisioning
 from knarr.controllers.provisioning import HOSTNAME, volume_name
+from knarr.kinds.placement import volume_terms
 from knarr.kinds.types.core_v1 import (
     HostPathVolumeSource,
     Node,
@@ -94,8 +95,7 @@ def is_on(volume: PersistentVolume, node: Node) -> bool:
     """Whether a volume's directory is on a node, whose host name may have been another when it was made."""
     if volume.metadata.labels.get(HOSTNAME) == node.metadata.name:
         return True
-    affinity = volume.spec.nodeAffinity
-    terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
+    terms = volume_terms(volume.spec)
     hostname = node.metadata.labels.get(HOSTNAME, node.metadata.name)
     return any(e.key == HOSTNAME and hostname in e.values for term in terms for e in term.matchExpressions)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from knarr.controllers import volume_expansion
 from knarr.kinds import persistentvolume, persistentvolumeclaim
+from knarr.kinds.placement import volume_terms
 from knarr.kinds.types.core_v1 import (
     Node,
     ObjectReference,
@@ -138,8 +139,7 @@ def place(spec: PersistentVolumeSpec, nodes: Iterable[Node] = ()) -> dict[str, s
     """The label by which a node finds the volumes that lie on it, and on it alone: its name. The affinity has its host
     name, which is another where somebody gave the node another.
     """
-    affinity = spec.nodeAffinity
-    terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
+    terms = volume_terms(spec)
     found = {tuple(each.values) for term in terms for each in term.matchExpressions if each.key == HOSTNAME}
     hosts = found.pop() if len(found) == 1 else ()
     if len(hosts) != 1:

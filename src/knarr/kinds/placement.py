@@ -5,7 +5,42 @@ The scheduler, the DaemonSet and the node life cycle controllers judge nodes wit
 
 from collections.abc import Sequence
 
-from knarr.kinds.types.core_v1 import Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration
+from knarr.kinds.types.core_v1 import (
+    Node,
+    NodeSelector,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
+    PersistentVolumeSpec,
+    PodSpec,
+    Taint,
+    Toleration,
+)
+
+
+def is_selected(spec: PodSpec, node: Node) -> bool:
+    """Whether a pod's node selector and its required node affinity mean the node."""
+    wanted = required(spec)
+    labels = node.metadata.labels
+    selected = all(labels.get(key) == value for key, value in spec.nodeSelector.items())
+    return selected and (wanted is None or selects(wanted, node))
+
+
+def required(spec: PodSpec) -> NodeSelector | None:
+    """The node affinity that a pod insists on."""
+    affinity = spec.affinity.nodeAffinity if spec.affinity else None
+    return affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
+
+
+def required_terms(spec: PodSpec) -> Sequence[NodeSelectorTerm]:
+    """Its terms, of which one has to hold."""
+    wanted = required(spec)
+    return wanted.nodeSelectorTerms if wanted is not None else ()
+
+
+def volume_terms(spec: PersistentVolumeSpec) -> Sequence[NodeSelectorTerm]:
+    """The terms by which a volume says where it can be used, of which one has to hold."""
+    affinity = spec.nodeAffinity
+    return affinity.required.nodeSelectorTerms if affinity and affinity.required else ()
 
 
 def selects(selector: NodeSelector, node: Node) -> bool:

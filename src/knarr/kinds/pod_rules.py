@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from knarr.kinds import internal, podspec_affinity, rules
+from knarr.kinds.placement import required_terms
 from knarr.kinds.podspec import validate_spec
 from knarr.kinds.podspec_containers import trimmed
 from knarr.kinds.types.core_v1 import (
     Container,
     ContainerStatus,
     NodeAffinity,
-    NodeSelectorTerm,
     Pod,
     PodSchedulingGate,
     PodSpec,
@@ -172,12 +172,6 @@ def gated(new: PodSpec, old: PodSpec) -> Iterator[FieldError]:
         if not same or (not expressions and not fields and term != was):
             message = "only additions are allowed (no mutations or deletions)"
             yield field.wrong(at(path, index), internal.tree(term), message)
-
-
-def required_terms(spec: PodSpec) -> Sequence[NodeSelectorTerm]:
-    node = spec.affinity.nodeAffinity if spec.affinity else None
-    required = node.requiredDuringSchedulingIgnoredDuringExecution if node else None
-    return required.nodeSelectorTerms if required else ()
 
 
 def unplaced(new: PodSpec, old: PodSpec) -> PodSpec:

@@ -14,6 +14,7 @@ from pathlib import Path
 from knarr.client.api import Api
 from knarr.client.informer import Informers
 from knarr.client.transport import TransportError
+from knarr.kinds.placement import volume_terms
 from knarr.kinds.types.core_v1 import PersistentVolume
 from knarr.meta.errors import ApiError, NotFound
 from knarr.node.volumes import mounts
@@ -29,8 +30,7 @@ log = logging.getLogger(__name__)
 
 def released_here(volume: PersistentVolume, node: str) -> bool:
     """Whether this node has to clean the volume up."""
-    affinity = volume.spec.nodeAffinity
-    terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
+    terms = volume_terms(volume.spec)
     here = volume.metadata.labels.get(HOSTNAME) == node or any(
         each.key == HOSTNAME and each.operator == "In" and node in each.values
         for term in terms

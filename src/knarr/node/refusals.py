@@ -9,7 +9,7 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#nodenam
 from collections.abc import Iterable, Iterator
 
 from knarr.kinds import pod_resources
-from knarr.kinds.placement import selects
+from knarr.kinds.placement import is_selected
 from knarr.kinds.types.core_v1 import Node, Pod
 from knarr.meta import quantity
 from knarr.meta.quantity import Quantity
@@ -45,10 +45,7 @@ def of_node(pod: Pod, node: Node, others: Iterable[Pod]) -> Reason | None:
     shortage = next(lacking(pod, node, list(others)), None)
     if shortage is not None:
         return shortage
-    wanted, labels = pod.spec.nodeSelector, node.metadata.labels
-    affinity = pod.spec.affinity.nodeAffinity if pod.spec.affinity else None
-    required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
-    if any(labels.get(key) != value for key, value in wanted.items()) or (required and not selects(required, node)):
+    if not is_selected(pod.spec, node):
         return Reason("NodeAffinity", f"Predicate NodeAffinity failed: {NO_MATCH}")
     return None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from knarr.kinds.pod_claims import claims_of
 from knarr.kinds.types.core_v1 import Pod
-from knarr.scheduler.board import Place
+from knarr.scheduler.board import Place, looks_out
 from knarr.scheduler.filters.complaint import Nominated
 from knarr.scheduler.preemption import may_help
 
@@ -18,9 +18,7 @@ Helps = Callable[[Pod], bool]
 
 def looks_at_others(pod: Pod) -> bool:
     """Whether it matters to the pod where others are."""
-    affinity = pod.spec.affinity
-    near = affinity is not None and (affinity.podAffinity is not None or affinity.podAntiAffinity is not None)
-    return near or bool(pod.spec.topologySpreadConstraints)
+    return looks_out(pod) or bool(pod.spec.topologySpreadConstraints)
 
 
 def has_claims(pod: Pod) -> bool:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
+from knarr.kinds.placement import volume_terms
 from knarr.kinds.pod_references import references, volume_secrets
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.core_v1 import PersistentVolume, Pod
@@ -210,8 +211,7 @@ def lies_on(volume: PersistentVolume, node: str) -> bool:
     meta = volume.metadata
     if PROVISIONED_BY in meta.annotations and meta.labels.get(HOSTNAME) == node:
         return True
-    affinity = volume.spec.nodeAffinity
-    terms = affinity.required.nodeSelectorTerms if affinity and affinity.required else []
+    terms = volume_terms(volume.spec)
     places = [each.values for term in terms for each in term.matchExpressions if each.key == HOSTNAME]
     return bool(places) and len(places) == len(terms) and all(values == [node] for values in places)
 
