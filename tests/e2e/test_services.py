@@ -72,6 +72,7 @@ def stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     try:
         pods, services = (HERE / "services.yaml").read_text().split("---\napiVersion: v1\nkind: Service\n", 1)
         pods = pods.replace("%first%", made.first).replace("%second%", made.second)
+        pods = pods.replace("%first address%", made.node(made.first))
         made("apply", "-f", "-", stdin=pods)
         made("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s", timeout=90)
         made.address = {name: made.get("pod", name, ".status.podIP") for name in ("near", "far", "farther")}
@@ -120,6 +121,61 @@ def test_node_ports_lead_in_through_every_node(stage: Stage):
             stage.until(where, NEAR, stage.node(node), 30071)
         stage.until("host", {"refused"}, stage.node(node), 30070)
     stage.until(f"node {stage.first}", {"refused"}, "127.0.0.1", 30071)
+
+
+def test_host_ports_lead_to_the_pod_from_everywhere(stage: Stage):
+    first, second = stage.node(stage.first), stage.node(stage.second)
+    here = f"node {stage.first}"
+    for where in ("host", "near", "far", here, f"node {stage.second}"):
+        for protocol in ("tcp", "udp"):
+            stage.until(where, NEAR, first, 8000, protocol=protocol)
+        stage.until(where, NEAR, first, 8002)
+        assert stage.who(where, second, 8000) == {"refused"}, "the other node has no such pod"
+        assert stage.who(where, first, 8001) == {"refused"}, "this one is for programs of the node itself"
+        assert stage.who(where, first, 8003) == {"refused"}
+    stage.until(here, NEAR, "127.0.0.1", 8000)
+    stage.until(here, NEAR, "127.0.0.1", 8001)
+    assert stage.who(here, "127.0.0.1", 8002) == {"refused"}
+    assert stage.who(here, "10.96.0.1", 8003) == {"refused"}, "what is no address of the node is nobody's to take"
+    ((seen,),) = stage.asks("far", ("tcp", first, 8000, 1))
+    assert seen == f"near {stage.address['far']}", "the client is seen"
+
+
+TAKING = """
+apiVersion: v1
+kind: Pod
+metadata: {name: taking}
+spec:
+  nodeName: "%s"
+  containers: [{name: c, image: probing, args: [serve], ports: [{containerPort: 8080, hostPort: %d, protocol: UDP}]}]
+"""
+
+
+def test_a_host_port_is_of_one_pod_and_goes_with_it(stage: Stage):
+    first = stage.node(stage.first)
+    stage("apply", "-f", "-", stdin=TAKING % (stage.first, 8000))
+    stage("wait", "--for=jsonpath={.status.reason}=NodePorts", "pod/taking", "--timeout=20s")
+    stage("delete", "pod", "taking")
+    script = f"""
+import socket
+link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); link.settimeout(0.05); link.connect(({first!r}, 8010))
+said = []
+while len(said) < 3:
+    try:
+        link.send(b"?"); name = link.recv(99).decode().split()[0]
+    except OSError as error:
+        name = "refused" if isinstance(error, ConnectionRefusedError) else ""
+    if name and said[-1:] != [name]: said.append(name); print(name, flush=True)
+"""
+    asking = ["kubectl", "-n", SPACE, "exec", "far", "--", "python3", "-c", script]
+    process = subprocess.Popen(asking, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "refused", "the flow begins before there is a pod"
+    stage("apply", "-f", "-", stdin=TAKING % (stage.first, 8010))
+    assert process.stdout.readline().strip() == "taking"
+    stage("delete", "pod", "taking", "--grace-period=1")
+    said, _ = process.communicate(timeout=20)
+    assert said.split() == ["refused"]
 
 
 def test_under_local_a_node_without_endpoints_answers_nobody_and_the_client_is_seen(stage: Stage):

@@ -10,16 +10,22 @@ from knarr.net.families import FOUR, SIX, Family
 MARK = "0x4000"  #: what came in from outside and has to come back through this node
 FEW = 8  #: endpoints that a service without chains has at most
 ENDS = tuple(f"end-{number}" for number in range(FEW))
+HOST_PORTS, HOST_PORTS_AT = "host-ports", "host-ports-at"  #: of every address of a node, and of one
+TRANSLATED = "meta l4proto { tcp, udp, sctp } dnat"  #: nft wants to know that there are ports
+#: host ports lead from a node's loopback addresses to its pods; to those addresses nobody comes from outside
+FROM_LOOPBACK = f"ip saddr {FOUR.loopback} ip daddr != {FOUR.loopback} masquerade"
+NOT_FROM_OUTSIDE = f'iifname != "lo" ip daddr {FOUR.loopback} drop'
 #: of IPv6 a TCP client that hears of an error while it still sends tries again after a second; a reset it always takes
 REFUSALS = {FOUR: ("reject",), SIX: ("meta l4proto tcp reject with tcp reset", "reject")}
 
 
-def base(services: str, kept: Sequence[str], family: Family = FOUR) -> str:
+def base(services: str, kept: Sequence[str], family: Family = FOUR, *, host: bool = False) -> str:
     """What every table of a family has. `services` is the range of their addresses, of which `kept` are not the
-    proxy's.
+    proxy's. `host`: it is the table of the host, which has no ports of pods.
 
     Source ranges are looked at before an address is translated, refusals after it.
     """
+    opened = "" if host else "    fib daddr type local jump host-ports\n"
     entry, address = f"{family.type} . inet_proto . inet_service", _address(family)
     node_port = f"fib daddr type local {family.nft} daddr != {family.loopback} meta l4proto . th dport"
     others = f"{family.nft} daddr != {{ {', '.join(kept)} }} " if kept else ""
@@ -30,19 +36,34 @@ def base(services: str, kept: Sequence[str], family: Family = FOUR) -> str:
   map refused {{ type {entry} : verdict; }}
   map refused-node-ports {{ type inet_proto . inet_service : verdict; }}
   map guarded {{ type {entry} : verdict; }}
+{_host_ports(family)}\
 {"".join(_end(number, family) for number in range(FEW))}\
 {"".join(map(_spread, range(1, FEW + 1)))}\
   chain refuse {{ {"; ".join(REFUSALS[family])}; }}
   chain dispatch {{
     {address} vmap @services
     {node_port} vmap @node-ports
+{opened}\
   }}
   chain check {{
     {address} vmap @refused
     {node_port} vmap @refused-node-ports
     {family.nft} daddr {services} {others}goto refuse
   }}
-{_hooks(family)}"""
+{_hooks(family, host)}"""
+
+
+def _host_ports(family: Family) -> str:
+    """The ports of a node that lead to its pods."""
+    place, everywhere = f"{family.type} . inet_service", "meta l4proto . th dport"
+    return f"""\
+  map {HOST_PORTS} {{ type inet_proto . inet_service : {place}; }}
+  map {HOST_PORTS_AT} {{ type {family.type} . inet_proto . inet_service : {place}; }}
+  chain host-ports {{
+    {TRANSLATED} {family.nft} to {_address(family)} map @{HOST_PORTS_AT}
+    {TRANSLATED} {family.nft} to {everywhere} map @{HOST_PORTS}
+  }}
+"""
 
 
 def _address(family: Family) -> str:
@@ -54,7 +75,7 @@ def _end(number: int, family: Family) -> str:
     return f"""\
   map end-{number} {{ type {family.type} . inet_proto . inet_service : {family.type} . inet_service; }}
   chain pick-{number} {{
-    meta l4proto {{ tcp, udp, sctp }} dnat {family.nft} to {_address(family)} map @end-{number}
+    {TRANSLATED} {family.nft} to {_address(family)} map @end-{number}
   }}
 """
 
@@ -71,18 +92,20 @@ def _hook(name: str, kind: str, hook: str, priority: str, *rules: str) -> str:
     return f"  chain {name} {{\n    type {kind} hook {hook} priority {priority};\n{lines}  }}\n"
 
 
-def _hooks(family: Family) -> str:
+def _hooks(family: Family, host: bool) -> str:
     guard, check = f"ct state new {_address(family)} vmap @guarded", "ct state new jump check"
     disguise = (
         f"meta mark and {MARK} == {MARK} masquerade",
         f"{family.nft} saddr . {family.nft} daddr @hairpin masquerade",
     )
+    has_loopback = family is FOUR and not host
     hooks = (
+        *((("from-outside", "filter", "prerouting", "raw", NOT_FROM_OUTSIDE),) if has_loopback else ()),
         ("guard-prerouting", "filter", "prerouting", "-110", guard),
         ("guard-output", "filter", "output", "-110", guard),
         ("nat-prerouting", "nat", "prerouting", "dstnat", "jump dispatch"),
         ("nat-output", "nat", "output", "-100", "jump dispatch"),
-        ("nat-postrouting", "nat", "postrouting", "srcnat", *disguise),
+        ("nat-postrouting", "nat", "postrouting", "srcnat", *disguise, *((FROM_LOOPBACK,) if has_loopback else ())),
         ("filter-input", "filter", "input", "-110", check),
         ("filter-forward", "filter", "forward", "-110", check),
         ("filter-output", "filter", "output", "-90", check),

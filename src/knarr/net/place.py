@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from knarr.kinds.types.core_v1 import Service
+from knarr.kinds.types.core_v1 import Pod, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
-from knarr.net import conntrack, namespace, nft, podnetwork
+from knarr.net import conntrack, host_ports, namespace, nft, podnetwork
 from knarr.net.backends import View, backends, choose
 from knarr.net.base_rules import base
 from knarr.net.conntrack import Address
@@ -49,15 +49,22 @@ class Wanted:
             return
         if key not in shared.parts:
             self.parts[key] = part(service, slices, place.view, place.ground)
-            self.flows[key] = flows_of(service, slices, place.view)
+            self.flows[key] = flows_of(service, slices, place.view, place.addresses)
             if same_everywhere(service, slices):
                 shared.parts[key], shared.flows[key] = self.parts[key], self.flows[key]
             return
         self.parts[key], self.flows[key] = shared.parts[key], shared.flows[key]
 
+    def add_pod(self, key: Key, pod: Pod | None, place: "Place") -> None:
+        """Work out the ports of a place that lead to a pod."""
+        self.parts[key] = host_ports.part(pod, place.view) if pod is not None else Part()
+        goals = host_ports.goals(pod, place.view, (*place.addresses, *place.loopback)) if pod is not None else {}
+        self.flows[key] = Flows(goals)
 
-def flows_of(service: Service, slices: Iterable[EndpointSlice], view: View) -> Flows:
-    """Where a service's UDP ports may lead from here."""
+
+def flows_of(service: Service, slices: Iterable[EndpointSlice], view: View, addresses: Iterable[str] = ()) -> Flows:
+    """Where a service's UDP ports may lead from here. `addresses` are the node's own: what a client has sent there
+    before the service had a node port leads nowhere, and is to be forgotten too."""
     made = Flows()
     if not is_programmed(service):
         return made
@@ -71,6 +78,7 @@ def flows_of(service: Service, slices: Iterable[EndpointSlice], view: View) -> F
         made.goals |= {(ip, port.port): used for ip in addresses}
         if port.nodePort and not view.is_host:
             made.node_ports[port.nodePort] = used
+            made.goals |= {(ip, port.nodePort): used for ip in addresses}
     return made
 
 
@@ -100,6 +108,19 @@ class Place:
         return cls(plan, View(node.name, zone, pods, family), node.namespace, number)
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """The node's own, of this family; none of the host, for which no port is the cluster's."""
+        if self.view.is_host:
+            return ()
+        node = self._plan.node(self._number)
+        return (node.address6, node.gateway6) if self.view.family is SIX else (node.address, node.gateway)
+
+    @property
+    def loopback(self) -> tuple[str, ...]:
+        """The addresses of a node by which only what runs on it reaches its ports."""
+        return () if self.view.is_host or self.view.family is SIX else ("127.0.0.1",)
+
+    @property
     def key(self) -> tuple[str, str]:
         """What it is known by: its network namespace and family."""
         return self.namespace, self.view.family.name
@@ -110,7 +131,8 @@ class Place:
         await self._route(outer)
         parts = self._refusals.due() | wanted.parts
         parts = {key: EMPTY if self._refusals.holds(key, each) else each for key, each in parts.items()}
-        if not self.is_loaded:
+        anew = not self.is_loaded
+        if anew:
             self.table.fill(parts)
             text = self._whole(self.table)
         else:
@@ -119,6 +141,8 @@ class Place:
             said = await nft.load(text, self.namespace)
             self.is_loaded = not said or await self._leave_out(said)
         if self.is_loaded:
+            if anew and self.loopback:
+                await podnetwork.lead_from_loopback(self._plan, self._number)
             for key in parts:
                 if key in self._refusals and key not in self.refused and self.table.parts.get(key):
                     self._refusals.forget(key)
@@ -128,7 +152,8 @@ class Place:
     def _whole(self, table: Table) -> str:
         family, plan = self.view.family, self._plan
         kept = [ip for ip in (plan.api, plan.dns) if family.has(ip)]
-        return table.whole(base(plan.services6 if family is SIX else plan.services, kept, family))
+        services = plan.services6 if family is SIX else plan.services
+        return table.whole(base(services, kept, family, host=self.view.is_host))
 
     async def _leave_out(self, said: str) -> bool:
         """Load what the table has but for the services that are refused; whether that worked."""

@@ -171,6 +171,17 @@ def left_over(plan: NetworkPlan, routed: Iterable[str], family: Family = FOUR) -
     return {each for each in routed if each.endswith(ending) and family.has(each)} - {*plan.balancer_networks}
 
 
+async def lead_from_loopback(plan: NetworkPlan, number: int) -> None:
+    """Let what a node sends to its own loopback address be led to its pods. Only when rules are there that keep pods
+    from sending to those addresses."""
+    await asyncio.to_thread(_lead_from_loopback, plan.node(number))
+
+
+def _lead_from_loopback(node: NodePlan) -> None:
+    with namespace.inside(node.namespace):
+        _write(f"net/ipv4/conf/{POD_BRIDGE}/route_localnet", "1")
+
+
 def is_created(plan: NetworkPlan) -> bool:
     """Whether the host's side is there: the bridge comes after the blackholes and goes before them."""
     with Netlink() as kernel:  # not /sys, which may show another network namespace than this process is in

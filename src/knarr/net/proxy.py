@@ -12,17 +12,17 @@ from functools import partial
 from typing import Any
 
 from knarr.client.informer import Informers
-from knarr.kinds.types.core_v1 import Node, Service
+from knarr.kinds.types.core_v1 import Node, Pod, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.loop.events import Recorder
-from knarr.net import nft, podnetwork
+from knarr.net import host_ports, nft, podnetwork
 from knarr.net.families import family_of
 from knarr.net.ground import ground
 from knarr.net.health import HealthPorts
 from knarr.net.place import Place, Wanted
 from knarr.net.plan import NetworkPlan
 from knarr.net.records import Key, service_of
-from knarr.net.ruleset import outer_addresses
+from knarr.net.ruleset import AGENT_PORT, outer_addresses
 
 CALM = 0.005  #: seconds to wait for further changes of a burst
 AGAIN = 5.0  #: seconds until a failed load is tried again, and until new nodes are looked for
@@ -46,8 +46,9 @@ class ServiceProxy:
         self._recorder = recorder.named("kube-proxy") if recorder is not None else None
         self._nodes_ground = {family: ground(plan, host=False, family=family) for family in plan.families}
         self._services, self._slices = informers.of(Service), informers.of(EndpointSlice)
-        self._nodes = informers.of(Node)
+        self._nodes, self._pods = informers.of(Node), informers.of(Pod)
         self._slices.cache.add_index(BY_SERVICE, by_service)
+        self._pods.cache.add_index(host_ports.BY_HOST_PORTS, host_ports.by_host_ports)
         self._changed = asyncio.Event()
         self._dirty: dict[Key, None] = {}
         self._outer: dict[Key, list[str]] = {}  #: addresses from outside
@@ -56,10 +57,18 @@ class ServiceProxy:
         self._health = HealthPorts()
         self._services.on_change(partial(self._note, lambda service: _key(service)))
         self._slices.on_change(partial(self._note, service_of))
+        self._pods.on_change(self._note_pod)
         self._nodes.on_change(self._note_node)
 
     def _note(self, key: Any, old: Any, new: Any) -> None:
         self._dirty.update(dict.fromkeys(key(each) for each in (old, new) if each is not None))
+        self._changed.set()
+
+    def _note_pod(self, old: Pod | None, new: Pod | None) -> None:
+        pod = new or old
+        if pod is None or not host_ports.changed(old, new, self._plan.families):
+            return
+        self._dirty[host_ports.key_of(pod)] = None
         self._changed.set()
 
     def _note_node(self, old: Node | None, new: Node | None) -> None:
@@ -70,7 +79,7 @@ class ServiceProxy:
         if not nft.is_installed():
             log.warning("nft is not installed: addresses of services do not work, names of pods do")
             return
-        for informer in (self._services, self._slices, self._nodes):
+        for informer in (self._services, self._slices, self._nodes, self._pods):
             await informer.wait_synced()
         try:
             while True:
@@ -114,6 +123,8 @@ class ServiceProxy:
         keys = dict.fromkeys(dirty)
         if not all(place.is_loaded for place in self._places.values()):
             keys |= {_key(service): None for service in self._services.cache.list()}
+            opened = self._pods.cache.by_index(host_ports.BY_HOST_PORTS, host_ports.ANY)
+            keys |= {host_ports.key_of(pod): None for pod in opened}
         now = asyncio.get_running_loop().time()
         wanted = {place: Wanted() for place in self._places.values()}
         for count, key in enumerate(keys, 1):
@@ -126,6 +137,9 @@ class ServiceProxy:
 
     def _look(self, key: Key) -> None:
         """Keep what all places need to know of a service: its addresses from outside and its health check port."""
+        if name := host_ports.pod_name(key):
+            self._look_at_pod(self._pods.cache.get(name, key[0]))
+            return
         service = self._services.cache.get(key[1], key[0])
         before = self._outer.pop(key, None)
         self._checked.pop(key, None)
@@ -137,6 +151,11 @@ class ServiceProxy:
         if service.spec.healthCheckNodePort:
             self._checked[key] = service.spec.healthCheckNodePort
 
+    def _look_at_pod(self, pod: Pod | None) -> None:
+        if pod is not None and self._recorder is not None and host_ports.kept_from(pod, self._plan.families):
+            message = f"host port {AGENT_PORT}/TCP is that of the node's agent and does not lead to this pod"
+            self._recorder.note(pod, "Warning", "HostPortNotProgrammed", message)
+
     async def _each(self, works: Mapping[Place, Awaitable[None]]) -> None:
         """Work on all places at once; one that fails begins anew the next time."""
         for place, result in zip(works, await asyncio.gather(*works.values(), return_exceptions=True), strict=True):
@@ -144,13 +163,18 @@ class ServiceProxy:
                 _say(place, result)
 
     def _tell_refused(self) -> None:
-        """Tell the services whose rules nft has just refused."""
+        """Tell the services and pods whose rules nft has just refused."""
         found = {key: why for place in self._places.values() for key, why in place.refused.items()}
-        for key, why in found.items():
-            service = self._services.cache.get(key[1], key[0])
-            if self._recorder is not None and service is not None:
-                message = f"the rules of this service are refused, it has no addresses that work: {why}"
-                self._recorder.note(service, "Warning", "RulesRefused", message)
+        for (space, name), why in found.items():
+            pod = host_ports.pod_name((space, name))
+            about = self._pods.cache.get(pod, space) if pod else self._services.cache.get(name, space)
+            if self._recorder is not None and about is not None:
+                lacks = (
+                    "pod are refused, its host ports do not work"
+                    if pod
+                    else "service are refused, it has no addresses that work"
+                )
+                self._recorder.note(about, "Warning", "RulesRefused", f"the rules of this {lacks}: {why}")
 
     def _warn(self, service: Service, outer: Iterable[str]) -> None:
         """Say which of a service's external addresses are something else's, and lead nowhere."""
@@ -162,6 +186,12 @@ class ServiceProxy:
 
     def _want(self, key: Key, wanted: Mapping[Place, Wanted], changed: bool) -> None:
         """Work out what a service is in the places that need to know; once, where it is the same in all."""
+        if name := host_ports.pod_name(key):
+            pod = self._pods.cache.get(name, key[0])
+            for place, parts in wanted.items():
+                if changed or not place.is_loaded:
+                    parts.add_pod(key, pod, place)
+            return
         service = self._services.cache.get(key[1], key[0])
         slices = self._slices.cache.by_index(BY_SERVICE, "/".join(key))
         shared = {family: Wanted() for family in self._plan.families}

@@ -9,6 +9,7 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#nodenam
 from collections.abc import Iterable, Iterator
 
 from knarr.kinds import pod_resources
+from knarr.kinds.host_ports import conflicts, host_ports
 from knarr.kinds.placement import is_selected
 from knarr.kinds.types.core_v1 import Node, Pod
 from knarr.meta import quantity
@@ -19,6 +20,7 @@ from knarr.node.memory import Memory, Reason
 SYSTEM = "linux"
 COMPUTE = ("cpu", "memory", "ephemeral-storage")  #: what is looked at; CPU counts in thousandths
 NO_MATCH = "node(s) didn't match Pod's node affinity/selector"
+NO_PORTS = "node(s) didn't have free ports for the requested pod ports"
 
 
 def told(pod: Pod, memory: Memory) -> Reason | None:
@@ -42,11 +44,15 @@ def of_system(pod: Pod) -> Reason | None:
 
 def of_node(pod: Pod, node: Node, others: Iterable[Pod]) -> Reason | None:
     """Why this node does not take a pod that nobody placed; `others` are those it has taken and that are not over."""
-    shortage = next(lacking(pod, node, list(others)), None)
+    others = list(others)
+    shortage = next(lacking(pod, node, others), None)
     if shortage is not None:
         return shortage
     if not is_selected(pod.spec, node):
         return Reason("NodeAffinity", f"Predicate NodeAffinity failed: {NO_MATCH}")
+    taken = [port for other in others for port in host_ports(other)]
+    if any(conflicts(port, taken) for port in host_ports(pod)):
+        return Reason("NodePorts", f"Predicate NodePorts failed: {NO_PORTS}")
     return None
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from knarr.kinds.host_ports import HostPort, host_ports
 from knarr.kinds.types.core_v1 import Node, Pod
 from knarr.scheduler import resources
-from knarr.scheduler.resources import Amounts, HostPort
+from knarr.scheduler.resources import Amounts
 
 Key = tuple[str, str]
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class Load:
 
 def load(pod: Pod) -> Load:
     requested, assumed = resources.requested(pod), resources.assumed(pod)
-    return Load(requested, assumed, tuple(resources.host_ports(pod)), owner_of(pod), priority_of(pod))
+    return Load(requested, assumed, tuple(host_ports(pod)), owner_of(pod), priority_of(pod))
 
 
 @dataclass(slots=True)

@@ -1,17 +1,14 @@
-"""What a pod asks of a node: amounts by resource, and host ports. Pure; called when a pod enters the board.
+"""What a pod asks of a node: amounts by resource. Pure; called when a pod enters the board.
 
 Amounts are whole nano units, so that adding and comparing is integer arithmetic.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
 from knarr.kinds.types.core_v1 import Container, Pod
 from knarr.meta import quantity
 
 Amounts = dict[str, int]
-HostPort = tuple[str, str, int]  #: address, protocol, port
-
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared, never bound
 
 #: what a container that asks for nothing counts as when nodes are compared
 ASSUMED = {"cpu": 100 * 10**6, "memory": 200 * 2**20 * 10**9}
@@ -62,20 +59,3 @@ def _of(container: Container, defaults: Mapping[str, int]) -> Amounts:
 def _add(total: Amounts, more: Mapping[str, int]) -> None:
     for name, amount in more.items():
         total[name] = total.get(name, 0) + amount
-
-
-def host_ports(pod: Pod) -> Iterator[HostPort]:
-    """The ports of the node that the pod takes for itself."""
-    for container in (*pod.spec.containers, *_sidecars(pod)):
-        for port in container.ports:
-            if port.hostPort:
-                yield port.hostIP or EVERYWHERE, port.protocol or "TCP", port.hostPort
-
-
-def _sidecars(pod: Pod) -> Iterable[Container]:
-    return (c for c in pod.spec.initContainers if c.restartPolicy == "Always")
-
-
-def conflicts(port: HostPort, taken: Iterable[HostPort]) -> bool:
-    """Whether a port is taken: by the same address, or where either is for all addresses."""
-    return any(port[1:] == t[1:] and (port[0] == t[0] or EVERYWHERE in (port[0], t[0])) for t in taken)

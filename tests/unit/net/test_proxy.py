@@ -7,9 +7,15 @@ from msgspec.structs import replace
 
 from knarr.client.cache import Cache
 from knarr.kinds.types.core_v1 import (
+    Container,
+    ContainerPort,
     LoadBalancerIngress,
     LoadBalancerStatus,
     Node,
+    Pod,
+    PodIP,
+    PodSpec,
+    PodStatus,
     Service,
     ServicePort,
     ServiceSpec,
@@ -60,7 +66,7 @@ class FilledInformer:
 
 class FilledInformers:
     def __init__(self):
-        self.by_type = {Service: FilledInformer(), EndpointSlice: FilledInformer(), Node: FilledInformer()}
+        self.by_type = {kind: FilledInformer() for kind in (Service, EndpointSlice, Node, Pod)}
         self.of(EndpointSlice).cache.put(SLICE)
 
     def of(self, kind):
@@ -87,6 +93,9 @@ class Kernel:
     async def route(self, plan, number, family, new, old, *, anew=False):
         self.routes.append((number, sorted(new), sorted(old)))
 
+    async def lead_from_loopback(self, plan, number):
+        assert any(place == plan.node(number).namespace for place, _ in self.loads), "not before its rules are there"
+
 
 def kind_of(text: str) -> str:
     """What a load is: "all" of a table or "part" of it, with the one service or without."""
@@ -103,6 +112,7 @@ def kernel(monkeypatch):
     monkeypatch.setattr(podnetwork, "is_created", lambda plan: kernel.created)
     monkeypatch.setattr(podnetwork, "node_numbers", lambda plan: kernel.nodes)
     monkeypatch.setattr(podnetwork, "route_services", kernel.route)
+    monkeypatch.setattr(podnetwork, "lead_from_loopback", kernel.lead_from_loopback)
     monkeypatch.setattr(conntrack, "forget_stale", lambda *goals: pytest.fail("no UDP port is there"))
     return kernel
 
@@ -331,3 +341,82 @@ async def test_each_place_has_rules_of_both_families_and_one_refused_holds_only_
         (NODE, "IPv6"): 0,
     }
     assert sorted(new for _, new, _ in kernel.routes) == [["192.0.2.7"], ["2001:db8::7"]]
+
+
+def a_pod(node="knarr-0", port=8000, **status):
+    ports = [ContainerPort(containerPort=80, hostPort=port, protocol="TCP")]
+    spec = PodSpec(nodeName=node, containers=[Container(name="c", image="i", ports=ports)])
+    status = {"podIPs": [PodIP(ip="10.244.0.9")], "podIP": "10.244.0.9", **status}
+    return Pod(metadata=ObjectMeta(name="web", namespace="default"), spec=spec, status=PodStatus(**status))
+
+
+def opened(loading):
+    """Which ports lead to pods on the node."""
+    parts = loading._places[NODE, "IPv4"].table.parts.values()
+    return {key: goal for part in parts for (into, key), goal in part.elements.items() if into == "host-ports"}
+
+
+async def test_host_ports_follow_the_pod(kernel):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    pods = informers.of(Pod)
+    story = [
+        ("there is no address yet", a_pod(podIPs=[]), {}),
+        ("it has one", a_pod(phase="Running"), {"6 . 8000": "10.244.0.9 . 80"}),
+        ("it has another", a_pod(podIPs=[PodIP(ip="10.244.0.10")]), {"6 . 8000": "10.244.0.10 . 80"}),
+        ("it is over", a_pod(phase="Succeeded"), {}),
+        ("it runs elsewhere", a_pod(node="knarr-1"), {}),
+    ]
+    for what, pod, expected in story:
+        pods.put(pod)
+        await loading.load()
+        assert opened(loading) == expected, what
+    pods.put(a_pod())
+    await loading.load()
+    pods.drop("default", "web")
+    await loading.load()
+    assert opened(loading) == {}
+
+
+async def test_host_ports_are_put_back_with_everything_else(kernel):
+    informers = FilledInformers()
+    informers.of(Pod).put(a_pod())
+    await proxy.ServiceProxy(informers, PLAN).load()
+    again = proxy.ServiceProxy(informers, PLAN)
+    await again.load()
+    kernel.flushed, kernel.loads = NODE, []
+    await again.load()
+    assert (kernel.loads, opened(again)) == ([(NODE, "all")], {"6 . 8000": "10.244.0.9 . 80"})
+
+
+async def test_a_pod_that_changes_otherwise_loads_nothing(kernel):
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    informers.of(Pod).put(a_pod())
+    await loading.load()
+    kernel.loads = []
+    informers.of(Pod).put(a_pod(phase="Running"))
+    await loading.load()
+    assert kernel.loads == []
+
+
+async def test_the_port_of_the_nodes_agent_is_no_pods(kernel):
+    informers, recorder = FilledInformers(), Recorder()
+    loading = proxy.ServiceProxy(informers, PLAN, recorder)
+    informers.of(Pod).put(a_pod(port=10250))
+    await loading.load()
+    why = "host port 10250/TCP is that of the node's agent and does not lead to this pod"
+    assert (opened(loading), recorder.said) == ({}, [f"HostPortNotProgrammed web: {why}"])
+
+
+async def test_a_pod_whose_host_ports_nft_refuses_is_told_and_nobody_else_suffers(kernel):
+    informers, recorder = FilledInformers(), Recorder()
+    loading = proxy.ServiceProxy(informers, PLAN, recorder)
+    informers.of(Service).put(WEB)
+    informers.of(Pod).put(a_pod())
+    kernel.poison = ["6 . 8000"]
+    await loading.load()
+    assert loading._places[NODE, "IPv4"].is_loaded
+    assert recorder.said == [
+        "RulesRefused web: the rules of this pod are refused, its host ports do not work: Error: no"
+    ]

@@ -61,6 +61,31 @@ def test_a_pod_that_nobody_placed(spec, beside, expected):
     assert (found and (found.reason, found.message)) == expected
 
 
+def listening(port=8000, host="", protocol="TCP"):
+    ports = [{"containerPort": 80, "hostPort": port, "hostIP": host, "protocol": protocol}]
+    return {"container": {"ports": ports}}
+
+
+PORTS = {
+    "the same port": (listening(), True),
+    "another port": (listening(8001), False),
+    "another protocol": (listening(protocol="UDP"), False),
+    "one address of all": (listening(host="10.0.0.1"), True),
+}
+
+
+@pytest.mark.parametrize("spec, refused", PORTS.values(), ids=PORTS)
+def test_a_host_port_is_of_one_pod(spec, refused):
+    found = of_node(a_pod(**spec), NODE, [a_pod("other", **listening())])
+    said = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+    assert (found and (found.reason, found.message)) == (("NodePorts", said) if refused else None)
+
+
+def test_two_addresses_of_a_node_may_have_the_same_host_port():
+    other = a_pod("other", **listening(host="10.0.0.2"))
+    assert of_node(a_pod(**listening(host="10.0.0.1")), NODE, [other]) is None
+
+
 def test_a_pod_of_another_system_is_refused():
     assert of_system(a_pod(os={"name": "linux"})) is None
     assert of_system(a_pod(os={"name": "windows"})).reason == "PodOSNotSupported"

@@ -4,10 +4,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from knarr.kinds.host_ports import HostPort, host_ports
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler import resources
 from knarr.scheduler.board import Key, Place, key_of, priority_of
-from knarr.scheduler.resources import Amounts, HostPort
+from knarr.scheduler.resources import Amounts
 from knarr.scheduler.storage import Needs, Storage
 
 Tally = Mapping[Any, int]
@@ -116,7 +117,7 @@ def round_of(
     namespaces: Mapping[str, Mapping[str, str]] | None = None,
     nominated: Nominated | None = None,
 ) -> Round:
-    ports = tuple(resources.host_ports(pod))
+    ports = tuple(host_ports(pod))
     requested = dict(sorted(resources.requested(pod).items()))
     return Round(pod, places, storage, needs, requested, ports, namespaces or {}, nominated or {})
 

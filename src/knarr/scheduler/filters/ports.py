@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from knarr.kinds.host_ports import conflicts
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Complaint, Round
-from knarr.scheduler.resources import conflicts
 
 
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
