@@ -78,3 +78,14 @@ def test_a_running_pod_is_looked_into(client: Callable[..., list[str]]) -> None:
         if typed(client("get", "pod", "web", "-o", ended)).stdout == "0":
             return
     raise AssertionError("the container that looked has not ended")
+
+
+def test_a_node_is_looked_into(web: str, cluster: Cluster) -> None:
+    """The debugging pod has the node's network and the machine's files and processes."""
+    kubectl = ["kubectl", "-n", web, "debug", "node/e2e-0", f"--image={BUSYBOX}", "--profile=general"]
+    looks = "hostname; cat /proc/1/comm; ls /sys/class/net; ls -d /host/etc; chroot /host true && echo in"
+    said = on_terminal([*kubectl, "-it", "--", "sh"], f"{looks}; exit\n").splitlines()
+    first = Path("/proc/1/comm").read_text().strip()
+    assert [line for line in ("# e2e-0", first, "/host/etc", "in") if line not in said] == [], said
+    own = typed(["kubectl", "-n", web, "get", "pods", "-o", "name"]).stdout
+    assert typed(["kubectl", "-n", web, "delete", *re.findall("pod/node-debugger.*", own)]).returncode == 0

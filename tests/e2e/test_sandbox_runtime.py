@@ -753,3 +753,91 @@ def test_cleaning_ends_everything_and_keeps_the_records(node: Node):
 
     pod = node.run(look)
     assert (pod.state, pod.containers[0].state) == ("gone", "exited")
+
+
+# pods among the processes of the machine
+
+LEAVES = "setsid sh -c 'exec sleep 991' & (sleep 992 &); exec sleep 990"
+ESCAPES_BY_ROOT = f"nsenter -t {os.getpid()} -m setsid sleep 989 & sleep 0.2; exec sleep 988"
+
+
+async def sleeping(*seconds: int) -> None:
+    while {f"sleep {each}" for each in seconds} - set(commands()):  # noqa: ASYNC110 processes tell nobody
+        await asyncio.sleep(0.02)
+
+
+def commands() -> list[str]:
+    return subprocess.run(["ps", "axo", "args="], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_a_pod_in_the_hosts_pid_namespace_sees_and_reaches_its_processes(node: Node):
+    stranger = subprocess.Popen(["sleep", "987"])
+    try:
+        script = f"tr '\\0' ' ' < /proc/{stranger.pid}/cmdline; echo; cat /proc/1/comm; kill {stranger.pid} && echo hit"
+
+        async def story(runtime: SandboxRuntime) -> None:
+            await runtime.run_pod(node.pod(host_pid=True))
+            await ended(runtime, node.container("sh", "-c", script))
+
+        node.run(story)
+        first = Path("/proc/1/comm").read_text().strip()
+        assert node.said() == ["sleep 987 ", first, "hit"]
+        assert stranger.wait(10) == -signal.SIGTERM
+    finally:
+        stranger.kill()
+
+
+def test_it_does_not_see_into_processes_that_can_more_than_it(node: Node):
+    script = f"ls /proc/{os.getpid()}/root/ /proc/$PPID/root/; cat /proc/{os.getpid()}/environ"
+
+    async def story(runtime: SandboxRuntime) -> None:
+        await runtime.run_pod(node.pod(host_pid=True))
+        await ended(runtime, node.container("sh", "-c", script))
+
+    node.run(story)
+    assert [line.rpartition(": ")[2] for line in node.said()] == ["Permission denied"] * 3
+
+
+@pytest.mark.parametrize("end", ["stop_pod", "kill the shim", "clean"])
+def test_and_nothing_of_it_is_left_when_it_ends(node: Node, end: str):
+    async def story(runtime: SandboxRuntime) -> None:
+        await runtime.run_pod(node.pod(host_pid=True))
+        await runtime.start_container(UID, node.container("sh", "-c", LEAVES))
+        away = node.container("sh", "-c", ESCAPES_BY_ROOT, privileged=True, name="away")
+        await runtime.start_container(UID, replace(away, log_path=node.folder / "logs" / "away" / "0.log"))
+        await sleeping(*range(988, 993))
+        (shim,) = cleaning.sandboxes(node.folder).glob("*/shim.json")
+        if end == "kill the shim":
+            os.kill(json.loads(shim.read_bytes())["pid"], signal.SIGKILL)
+            await until(runtime, lambda pod: pod.state == "gone")
+        if end != "clean":
+            await runtime.stop_pod(UID)
+
+    node.run(story)
+    if end == "clean":
+        cleaning.clean_node(node.folder)
+    assert not re.findall(r"sleep 9(?:8[89]|9[0-2])", processes())
+
+
+def test_a_container_takes_its_own_processes_with_it_and_nobody_elses(node: Node):
+    async def story(runtime: SandboxRuntime) -> None:
+        await runtime.run_pod(node.pod(host_pid=True))
+        first = await runtime.start_container(UID, node.container("sh", "-c", LEAVES))
+        other = node.container("sleep", "986", name="other")
+        await runtime.start_container(UID, replace(other, log_path=node.folder / "logs" / "other" / "0.log"))
+        await sleeping(990, 991, 992)
+        await runtime.stop_container(UID, first, 0)
+        assert not re.findall(r"sleep 99[0-2]", processes())
+        assert "sleep 986" in processes()
+
+    node.run(story)
+
+
+def test_a_pod_in_the_hosts_ipc_namespace_shares_its_memory(node: Node):
+    async def story(runtime: SandboxRuntime) -> None:
+        await runtime.run_pod(node.pod(host_ipc=True))
+        script = "readlink /proc/self/ns/ipc; stat -c %d /dev/shm"
+        assert (await ended(runtime, node.container("sh", "-c", script))).exit_code == 0
+
+    node.run(story)
+    assert node.said() == [str(Path("/proc/self/ns/ipc").readlink()), str(Path("/dev/shm").stat().st_dev)]

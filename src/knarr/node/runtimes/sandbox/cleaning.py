@@ -10,8 +10,9 @@ import select
 import signal
 from pathlib import Path
 
+from knarr.node.runtimes.sandbox import leftovers
 from knarr.node.runtimes.sandbox.host import remove_groups
-from knarr.node.runtimes.sandbox.pod import PATIENCE, shim_of, started
+from knarr.node.runtimes.sandbox.pod import PATIENCE, read, shim_of, started
 
 
 def sandboxes(node: Path) -> Path:
@@ -29,6 +30,9 @@ def clean_node(node: Path) -> None:
             _end(shim["pid"], patience=PATIENCE)
         for name in ("socket", "shim.json"):
             (path.parent / name).unlink(missing_ok=True)
+    for path in sorted(sandboxes(node).glob("*/pod.json")):
+        if (read(path) or {}).get("host_pid"):
+            leftovers.end(path.parent)
     for path in sandboxes(node).glob("*/*/config.json"):
         remove_groups(path, parents=True)
 

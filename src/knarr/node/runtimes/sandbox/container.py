@@ -87,6 +87,7 @@ def record(
     hidden: list[str],
     host_mounts: list[str],
     groups: list[str],
+    host_ipc: bool = False,
 ) -> dict[str, Any]:
     """The contents of `config.json`."""
     here = pod / id_
@@ -102,7 +103,7 @@ def record(
         "empty": str(here / "empty"),
         "hidden": hidden if image.host else [],
         "host_mounts": host_mounts if image.host else [],
-        "shm": str(pod / "shm"),
+        "shm": "/dev/shm" if host_ipc else str(pod / "shm"),  # noqa: S108 the host's own, as the pod asks
         "files": {str(pod / name): f"/etc/{name}" for name in ("hosts", "hostname", "resolv.conf")},
         "mounts": mounts(spec),
         "termination_log": str(here / "termination-log") if spec.termination_log_path else "",

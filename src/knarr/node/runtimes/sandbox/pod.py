@@ -13,6 +13,7 @@ from typing import Any
 
 from knarr.meta import clock
 from knarr.node.runtimes.runtime import ContainerState, NoSuchContainer, PodSandbox, SandboxSpec
+from knarr.node.runtimes.sandbox import leftovers
 from knarr.node.runtimes.sandbox.connection import Connection, dial, wait_end
 
 log = logging.getLogger(__name__)
@@ -120,8 +121,12 @@ class Pod:
 
     async def kill(self) -> None:
         """End every process of the pod, and return when they are gone."""
-        if (shim := self.shim()) is None:
-            return
+        if (shim := self.shim()) is not None:
+            await self._kill_shim(shim)
+        if self.about["host_pid"] and self.directory.is_dir():
+            await asyncio.to_thread(leftovers.end, self.directory)
+
+    async def _kill_shim(self, shim: dict[str, Any]) -> None:
         if started(shim["pause"]) == shim["pause_born"]:  # PID 1: the kernel ends all others with it
             await _kill(shim["pause"])
         if started(shim["pid"]) == shim["born"]:  # it writes down how they ended, and goes by itself

@@ -89,8 +89,6 @@ class SandboxRuntime:
     # pods
 
     async def run_pod(self, spec: SandboxSpec) -> PodSandbox:
-        if spec.host_pid:
-            raise RuntimeFailure("hostPID is not supported by the sandbox runtime", reason="CreatePodSandboxError")
         pod = self._pods.get(spec.uid)
         if pod is None:
             pod = self._pods[spec.uid] = Pod(self._folder / spec.uid, record(spec), self._changed.set)
@@ -169,6 +167,7 @@ class SandboxRuntime:
             id_=id_,
             pod=pod.directory,
             hostname=str(pod.about["hostname"]),
+            host_ipc=bool(pod.about["host_ipc"]),
             layers=self._images.layers,
             hidden=self._hidden,
             host_mounts=self._mounts,

@@ -41,6 +41,15 @@ class Group:
         for place in self.places:
             _write(f"{place}/cgroup.procs", "0")
 
+    def members(self) -> set[int]:
+        """The processes in it and in the groups that they made below."""
+        found: set[int] = set()
+        for top in self.places:
+            for place, _, _ in os.walk(top):
+                with contextlib.suppress(OSError), open(f"{place}/cgroup.procs", encoding="ascii") as file:
+                    found.update(map(int, file.read().split()))
+        return found - {0}
+
     def out_of_memory(self) -> bool:
         for place in self.places:
             for name in ("memory.events", "memory.oom_control"):

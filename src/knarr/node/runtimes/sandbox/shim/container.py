@@ -5,14 +5,13 @@ import fcntl
 import functools
 import json
 import os
-import select
 import signal
 import socket
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from . import kernel, process, rootfs
+from . import kernel, killing, process, rootfs
 from .cgroup import Group
 from .log import Log
 
@@ -200,15 +199,10 @@ class Container:
         self._group.remove()
 
     def kill_rest(self) -> None:
-        """Kill whatever else lives in the container's mount namespace, until nothing does."""
-        if self._namespace < 0:
-            return
-        home = os.fstat(self._namespace).st_ino
-        while left := [pid for pid in os.listdir("/proc") if pid.isdigit() and _namespace(pid) == home]:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
-            select.select([], [], [], 0.001)
+        """Kill whatever else lives in the container's mount namespace or control group, until nothing does."""
+        if self._namespace >= 0:
+            killing.kill_all(lambda: killing.in_namespace(self._namespace))
+        killing.kill_all(self._group.members)
 
     def _last_words(self) -> str:
         try:
@@ -224,10 +218,3 @@ class Container:
         with open(draft, "w", encoding="utf-8") as file:
             json.dump(self.state, file)
         os.replace(draft, f"{self.directory}/state.json")
-
-
-def _namespace(pid: str) -> int:
-    try:
-        return os.stat(f"/proc/{pid}/ns/mnt").st_ino
-    except OSError:
-        return 0

@@ -2,7 +2,8 @@
 
 Started as `run()` with the pod's directory as its argument; returns in the caller once the pod is ready, lives on in a
 child. PID 1 of the pod is a child that only sleeps and lets the kernel reap: its end is the end of every process
-here, and it dies with the shim, so that a pod nobody can account for does not exist.
+here, and it dies with the shim, so that a pod nobody can account for does not exist. A pod with `hostPID` has that
+child too, as a process of the machine like the others; at its end the shim kills whatever descends from itself.
 """
 
 import json
@@ -59,7 +60,7 @@ def _live(directory: str, ready: int) -> NoReturn:
     listener.bind(f"/proc/self/fd/{place}/socket")  # the plain path may be longer than a socket address
     os.umask(0o022)
     listener.listen(16)
-    pod = Pod(directory, listener, pause)
+    pod = Pod(directory, listener, pause, host_pid=config["host_pid"])
     with open(f"{directory}/shim.new", "w", encoding="ascii") as file:
         json.dump(
             {
@@ -90,10 +91,13 @@ def born(pid: int) -> int:
 
 
 def _separate(directory: str, config: dict[str, Any]) -> None:
-    flags = kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWPID
+    flags = kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS
+    flags |= 0 if config["host_pid"] else kernel.CLONE_NEWPID
     flags |= 0 if config["host_network"] else kernel.CLONE_NEWNET
     flags |= 0 if config["host_ipc"] else kernel.CLONE_NEWIPC
     kernel.unshare(flags)
+    if config["host_pid"]:
+        kernel.adopt_orphans()
     kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_SLAVE)
     socket.sethostname(config["hostname"])
     for name, value in config["sysctls"].items():
@@ -105,7 +109,7 @@ def _separate(directory: str, config: dict[str, Any]) -> None:
 
 
 def _sleep(place: str) -> NoReturn:
-    """PID 1: adopt orphans and let the kernel reap them. Its root is empty: the pod sees it in /proc/1/root.
+    """PID 1: adopt orphans and let the kernel reap them. Its root is empty: the pod sees it in /proc.
 
     `place` is any directory to mount that root on.
     """

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from . import killing
 from .container import Container
 from .process import StartFailure, worded
 
@@ -22,8 +23,8 @@ DESCRIPTORS = 8
 class Pod:
     """Everything the shim knows, and the loop over it."""
 
-    def __init__(self, directory: str, listener: socket.socket, pause: int) -> None:
-        self.directory, self.pause = directory, pause
+    def __init__(self, directory: str, listener: socket.socket, pause: int, *, host_pid: bool) -> None:
+        self.directory, self.pause, self._host_pid = directory, pause, host_pid
         self.containers: dict[str, Container] = {}
         self._selector = selectors.DefaultSelector()
         self._agents: set[socket.socket] = set()
@@ -71,6 +72,8 @@ class Pod:
     def _over(self, pid: int, status: int) -> None:
         if pid == self.pause:
             self.pause = 0
+            if self._host_pid:  # no namespace ends with it: all of the pod descends from here
+                killing.kill_all(killing.descendants)
         elif pid in self._execs:
             agent, number = self._execs.pop(pid)
             code = os.waitstatus_to_exitcode(status)
