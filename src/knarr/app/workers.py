@@ -13,7 +13,7 @@ from knarr.client.api import Api
 from knarr.client.informer import Informers
 from knarr.controllers import roster, service_load_balancer
 from knarr.loop.again import again_when_failed
-from knarr.loop.events import Recorder
+from knarr.loop.events import AT_ONCE, Recorder
 from knarr.loop.runner import Context, run_all
 from knarr.scheduler import scheduler
 from knarr.server import aggregation_availability
@@ -28,7 +28,7 @@ LEDGER = "addresses.json"
 async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Store) -> None:
     """Run what works on the cluster's state, until cancelled: controllers, scheduler, DNS, simulated nodes."""
     async with Informers(api) as informers, asyncio.TaskGroup() as tasks:
-        context = Context(api, informers, Recorder(api, "knarr"))
+        context = Context(api, informers, Recorder(api, "knarr", together=AT_ONCE))
         handed_out = await asyncio.to_thread(keys.of, pki)
         controllers = roster.controllers(pki.ca.read_text(), keys=handed_out) if cluster.controllers else ()
         balancer = service_load_balancer.controller(cluster.load_balancer_addresses, cluster.network.balancer_networks)

@@ -1,7 +1,8 @@
 """Records events without ever keeping a caller waiting or failing it: they go through a bounded queue to one writer.
 
-The writer rests between two events, the longer the busier the server is: a burst of events tells what happened, and
-does not hold up what still is to happen.
+Where the server is in the same process, events that wait are written together: their writes share one commit. The
+writer rests between two writes, the longer the busier the server is: a burst of events tells what happened, and does
+not hold up what still is to happen.
 
 `Recorder.run` must run somewhere for events to be written. Components that share a process share the queue.
 """
@@ -24,7 +25,8 @@ from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
 
 QUEUE_LENGTH = 10_000  #: events that wait to be written; the next is dropped
-REST, LONGEST_REST = 2.0, 0.02  #: times what an event took to write, and seconds at most, until the next is written
+AT_ONCE = 64  #: events written at once where the server is in the same process; else each would need a connection
+REST, LONGEST_REST = 4.0, 0.1  #: times what a write took, and seconds at most, until the next is begun
 TRIES, TRY_SECONDS = 12, 10.0  #: how often and at what distance an unreachable server is tried, as client-go
 
 log = logging.getLogger("knarr.loop")
@@ -44,10 +46,10 @@ class Occurrence:
 
 
 class Writer:
-    """Turns occurrences into events on the server, in order."""
+    """Turns occurrences into events on the server, in order, at most `together` of them at once."""
 
-    def __init__(self, api: Api, length: int = QUEUE_LENGTH) -> None:
-        self._api = api
+    def __init__(self, api: Api, length: int = QUEUE_LENGTH, *, together: int = 1) -> None:
+        self._api, self._together = api, together
         self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(length)
         self._correlator = Correlator()
         self._dropped = 0  # since the queue was last empty
@@ -71,18 +73,42 @@ class Writer:
                 self._dropped = 0
                 self._gone.clear()
             occurrence, rest = await self._queue.get(), 0.0
-            if self._is_late(occurrence):
-                self._queue.task_done()
-                continue
-            self._stamp = max(self._stamp + 1, int(occurrence.when.timestamp() * 1e9))
-            counted = self._correlator.count(event_of(occurrence, self._stamp), occurrence.when.timestamp())
-            if counted is not None:
+            taken, batch = self._batch(occurrence)
+            if batch:
                 began = loop.time()
-                await self._deliver(counted)
+                await self._deliver_all(batch)
                 rest = min(REST * (loop.time() - began), LONGEST_REST)
-            self._queue.task_done()
+            for _ in range(taken):
+                self._queue.task_done()
             if rest:  # not so on virtual time, where a write takes none
                 await asyncio.sleep(rest)
+
+    def _batch(self, occurrence: Occurrence) -> tuple[int, list[Counted]]:
+        """How many occurrences are taken from the queue, this one among them, and what of them is to be written at
+        once. An event that changes another ends the batch: that one may be in it.
+        """
+        taken, batch = 1, list[Counted]()
+        while True:
+            counted = None if self._is_late(occurrence) else self._counted(occurrence)
+            if counted is not None:
+                batch.append(counted)
+            if taken == self._together or self._queue.empty() or (counted is not None and counted.again):
+                return taken, batch
+            occurrence, taken = self._queue.get_nowait(), taken + 1
+
+    def _counted(self, occurrence: Occurrence) -> Counted | None:
+        self._stamp = max(self._stamp + 1, int(occurrence.when.timestamp() * 1e9))
+        return self._correlator.count(event_of(occurrence, self._stamp), occurrence.when.timestamp())
+
+    async def _deliver_all(self, batch: list[Counted]) -> None:
+        """Write new events at the same time, and one that changes another, which can be the last alone, after them."""
+        *first, last = batch
+        if first:
+            async with asyncio.TaskGroup() as tasks:
+                for counted in first if last.again else batch:
+                    tasks.create_task(self._deliver(counted), name="event")
+        if last.again or not first:
+            await self._deliver(last)
 
     def _is_late(self, occurrence: Occurrence) -> bool:
         """Whether it happened in a namespace that is no more: thousands may wait of one that went."""
@@ -129,11 +155,13 @@ class Writer:
 
 
 class Recorder:
-    """Records events as one component."""
+    """Records events as one component. `together`: see `Writer`."""
 
-    def __init__(self, api: Api, component: str, host: str = "", writer: Writer | None = None) -> None:
+    def __init__(
+        self, api: Api, component: str, host: str = "", writer: Writer | None = None, *, together: int = 1
+    ) -> None:
         self.component, self.host = component, host
-        self._writer = writer or Writer(api)
+        self._writer = writer or Writer(api, together=together)
         self._api = api
 
     def named(self, component: str, host: str = "") -> "Recorder":

@@ -16,7 +16,7 @@ from knarr.kinds.first_objects import NAMESPACES, cluster_wide
 from knarr.kinds.table import BUILTIN
 from knarr.kinds.types.core_v1 import Namespace, ServiceAccount
 from knarr.kinds.types.meta_v1 import ObjectMeta
-from knarr.loop.events import Recorder
+from knarr.loop.events import AT_ONCE, Recorder
 from knarr.loop.runner import Context, Controller, run
 from knarr.meta.errors import AlreadyExists
 from knarr.node.simulation.nodes import SimulatedNodes
@@ -108,7 +108,7 @@ class Parts:
                 Informers(kubelets, last) as seen,
                 asyncio.TaskGroup() as group,
             ):
-                self.context = Context(flaky, informers, Recorder(flaky, "knarr"))
+                self.context = Context(flaky, informers, Recorder(flaky, "knarr", together=AT_ONCE))
                 self.nodes = SimulatedNodes([each.config for each in self.machines.values()], self._wire, seen)
                 self.handler.metrics_api.local = self.nodes.summary
                 tasks: list[asyncio.Task[None]] = []

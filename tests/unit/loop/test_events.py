@@ -3,7 +3,7 @@ import asyncio
 from knarr.client.api import Api
 from knarr.client.transport import InProcess, TransportError
 from knarr.kinds.types.core_v1 import Event
-from knarr.loop.events import QUEUE_LENGTH, Recorder
+from knarr.loop.events import AT_ONCE, QUEUE_LENGTH, Recorder
 from knarr.testing.builders import a_pod
 from knarr.testing.cluster import Cluster
 from knarr.testing.faults import Faulty
@@ -13,12 +13,25 @@ POD = a_pod("p")
 
 
 def recorded(story):
-    """Run a story with a recorder; give the events there are afterwards."""
+    """Run a story with a recorder, one that writes event after event and one that writes some at once; give the events
+    there are afterwards, which are the same.
+    """
+    (events, *others) = (written(story, together) for together in (1, 3, AT_ONCE))
+    for other in others:
+        assert [told(event) for event in other] == [told(event) for event in events]
+    return events
 
+
+def told(event):
+    about = event.involvedObject
+    return (about.namespace, about.name, event.reason, event.message, event.count, event.firstTimestamp)
+
+
+def written(story, together):
     async def main():
         async with Cluster([]) as cluster:
             faults = Faulty(InProcess(cluster.handler.handle))
-            recorder = Recorder(Api(faults), "tester", "host")
+            recorder = Recorder(Api(faults), "tester", "host", together=together)
             writing = asyncio.create_task(recorder.run())
             await story(recorder, faults, cluster)
             await recorder.flush()
@@ -130,3 +143,27 @@ def test_components_of_one_process_share_the_order():
 
     events = recorded(story)
     assert [(event.reason, event.source.component) for event in events] == [("First", "tester"), ("Second", "other")]
+
+
+def test_new_events_are_written_at_once_and_in_their_order():
+    async def main():
+        async with Cluster([]) as cluster:
+            recorder = Recorder(cluster.api, "tester", together=3)
+            for number in range(7):
+                recorder.note(a_pod(f"p{number}"), "Normal", "Started", "it runs")
+            writing = asyncio.create_task(recorder.run())
+            await recorder.flush()
+            writing.cancel()
+            await asyncio.wait([writing])
+            found = sorted((await cluster.api.list(Event)).items, key=lambda event: int(event.metadata.resourceVersion))
+            assert [event.involvedObject.name for event in found] == [f"p{number}" for number in range(7)]
+
+    run(main())
+
+
+def test_an_event_counts_one_that_waits_with_it():
+    async def story(recorder, faults, cluster):
+        for reason in ("Pulled", "Started", "Started", "Killing", "Started"):
+            recorder.note(POD, "Normal", reason, "m")
+
+    assert [(event.reason, event.count) for event in recorded(story)] == [("Pulled", 1), ("Started", 3), ("Killing", 1)]

@@ -15,7 +15,7 @@ from knarr.client.informer import Informers
 from knarr.client.transport import Transport, TransportError
 from knarr.kinds.types.coordination_v1 import Lease
 from knarr.kinds.types.core_v1 import Node, Pod, Service
-from knarr.loop.events import Recorder, Writer
+from knarr.loop.events import AT_ONCE, Recorder, Writer
 from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
 from knarr.node.config import NodeConfig
@@ -45,7 +45,7 @@ class SimulatedNodes:
     ) -> None:
         self._connect, self._informers, self._stages = connect, informers, stages
         self._loads = Loads(informers)
-        self._writer = Writer(informers.api, EVENTS)
+        self._writer = Writer(informers.api, EVENTS, together=AT_ONCE)
         self._recorder = Recorder(informers.api, "kubelet", writer=self._writer)
         self._kubelet: SharedKubeletApi | None = None
         self.machines: dict[str, Machine] = {}
