@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
+from dnslib import DNSRecord
 
 from knarr.app import config
 from knarr.app.config import Cluster
@@ -22,6 +24,7 @@ from tests.e2e.conftest import Kubectl, knarr
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not is_installed(), reason="services need nft")]
 HERE = Path(__file__).parent
 NAME = "dual"
+BALANCERS = "172.30.%d.200,fd00:9::%d:8/126"
 PODS = """
 apiVersion: v1
 kind: Pod
@@ -30,6 +33,7 @@ spec:
   nodeName: %(node)s
   containers:
   - {name: c, image: "probing:1", args: [serve], env: [{name: NAME, value: %(name)s}],
+     ports: [{containerPort: 8080, hostPort: 8000}, {containerPort: 8080, hostPort: 8001, hostIP: "%(only)s"}],
      readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}}
 ---
 """
@@ -51,6 +55,15 @@ spec:
   ipFamilies: [IPv6]
   sessionAffinity: ClientIP
   externalIPs: ["2001:db8::7"]
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: balanced}
+spec:
+  type: LoadBalancer
+  selector: {app: web}
+  ipFamilyPolicy: RequireDualStack
   ports: [{port: 80, targetPort: 8080}]
 ---
 apiVersion: v1
@@ -102,7 +115,8 @@ def stage(host: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stag
     ranges = usual(index, (4, 6))
     up = ["--nodes", "2", "--runtime", "sandbox", "--upstream-dns", "127.0.0.1", "--port", "0"]
     try:
-        knarr("up", "--name", NAME, *up, "--service-cidr", ",".join(ranges.services), "--kubeconfig", str(kubeconfig))
+        wide = ["--service-cidr", ",".join(ranges.services), "--load-balancer-addresses", BALANCERS % (index, index)]
+        knarr("up", "--name", NAME, *up, *wide, "--kubeconfig", str(kubeconfig))
         cluster = config.find(NAME)
         assert cluster is not None
         shutil.copy(HERE / "probing.py", folder)
@@ -110,7 +124,8 @@ def stage(host: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stag
         knarr("image", "build", "--name", NAME, "-t", "probing:1", str(folder))
         kubectl = Kubectl(environment={"KUBECONFIG": str(kubeconfig)})
         places = {"near": cluster.node_names[0], "far": cluster.node_names[1]}
-        text = "".join(PODS % {"name": name, "node": node} for name, node in places.items())
+        only = cluster.network.node(0).address6
+        text = "".join(PODS % {"name": name, "node": node, "only": only} for name, node in places.items())
         kubectl("apply", "-f", "-", stdin=text + SERVICES)
         kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s", timeout=90)
         yield Stage(cluster, kubectl)
@@ -143,6 +158,41 @@ def test_every_way_of_ipv6_leads_to_the_pods(stage: Stage):
     assert len(stage.who("near", stage.services["sticky"]["clusterIP"], 80, 10)) == 1
     assert stage.who("near", "2001:db8::7") <= both
     assert stage.who("near", stage.services["itself"]["clusterIP"]) == {"near"}, "also to itself"
+
+
+def test_a_balancer_has_an_address_of_each_family_and_answers_by_both(stage: Stage):
+    said = stage.kubectl("get", "service", "balanced", "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}").split()
+    index = stage.cluster.network.index
+    assert said == [f"172.30.{index}.200", str(IPv6Address(f"fd00:9::{index}:8"))]
+    for where in ("near", "0", "host"):
+        for address in said:
+            stage.until({"near", "far"}, where, address, 80, 20)
+
+
+def test_host_ports_are_open_by_both_families_or_the_one_that_is_named(stage: Stage):
+    node, other = (stage.cluster.network.node(number) for number in (0, 1))
+    for where in ("far", "0", "host"):
+        stage.until({"near"}, where, node.address6, 8000)
+        stage.until({"near"}, where, node.address, 8000)
+        stage.until({"near"}, where, node.address6, 8001)
+        assert stage.who(where, node.address, 8001) == {"refused"}
+        assert stage.who(where, other.address6, 8001) == {"refused"}, "that is no address of the other node"
+
+
+def test_the_dns_answers_by_both_families(stage: Stage):
+    addresses = stage.cluster.network.dns_addresses
+    said = stage.kubectl("-n", "kube-system", "get", "service", "kube-dns", "-o", "jsonpath={.spec.clusterIPs[*]}")
+    assert tuple(said.split()) == addresses
+    asked = DNSRecord.question("web.default.svc.cluster.local", "AAAA")
+    for address in addresses:
+        for tcp in (False, True):
+            found = DNSRecord.parse(asked.send(address, 53, tcp=tcp, timeout=5, ipv6=":" in address))
+            assert str(found.a.rdata) == stage.services["web"]["clusterIPs"][1]
+    lookup = f"import socket; s = socket.create_connection(({addresses[1]!r}, 53), 5); print(s.getpeername()[1])"
+    assert stage.kubectl("exec", "far", "--", "python3", "-c", lookup).strip() == "53"
+    path = "/api/v1/namespaces/kube-system/services/kube-dns:metrics/proxy/metrics"
+    for _ in range(4):
+        assert "coredns_dns_requests_total" in stage.kubectl("get", "--raw", path)
 
 
 def test_what_no_service_has_is_refused_and_what_is_outside_is_not_reached(stage: Stage):

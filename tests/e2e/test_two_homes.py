@@ -64,8 +64,8 @@ def test_one_of_the_same_name_or_the_same_addresses_is_refused(cluster: Cluster,
 
 
 RANGES = {
-    "no range": ("172.30.0.200-x", "'172.30.0.200-x' is no range of IPv4 addresses"),
-    "backwards": ("172.30.0.9-172.30.0.2", "is no range of IPv4 addresses"),
+    "no range": ("172.30.0.200-x", "'172.30.0.200-x' is no range of addresses"),
+    "backwards": ("172.30.0.9-172.30.0.2", "is no range of addresses"),
     "too many": ("11.0.0.0/8", "at most 4096 addresses"),
     "of the pods": ("10.243.7.0/24", "overlaps the pods' range"),
     "of the services": ("10.97.0.50", "overlaps the services' range"),

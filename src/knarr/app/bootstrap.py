@@ -6,6 +6,7 @@ need one another are created at the same time: their writes share a commit.
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 from knarr.app.config import Cluster
 from knarr.client.api import Api
@@ -55,9 +56,15 @@ def dns_service(cluster: Cluster) -> core_v1.Service:
         core_v1.ServicePort(name="metrics", port=9153, protocol="TCP", targetPort=9153),
     ]
     labels = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    addresses = cluster.network.dns_addresses
     return core_v1.Service(
         metadata=meta_v1.ObjectMeta(name="kube-dns", namespace="kube-system", labels=labels),
-        spec=core_v1.ServiceSpec(clusterIP=cluster.network.dns, ports=ports),
+        spec=core_v1.ServiceSpec(
+            clusterIP=addresses[0],
+            clusterIPs=list(addresses),
+            ipFamilyPolicy="PreferDualStack" if len(addresses) > 1 else "SingleStack",
+            ports=ports,
+        ),
     )
 
 
@@ -97,11 +104,11 @@ def kubernetes_slice(cluster: Cluster) -> discovery_v1.EndpointSlice:
     )
 
 
-def dns_endpoints(cluster: Cluster) -> tuple[core_v1.Endpoints, discovery_v1.EndpointSlice]:
-    """Where the cluster's DNS answers: at the address of its service itself, which every node has a way to."""
+def dns_endpoints(cluster: Cluster) -> Iterator[core_v1.Endpoints | discovery_v1.EndpointSlice]:
+    """Where the cluster's DNS answers: at the addresses of its service itself, which every node has a way to."""
     ports = dns_service(cluster).spec.ports
     labels = {"k8s-app": "kube-dns", "endpointslice.kubernetes.io/skip-mirror": "true"}
-    whole = core_v1.Endpoints(
+    yield core_v1.Endpoints(
         metadata=meta_v1.ObjectMeta(name="kube-dns", namespace="kube-system", labels=labels),
         subsets=[
             core_v1.EndpointSubset(
@@ -110,18 +117,15 @@ def dns_endpoints(cluster: Cluster) -> tuple[core_v1.Endpoints, discovery_v1.End
             )
         ],
     )
-    part = discovery_v1.EndpointSlice(
-        metadata=meta_v1.ObjectMeta(
-            name="kube-dns",
-            namespace="kube-system",
-            labels={"k8s-app": "kube-dns", "kubernetes.io/service-name": "kube-dns"},
-        ),
-        addressType="IPv4",
-        endpoints=[
-            discovery_v1.Endpoint(
-                addresses=[cluster.network.dns], conditions=discovery_v1.EndpointConditions(ready=True)
-            )
-        ],
-        ports=[discovery_v1.EndpointPort(name=port.name, port=port.port, protocol=port.protocol) for port in ports],
-    )
-    return whole, part
+    for number, address in enumerate(cluster.network.dns_addresses):
+        ready = discovery_v1.EndpointConditions(ready=True)
+        yield discovery_v1.EndpointSlice(
+            metadata=meta_v1.ObjectMeta(
+                name="kube-dns" if not number else "kube-dns-second",
+                namespace="kube-system",
+                labels={"k8s-app": "kube-dns", "kubernetes.io/service-name": "kube-dns"},
+            ),
+            addressType="IPv6" if ":" in address else "IPv4",
+            endpoints=[discovery_v1.Endpoint(addresses=[address], conditions=ready)],
+            ports=[discovery_v1.EndpointPort(name=port.name, port=port.port, protocol=port.protocol) for port in ports],
+        )

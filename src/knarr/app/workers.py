@@ -79,7 +79,8 @@ async def answer_names(cluster: Cluster, informers: Informers) -> None:
 
     upstream = cluster.upstream_dns or await asyncio.to_thread(host_resolvers)
     dns = ClusterDns(informers, upstream=upstream)
-    await dns.start([(cluster.network.dns, DNS_PORT)], counts=(cluster.network.dns, PORT))
+    addresses = cluster.network.dns_addresses
+    await dns.start([(each, DNS_PORT) for each in addresses], counts=[(each, PORT) for each in addresses])
     try:
         await asyncio.Event().wait()
     finally:

@@ -66,12 +66,12 @@ class ClusterDns:
         self._datagrams: list[Datagrams] = []
         self._streams: list[Streams] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._counts: web.AppRunner | None = None
+        self._counts: list[web.AppRunner] = []
         self._services.on_change(self._service_changed)
         self._slices.on_change(self._slice_changed)
         self._namespaces.on_change(self._namespace_changed)
 
-    async def start(self, addresses: Sequence[Place], counts: Place | None = None) -> None:
+    async def start(self, addresses: Sequence[Place], counts: Sequence[Place] = ()) -> None:
         """Listen on UDP and TCP, and at `counts` serve the metrics. OSError when one is taken; then nothing listens.
 
         Not before everything is known: that a name does not exist would be believed for a while.
@@ -85,8 +85,8 @@ class ClusterDns:
                 udp, tcp = listeners(place)
                 self._datagrams.append(Datagrams(udp, self))
                 self._streams.append(await Streams.start(tcp, self))
-            if counts is not None:
-                self._counts = await self.metrics.serve(listener(socket.SOCK_STREAM, counts))
+            for place in counts:
+                self._counts.append(await self.metrics.serve(listener(socket.SOCK_STREAM, place)))
         except OSError:
             await self.stop()
             raise
@@ -106,8 +106,8 @@ class ClusterDns:
             task.cancel()
         await asyncio.gather(*self._tasks, *(streams.stop() for streams in self._streams), return_exceptions=True)
         await self._forwarder.stop()
-        if self._counts is not None:
-            await self._counts.cleanup()
+        await asyncio.gather(*(runner.cleanup() for runner in self._counts))
+        self._counts.clear()
         self._datagrams.clear()
         self._streams.clear()
 

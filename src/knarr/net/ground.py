@@ -18,7 +18,7 @@ from knarr.net.ruleset import Ground
 
 def ground(plan: NetworkPlan, *, host: bool, family: Family = FOUR) -> Ground:
     """What a node, or the host, answers for in one family."""
-    kept = {plan.api, plan.dns, plan.host, plan.host6}
+    kept = {plan.host, plan.host6, *plan.answered(family)}
     closed = _networks((*plan.kept(family), family.loopback))
     own = _networks(own_networks(plan, family))
 
@@ -44,7 +44,7 @@ def ground(plan: NetworkPlan, *, host: bool, family: Family = FOUR) -> Ground:
 
 def own_networks(plan: NetworkPlan, family: Family) -> tuple[str, ...]:
     """The ranges whose addresses services may have from outside, which lead to the nodes already."""
-    return (plan.nodes6,) if family is SIX else (plan.nodes, *plan.balancer_networks)
+    return plan.nodes6 if family is SIX else plan.nodes, *plan.balancers_of(family)
 
 
 def is_routed(plan: NetworkPlan, ip: str) -> bool:

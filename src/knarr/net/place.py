@@ -151,9 +151,8 @@ class Place:
 
     def _whole(self, table: Table) -> str:
         family, plan = self.view.family, self._plan
-        kept = [ip for ip in (plan.api, plan.dns) if family.has(ip)]
         services = plan.services6 if family is SIX else plan.services
-        return table.whole(base(services, kept, family, host=self.view.is_host))
+        return table.whole(base(services, plan.answered(family), family, host=self.view.is_host))
 
     async def _leave_out(self, said: str) -> bool:
         """Load what the table has but for the services that are refused; whether that worked."""

@@ -15,10 +15,10 @@ real ones would have.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network, summarize_address_range
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network, summarize_address_range
 
 from knarr.net.families import FOUR, SIX, Family
-from knarr.net.ranges import Ranges, subnet, wished
+from knarr.net.ranges import Network, Ranges, subnet, wished
 
 CLUSTERS = 16  #: how many clusters one machine has ranges for; pod and service ranges would meet at 74
 NODES = 250
@@ -58,7 +58,7 @@ class NetworkPlan:
 
     cluster: str
     index: int = 0
-    balancers: str = ""  #: the addresses for services of type LoadBalancer, "172.30.0.200-172.30.0.220,192.0.2.0/28"
+    balancers: str = ""  #: the addresses for services of type LoadBalancer, "172.30.0.200-172.30.0.220,fd00:9::/120"
 
     mark: str = ""  #: tells clusters of one name apart, whose data lies in different places
     service_cidr: str = ""  #: as wished: "10.96.0.0/16,fd00:10:96::/112"; "" as usual
@@ -113,7 +113,17 @@ class NetworkPlan:
 
     @property
     def dns(self) -> str:
-        return str(ip_network(self.service_ranges[0])[10])
+        """The address of the cluster's DNS that pods ask, of the first family."""
+        return self.dns_addresses[0]
+
+    @property
+    def dns_addresses(self) -> tuple[str, ...]:
+        """All where it answers: one of each family."""
+        return tuple(str(ip_network(each)[10]) for each in self.service_ranges)
+
+    def answered(self, family: Family) -> tuple[str, ...]:
+        """The addresses of services that this machine answers itself: the API server's and the DNS'."""
+        return tuple(each for each in (self.api, *self.dns_addresses) if family.has(each))
 
     @property
     def nodes(self) -> str:
@@ -134,8 +144,11 @@ class NetworkPlan:
 
     @property
     def balancer_networks(self) -> tuple[str, ...]:
-        """The same as networks; ValueError names what is no range."""
+        """The same as networks, of either family; ValueError names what is no range."""
         return tuple(str(network) for part in self.balancers.split(",") if part for network in balancer_range(part))
+
+    def balancers_of(self, family: Family) -> tuple[str, ...]:
+        return tuple(each for each in self.balancer_networks if family.has(each))
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -224,12 +237,18 @@ def _first(network: str) -> str:
     return str(ip_network(network)[1]) if network else ""
 
 
-def balancer_range(text: str) -> list[IPv4Network]:
-    """The networks that make up "first-last", "a.b.c.d/n" or one address; ValueError when it is none of these."""
+def balancer_range(text: str) -> list[Network]:
+    """The networks that make up "first-last", "a.b.c.d/n", the same of IPv6, or one address; ValueError when it is none
+    of these."""
     first, dash, last = text.strip().partition("-")
     try:
         if not dash:
-            return [IPv4Network(first)]
-        return [*summarize_address_range(IPv4Address(first), IPv4Address(last))]
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no range of IPv4 addresses: {error}") from error
+            return [ip_network(first)]
+        ends = ip_address(first), ip_address(last)
+        if isinstance(ends[0], IPv4Address) and isinstance(ends[1], IPv4Address):
+            return [*summarize_address_range(*ends)]
+        if isinstance(ends[0], IPv6Address) and isinstance(ends[1], IPv6Address):
+            return [*summarize_address_range(*ends)]
+        raise ValueError("its ends are of two families")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{text!r} is no range of addresses: {error}") from error

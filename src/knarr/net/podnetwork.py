@@ -83,8 +83,9 @@ def _create(plan: NetworkPlan) -> None:
         kernel.add_address(plan.bridge, f"{plan.host}/24")
         if plan.host6:
             kernel.add_address(plan.bridge, f"{plan.host6}/64")
-        for address in (plan.api, plan.dns):  # services this machine answers itself
-            kernel.add_address(plan.bridge, f"{address}/32")
+        for family in plan.families:
+            for address in plan.answered(family):
+                kernel.add_address(plan.bridge, family.alone(address))
         _swallow_services(kernel, plan.service_link, plan, plan.host, plan.host6)
 
 
@@ -105,10 +106,10 @@ def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str
     kernel.add_link(link, "bridge")
     set_ipv6(link, on=bool(source6))
     kernel.set_link(link, up=True)
-    for network in (plan.services, *plan.balancer_networks):
+    for network in (plan.services, *plan.balancers_of(FOUR)):
         kernel.set_route(network, link=link, source=source)
-    if source6:
-        kernel.set_route(plan.services6, link=link, source=source6)
+    for network in (plan.services6, *plan.balancers_of(SIX)) if source6 else ():
+        kernel.set_route(network, link=link, source=source6)
 
 
 def owner(alias: str, plan: NetworkPlan) -> str:
@@ -206,18 +207,19 @@ def _add_node(plan: NetworkPlan, number: int) -> NodePlan:
         kernel.set_link(node.link, up=True, master=plan.bridge)
         with namespace.inside(node.namespace), Netlink() as inner:
             _furnish(inner, plan, node, others)
-        _route_pods(kernel, node)
+        _route_pods(kernel, node, plan.host6)
     for other in others:
         with namespace.inside(other.namespace), Netlink() as inner:
             _route_pods(inner, node)
     return node
 
 
-def _route_pods(kernel: Netlink, node: NodePlan) -> None:
-    """The way to a node's pods."""
+def _route_pods(kernel: Netlink, node: NodePlan, source6: str = "") -> None:
+    """The way to a node's pods. `source6`: by which address of IPv6 the host, which has several on its bridge, sends; of
+    IPv4 it is the first."""
     kernel.set_route(node.pods, via=node.address)
     if node.pods6:
-        kernel.set_route(node.pods6, via=node.address6)
+        kernel.set_route(node.pods6, via=node.address6, source=source6)
 
 
 def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[NodePlan]) -> None:
@@ -243,8 +245,9 @@ def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[No
             _write(f"net/bridge/bridge-nf-call-{name}", "0")
     kernel.set_route(plan.pods, metric=LAST_RESORT, kind=BLACKHOLE)
     _swallow_services(kernel, SERVICE_LINK, plan, node.address, node.address6)
-    for address in (plan.api, plan.dns):
-        kernel.set_route(f"{address}/32", via=plan.host, source=node.address)
+    for family, host, source in ((FOUR, plan.host, node.address), (SIX, plan.host6, node.address6)):
+        for address in plan.answered(family):
+            kernel.set_route(family.alone(address), via=host, source=source)
     for other in others:
         _route_pods(kernel, other)
 

@@ -149,8 +149,8 @@ class NetworkPolicies:
         for family in self._members:
             alias = self._alias if family.has(self._alias.address) else None
             self._members[family] = Members(frame(self._policies.cache.list(), alias, family), spaces)
-            if family.has(self._plan.dns):
-                dns = Facts("kube-system", DNS_LABELS, self._plan.dns, EVERYWHERE, DNS_PORTS)
+            for address in filter(family.has, self._plan.dns_addresses):
+                dns = Facts("kube-system", DNS_LABELS, address, EVERYWHERE, DNS_PORTS)
                 self._members[family].put("dns", dns)
         if self._used:
             self._take_all(self._pods.cache.list())

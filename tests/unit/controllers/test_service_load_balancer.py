@@ -96,6 +96,54 @@ def test_plan(service, rest, steps):
     assert [str(step) for step in plan(service, POOL.free_for(service, [service, *rest]), POOL)] == steps
 
 
+BOTH = Pool("192.0.2.8/31,fd00:9::8/127", ["192.0.2.8/31", "fd00:9::8/127"])
+SIX_FULL = "all IPv6 addresses of 192.0.2.8/31,fd00:9::8/127 are in use"
+DUAL = ["IPv6", "IPv4"]
+FAMILIES = {
+    "one of IPv6 alone": (a_service(ipFamilies=["IPv6"]), [], ["fd00:9::8"]),
+    "one of both, its first family first": (a_service(ipFamilies=DUAL), [], ["fd00:9::8", "192.0.2.8"]),
+    "a wish is for its family": (
+        a_service(ipFamilies=DUAL, loadBalancerIP="192.0.2.9"),
+        [],
+        ["fd00:9::8", "192.0.2.9"],
+    ),
+    "in whatever form": (a_service(ipFamilies=["IPv6"], loadBalancerIP="FD00:9:0::9"), [], ["fd00:9::9"]),
+    "one that becomes one of both keeps what it has": (
+        a_service(has="192.0.2.9", ipFamilies=["IPv4", "IPv6"]),
+        [],
+        ["192.0.2.9", "fd00:9::8"],
+    ),
+    "one that is left with one family gives the other back": (
+        a_service(has="fd00:9::8", ipFamilies=["IPv4"]),
+        [],
+        ["192.0.2.8"],
+    ),
+    "when one family is full it has the other": (
+        a_service(ipFamilies=DUAL),
+        ["fd00:9::8", "fd00:9::9"],
+        ["192.0.2.8"],
+    ),
+}
+
+
+@pytest.mark.parametrize("service, taken, expected", FAMILIES.values(), ids=FAMILIES)
+def test_addresses_of_two_families(service, taken, expected):
+    steps = [str(step) for step in plan(service, BOTH.free_for(service, [service, *others(*taken)]), BOTH)]
+    assert steps[:3] == [line.format(" and ".join(expected)) for line in ENSURED]
+    assert steps[3:] == ([f"wait for web: {SIX_FULL}"] if taken else [])
+
+
+def test_a_wish_for_an_address_of_another_family_waits():
+    service = a_service(ipFamilies=["IPv6"], loadBalancerIP="192.0.2.8")
+    why = "requested address 192.0.2.8 is not of the service's IPv6"
+    assert [str(step) for step in plan(service, [*BOTH], BOTH)] == [FAILED + why, f"wait for web: {why}"]
+
+
+def test_one_that_lacks_only_one_of_its_families_is_left_with_what_it_has():
+    service = a_service(has="192.0.2.8", ipFamilies=["IPv4", "IPv6"])
+    assert [str(step) for step in plan(service, ["192.0.2.8"], BOTH)] == [f"wait for web: {SIX_FULL}"]
+
+
 def test_without_a_range_it_stays_pending():
     assert [str(step) for step in plan(a_service(), [], Pool("", []))] == [
         "wait for web: the cluster has no addresses for load balancers"
@@ -115,7 +163,7 @@ def test_no_two_get_the_same_and_what_is_given_back_is_given_on():
         from knarr.controllers import service_load_balancer as balancer
 
         def address(name: str) -> str:
-            return balancer.given(found) if (found := held.get(name)) else ""
+            return " ".join(balancer.given(found)) if (found := held.get(name)) else ""
 
         async with Cluster([balancer.controller(POOL.text, ["192.0.2.8/30"])]) as cluster:
             await cluster.apply("---".join(MANIFEST.format(name=f"web-{n}") for n in range(6)))

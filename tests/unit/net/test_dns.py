@@ -518,7 +518,7 @@ async def test_the_counts_can_be_read_over_http():
     dns = ClusterDns(FilledInformers())
     with listener(socket.SOCK_STREAM, ("127.0.0.1", 0)) as free:
         place = free.getsockname()
-    await dns.start([("127.0.0.1", 0)], counts=place)
+    await dns.start([("127.0.0.1", 0)], counts=[place])
     try:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{place[1]}/metrics") as answer:
             assert answer.status == 200

@@ -49,10 +49,12 @@ def test_the_clusters_own_ranges_have_their_routes():
     assert routed == {"192.0.2.3": True, "172.30.0.9": True, "198.51.100.1": False}
 
 
-DUAL = NetworkPlan("knarr", 0, service_cidr="10.96.0.0/16,fd00:10:96::/112")
+DUAL = NetworkPlan("knarr", 0, "192.0.2.0/28,fd00:9::/124", service_cidr="10.96.0.0/16,fd00:10:96::/112")
 SIXES = {
     "of somebody far away": ("2001:db8::7", True, False, False),
     "free in the nodes' network": ("fd00:172:30::77", True, True, True),
+    "of the range for balancers": ("fd00:9::3", True, True, False),
+    "the DNS'": ("fd00:10:96::a", False, False, False),
     "the host's on the bridge": ("fd00:172:30::1", False, False, True),
     "a service's": ("fd00:10:96::5", False, False, False),
     "a pod's": ("fd00:10:244:1::7", False, False, True),
@@ -66,4 +68,4 @@ def test_who_answers_for_an_address_of_ipv6(ip, node, host, end):
     assert ground(DUAL, host=False, family=SIX).outer(ip) is node
     assert ground(DUAL, host=True, family=SIX).outer(ip) is host
     assert ground(DUAL, host=True, family=SIX).ends(ip) is end
-    assert is_routed(DUAL, ip) is ip.startswith("fd00:172:30::")
+    assert is_routed(DUAL, ip) is ip.startswith(("fd00:172:30::", "fd00:9::"))

@@ -4,6 +4,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from knarr.net.families import FOUR, SIX
 from knarr.net.node_pods import addresses_of, next_address, pod_link
 from knarr.net.plan import SIMULATED_NODES, NetworkPlan
 from knarr.net.podnetwork import left_over
@@ -119,6 +120,8 @@ RANGES = {
     "one address": ("192.0.2.7", ["192.0.2.7/32"]),
     "a network": ("192.0.2.0/28", ["192.0.2.0/28"]),
     "from one to another": ("192.0.2.6-192.0.2.8", ["192.0.2.6/31", "192.0.2.8/32"]),
+    "of IPv6": ("fd00:9::/124", ["fd00:9::/124"]),
+    "from one to another of IPv6": ("fd00:9::6-fd00:9::8", ["fd00:9::6/127", "fd00:9::8/128"]),
     "several": ("192.0.2.7,192.0.2.9", ["192.0.2.7/32", "192.0.2.9/32"]),
     "none": ("", []),
 }
@@ -129,10 +132,17 @@ def test_a_range_for_balancers_is_networks(text, networks):
     assert [*NetworkPlan("knarr", 0, text).balancer_networks] == networks
 
 
-@pytest.mark.parametrize("text", ["x", "192.0.2.1/24", "192.0.2.9-192.0.2.1", "fd00::1", "192.0.2.1-"])
+@pytest.mark.parametrize("text", ["x", "192.0.2.1/24", "192.0.2.9-192.0.2.1", "fd00::1-192.0.2.1", "192.0.2.1-"])
 def test_what_is_no_range_is_refused(text):
-    with pytest.raises(ValueError, match="is no range of IPv4 addresses"):
+    with pytest.raises(ValueError, match="is no range of addresses"):
         NetworkPlan("knarr", 0, text).balancer_networks  # noqa: B018
+
+
+def test_a_cluster_of_two_families_answers_names_at_an_address_of_each():
+    dual = NetworkPlan("knarr", 0, service_cidr="10.96.0.0/16,fd00:10:96::/112")
+    assert (dual.dns, dual.dns_addresses) == ("10.96.0.10", ("10.96.0.10", "fd00:10:96::a"))
+    assert (dual.answered(FOUR), dual.answered(SIX)) == (("10.96.0.1", "10.96.0.10"), ("fd00:10:96::a",))
+    assert PLAN.dns_addresses == ("10.96.0.10",)
 
 
 def test_the_bridge_says_whose_it_is():

@@ -25,7 +25,9 @@ from knarr.app.config import RUNTIMES
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="The kubeconfig to merge the context into.")
 @click.option("--upstream-dns", multiple=True, help="Resolver for names outside the cluster; default: the host's.")
 @click.option(
-    "--load-balancer-addresses", metavar="RANGE", help="For services of type LoadBalancer: first-last or a.b.c.d/n."
+    "--load-balancer-addresses",
+    metavar="RANGES",
+    help="For services of type LoadBalancer: first-last or a.b.c.d/n, of IPv6 too, with commas between.",
 )
 @click.option(
     "--service-cidr",
