@@ -1,6 +1,7 @@
 """Real pods without a cluster: what they see, what they cannot do, and that they outlive whoever started them."""
 
 import asyncio
+import errno
 import io
 import json
 import os
@@ -33,6 +34,7 @@ from knarr.node.runtimes.runtime import (
     PodSandbox,
     RuntimeFailure,
     SandboxSpec,
+    Seccomp,
 )
 from knarr.node.runtimes.sandbox import cleaning
 from knarr.node.runtimes.sandbox.host import check_host, control_groups
@@ -328,6 +330,41 @@ SECURITY = {
 @pytest.mark.parametrize(("changes", "script", "expected"), SECURITY.values(), ids=SECURITY)
 def test_a_container_has(node: Node, changes: dict[str, Any], script: str, expected: list[str]):
     assert in_pod(node, script, **changes) == expected
+
+
+CALLS = "import ctypes; c = ctypes.CDLL(None, use_errno=True); print(c.unshare(0x10000000), ctypes.get_errno())"
+DEFAULT = Seccomp("RuntimeDefault")
+CONFINED: dict[str, tuple[dict[str, Any], str]] = {
+    "as it likes by default": ({}, "0 0"),
+    "no more than others": ({"seccomp": DEFAULT}, "-1 1"),
+    "as a user, too": ({"seccomp": DEFAULT, "user": 65534}, "-1 1"),
+    "without new privileges": ({"seccomp": DEFAULT, "no_new_privileges": True, "user": 65534}, "-1 1"),
+    "what its capabilities are for": ({"seccomp": DEFAULT, "capabilities_add": ("SYS_ADMIN",)}, "0 0"),
+    "everything when it is privileged": ({"seccomp": DEFAULT, "privileged": True}, "0 0"),
+}
+
+
+@pytest.mark.parametrize(("changes", "expected"), CONFINED.values(), ids=CONFINED)
+def test_a_container_may_call(node: Node, changes: dict[str, Any], expected: str):
+    assert in_pod(node, f"/usr/bin/python3 -c '{CALLS}'", **changes) == [expected]
+
+
+def test_a_profile_of_the_node_holds_for_commands_too(node: Node):
+    rule = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EXDEV}
+    file = node.folder / "own.json"
+    file.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))
+
+    async def story(runtime: SandboxRuntime) -> tuple[int, str, str]:
+        await runtime.run_pod(node.pod())
+        script = "mkdir /tmp/x 2>&1; exec sleep 1000"
+        spec = node.container("sh", "-c", script, seccomp=Seccomp("Localhost", file), no_new_privileges=True)
+        id_ = await runtime.start_container(UID, spec)
+        await spoken(node, 0)
+        return await output(runtime, id_, "mkdir", "/tmp/y")
+
+    code, _, stderr = node.run(story)
+    assert (code, "Invalid cross-device link" in stderr) == (1, True)
+    assert "Invalid cross-device link" in node.said()[0]
 
 
 def test_volumes_are_the_hosts_own_directories(node: Node):

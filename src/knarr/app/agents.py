@@ -168,6 +168,7 @@ def configuration(cluster: Cluster, node: str) -> dict[str, object]:
         "images": str(cluster.images),
         "hidden": [str(path) for path in secrets(cluster)],
         "runtime": cluster.runtime,
+        "seccomp_default": cluster.seccomp_default,
         "port": AGENT_PORT,
     }
 

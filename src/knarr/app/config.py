@@ -44,6 +44,7 @@ class Cluster:
     load_balancer_addresses: str = ""  #: "first-last,a.b.c.d/n"
     service_cidr: str = ""  #: ranges of one family or two; "" as usual
     cluster_cidr: str = ""
+    seccomp_default: bool = False  #: RuntimeDefault for containers of its real nodes that name no profile
 
     @property
     def node_names(self) -> list[str]:

@@ -37,6 +37,7 @@ CHANGEABLE = (
     "load_balancer_addresses",
     "service_cidr",
     "cluster_cidr",
+    "seccomp_default",
 )  #: what a later `knarr up` may wish for anew
 SERVER_SECONDS = 30.0  #: how long the API server may take to answer
 NODE_SECONDS, NODE_SECONDS_EACH = 60.0, 0.03  #: how long all nodes may take to become Ready, and each of thousands
@@ -61,6 +62,7 @@ class Wishes:
     load_balancer_addresses: str | None = None
     service_cidr: str | None = None
     cluster_cidr: str | None = None
+    seccomp_default: bool | None = None
 
 
 def up(wishes: Wishes, *, foreground: bool = False) -> Cluster:

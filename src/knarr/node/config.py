@@ -34,6 +34,7 @@ class NodeConfig:
     serving_cert: Path | None = None
     serving_key: Path | None = None
     max_pods: int = 110
+    seccomp_default: bool = False  #: RuntimeDefault for containers that name no profile, as the kubelet's flag
     heartbeat: float = 10.0  #: seconds between renewals of the lease, which lasts four times as long
 
     @property
@@ -65,6 +66,11 @@ class NodeConfig:
     def pods(self) -> Path:
         """Where the files of running pods are: one folder per uid."""
         return self.folder / "pods"
+
+    @property
+    def seccomp(self) -> Path:
+        """Where seccomp profiles of type Localhost are."""
+        return self.folder / "seccomp"
 
     @property
     def logs(self) -> Path:

@@ -147,7 +147,11 @@ class PodWorkers:
         node = self.registration.node if placed else await self._node()
         others = [each.pod for each in self.workers.values() if each is not worker and each.counts]
         if not memory.refused and worker.sandbox is None:
-            memory.refused = refusals.of_system(pod) or (None if placed else refusals.of_node(pod, node, others))
+            memory.refused = (
+                refusals.of_system(pod)
+                or (None if self.runtime.name == "simulated" else refusals.of_profile(pod))
+                or (None if placed else refusals.of_node(pod, node, others))
+            )
         memory.admitted = True
         if pod.status.phase not in ENDS and (refusal := refusals.told(pod, memory)) is not None:
             worker.tell("Warning", refusal.reason, refusal.message)

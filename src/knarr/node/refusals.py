@@ -42,6 +42,17 @@ def of_system(pod: Pod) -> Reason | None:
     return None
 
 
+def of_profile(pod: Pod) -> Reason | None:
+    """Why no node with processes takes a pod that AppArmor is to confine: none here could, and none may pretend to."""
+    contexts = [each.securityContext for each in (*pod.spec.initContainers, *pod.spec.containers)]
+    profiles = [
+        each.appArmorProfile.type for each in (pod.spec.securityContext, *contexts) if each and each.appArmorProfile
+    ]
+    if all(each == "Unconfined" for each in profiles):
+        return None
+    return Reason("AppArmor", "Cannot enforce AppArmor: nodes of this cluster apply no profiles of it")
+
+
 def of_node(pod: Pod, node: Node, others: Iterable[Pod]) -> Reason | None:
     """Why this node does not take a pod that nobody placed; `others` are those it has taken and that are not over."""
     others = list(others)

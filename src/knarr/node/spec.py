@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from knarr.kinds.types.core_v1 import Container, Pod, PodSecurityContext, SecurityContext
+from knarr.kinds.types.core_v1 import Container, Pod, PodSecurityContext, SeccompProfile, SecurityContext
 from knarr.node.config import NodeConfig
 from knarr.node.env import expand
 from knarr.node.fields import amount
@@ -14,6 +14,7 @@ from knarr.node.runtimes.runtime import (
     Mount,
     RuntimeFailure,
     SandboxSpec,
+    Seccomp,
 )
 
 GRACE = "knarr.dev/grace-period"  #: seconds; how the agent stops a pod whose object it has never seen
@@ -136,12 +137,25 @@ def container_spec(
         read_only_root=bool(own.readOnlyRootFilesystem),
         privileged=bool(own.privileged),
         no_new_privileges=own.allowPrivilegeEscalation is False,
+        seccomp=seccomp(own.seccompProfile or shared.seccompProfile, config),
         capabilities_add=tuple(own.capabilities.add) if own.capabilities else (),
         capabilities_drop=tuple(own.capabilities.drop) if own.capabilities else (),
         limits=limits(container),
         stop_signal=container.lifecycle.stopSignal if container.lifecycle else "",
         labels={"io.kubernetes.container.name": container.name},
     )
+
+
+def seccomp(profile: SeccompProfile | None, config: NodeConfig) -> Seccomp:
+    """The container's profile; one that names none has the node's default."""
+    if profile is None:
+        return Seccomp("RuntimeDefault") if config.seccomp_default else Seccomp()
+    if profile.type == "Localhost":
+        if not profile.localhostProfile:
+            message = "localhostProfile must be set if seccompProfile type is Localhost."
+            raise RuntimeFailure(message, reason="CreateContainerConfigError")
+        return Seccomp("Localhost", config.seccomp / profile.localhostProfile)
+    return Seccomp("RuntimeDefault") if profile.type == "RuntimeDefault" else Seccomp()
 
 
 def limits(container: Container) -> Limits:

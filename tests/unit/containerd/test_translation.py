@@ -6,7 +6,7 @@ import pytest
 
 from knarr.node.runtimes.containerd import messages as cri
 from knarr.node.runtimes.containerd import translation
-from knarr.node.runtimes.runtime import ContainerSpec, Limits, Mount, SandboxSpec
+from knarr.node.runtimes.runtime import ContainerSpec, Limits, Mount, SandboxSpec, Seccomp
 
 SANDBOX = SandboxSpec("u1", "db-0", "default", "db-0", Path("/logs/db"), labels={"app": "db"})
 IMAGE = cri.Image(id="sha256:1", repo_tags=["docker.io/library/app:1"], uid=cri.Number(value=0))
@@ -145,3 +145,15 @@ def test_states(status, expected):
     found = translation.container_state(status, "bye")
     assert (found.state, found.exit_code, found.reason, found.message, found.finished) == expected
     assert (found.id, found.name, found.attempt, found.created) == ("c1", "main", 2, 1.0)
+
+
+SECCOMP = {
+    "none": (Seccomp(), cri.SecurityProfile(profile_type=1)),
+    "the runtime's own": (Seccomp("RuntimeDefault"), cri.SecurityProfile(profile_type=0)),
+    "a file": (Seccomp("Localhost", Path("/s/a.json")), cri.SecurityProfile(profile_type=2, localhost_ref="/s/a.json")),
+}
+
+
+@pytest.mark.parametrize("asked, expected", SECCOMP.values(), ids=SECCOMP)
+def test_a_seccomp_profile_is_passed_on(asked, expected):
+    assert a_container(seccomp=asked).linux.security_context.seccomp == expected

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from knarr.kinds.types.core_v1 import Node
-from knarr.node.refusals import of_node, of_system
+from knarr.node.refusals import of_node, of_profile, of_system
 from tests.unit.node.builders import a_pod
 
 ROOM = {"cpu": "2", "memory": "1Gi", "pods": "3"}
@@ -89,3 +89,17 @@ def test_two_addresses_of_a_node_may_have_the_same_host_port():
 def test_a_pod_of_another_system_is_refused():
     assert of_system(a_pod(os={"name": "linux"})) is None
     assert of_system(a_pod(os={"name": "windows"})).reason == "PodOSNotSupported"
+
+
+ARMOURS = {
+    "nobody asks": ({}, False),
+    "the pod asks for none": ({"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}, False),
+    "the pod asks": ({"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}}, True),
+    "a container asks": ({"container": {"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}}}, True),
+}
+
+
+@pytest.mark.parametrize("spec, refused", ARMOURS.values(), ids=ARMOURS)
+def test_no_node_pretends_to_confine_by_apparmor(spec, refused):
+    found = of_profile(a_pod(**spec))
+    assert (found and found.reason) == ("AppArmor" if refused else None)

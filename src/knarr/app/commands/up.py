@@ -35,6 +35,11 @@ from knarr.app.config import RUNTIMES
     help="The services' addresses, by comma one range of IPv4 and one of IPv6. Only for a new cluster.",
 )
 @click.option("--cluster-cidr", metavar="RANGES", help="The pods' addresses, of the same families.")
+@click.option(
+    "--seccomp-default/--no-seccomp-default",
+    default=None,
+    help="RuntimeDefault for containers that name no seccomp profile. Default: no, or as before.",
+)
 @click.option("--foreground", is_flag=True, help="Stay, show the log, and stop the cluster on Ctrl-C.")
 def command(foreground: bool, nodes: str | None, runtime: str | None, **wishes: object) -> None:
     """Start a cluster in the background and return when its API answers and all nodes are Ready."""

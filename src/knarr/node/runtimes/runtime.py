@@ -93,6 +93,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Seccomp:
+    """Which system calls are allowed: all, those of the runtime's own list, or those of a file of the node."""
+
+    type: Literal["Unconfined", "RuntimeDefault", "Localhost"] = "Unconfined"
+    file: Path | None = None  #: of type Localhost: a profile in OCI's format
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """One attempt to run one container. An empty command means the image's."""
 
@@ -116,6 +124,7 @@ class ContainerSpec:
     read_only_root: bool = False
     privileged: bool = False
     no_new_privileges: bool = False  #: allowPrivilegeEscalation: false
+    seccomp: Seccomp = Seccomp()  #: counts for nothing in a privileged container
     capabilities_add: tuple[str, ...] = ()
     capabilities_drop: tuple[str, ...] = ()
     limits: Limits = Limits()

@@ -10,6 +10,7 @@ from msgspec import Struct
 READY = 0  #: PodSandboxState
 CREATED, RUNNING, EXITED = 0, 1, 2  #: ContainerState
 POD, CONTAINER, NODE = 0, 1, 2  #: NamespaceMode
+PROFILES = {"RuntimeDefault": 0, "Unconfined": 1, "Localhost": 2}
 PROPAGATION = {"None": 0, "HostToContainer": 1, "Bidirectional": 2}
 
 
@@ -134,6 +135,11 @@ class Capability(Struct, frozen=True):
     drop_capabilities: Annotated[list[str], 2] = []
 
 
+class SecurityProfile(Struct, frozen=True):
+    profile_type: Annotated[int, 1] = 0  #: PROFILES
+    localhost_ref: Annotated[str, 2] = ""
+
+
 class LinuxContainerSecurityContext(Struct, frozen=True):
     capabilities: Annotated[Capability | None, 1] = None
     privileged: Annotated[bool, 2] = False
@@ -144,6 +150,7 @@ class LinuxContainerSecurityContext(Struct, frozen=True):
     supplemental_groups: Annotated[list[int], 8] = []
     no_new_privs: Annotated[bool, 11] = False
     run_as_group: Annotated[Number | None, 12] = None
+    seccomp: Annotated[SecurityProfile | None, 15] = None
 
 
 class LinuxContainerConfig(Struct, frozen=True):

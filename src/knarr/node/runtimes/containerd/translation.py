@@ -93,6 +93,9 @@ def security(
         readonly_rootfs=spec.read_only_root,
         supplemental_groups=list(spec.groups),
         no_new_privs=spec.no_new_privileges,
+        seccomp=cri.SecurityProfile(
+            profile_type=cri.PROFILES[spec.seccomp.type], localhost_ref=str(spec.seccomp.file or "")
+        ),
     )
 
 

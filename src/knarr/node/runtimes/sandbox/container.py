@@ -1,9 +1,15 @@
-"""From an image and a ContainerSpec to the file the shim starts a container from. Pure but for the paths' names."""
+"""From an image and a ContainerSpec to the file the shim starts a container from. Pure but for seccomp profiles.
 
+Called in a thread.
+"""
+
+import base64
+import json
 from pathlib import Path
 from typing import Any, Protocol
 
 from knarr.node.runtimes.runtime import ContainerSpec, RuntimeFailure
+from knarr.node.runtimes.sandbox.seccomp import default, program
 from knarr.node.runtimes.sandbox.shim.kernel import CAPABILITIES
 
 DEFAULT_CAPABILITIES = (
@@ -61,6 +67,32 @@ def user(image: ImageDefaults, spec: ContainerSpec) -> str:
     return image.user if spec.user is None else str(spec.user)
 
 
+def seccomp(spec: ContainerSpec) -> tuple[str, int]:
+    """The program that judges its system calls, in base 64 ("": all are allowed), and the flags to install it with."""
+    if spec.privileged or spec.seccomp.type == "Unconfined":
+        return "", 0
+    try:
+        binary, flags = program.compiled(profile(spec))
+    except program.NoLibrary as error:
+        raise RuntimeFailure(str(error), reason="CreateContainerError") from error
+    except program.ProfileError as error:
+        message = f'decoding seccomp profile failed "{spec.seccomp.file}": {error}'
+        raise RuntimeFailure(message, reason="CreateContainerError") from error
+    return base64.b64encode(binary).decode(), flags
+
+
+def profile(spec: ContainerSpec) -> str:
+    file = spec.seccomp.file
+    if file is None:
+        return json.dumps(default.profile(capabilities(spec)))
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        message = f'cannot load seccomp profile "{file}": open {file}: {why}'
+        raise RuntimeFailure(message, reason="CreateContainerError") from error
+
+
 def mounts(spec: ContainerSpec) -> list[dict[str, Any]]:
     """The outermost first, so that none covers another."""
     ordered = sorted(spec.mounts, key=lambda mount: mount.target.rstrip("/").count("/"))
@@ -91,6 +123,7 @@ def record(
 ) -> dict[str, Any]:
     """The contents of `config.json`."""
     here = pod / id_
+    calls, flags = seccomp(spec)
     return {
         "id": id_,
         "root": str(here / "root"),
@@ -121,6 +154,8 @@ def record(
         "read_only_root": spec.read_only_root,
         "privileged": spec.privileged,
         "capabilities": capabilities(spec),
+        "seccomp": calls,
+        "seccomp_flags": flags,
         "no_new_privileges": spec.no_new_privileges,
         "groups_of_control": groups,
         "limits": {"memory": spec.limits.memory, "cpu": spec.limits.cpu, "cpu_request": spec.limits.cpu_request},

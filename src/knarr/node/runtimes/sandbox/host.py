@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from knarr.node.runtimes.sandbox.seccomp import program
+
 DISK = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs"}
 CONTROLLERS = ("memory", "pids", "cpu")
 GROUPS = Path("/sys/fs/cgroup")
@@ -42,9 +44,14 @@ def check_host(data: Path) -> list[str]:
 
 def shortcomings() -> list[str]:
     """What works less well on this host, for `up` to say."""
-    if control_groups(create=False):
-        return []
-    return ["control groups are not writable: limits of containers are not enforced, OOMKilled is not told"]
+    found = []
+    if not control_groups(create=False):
+        found.append("control groups are not writable: limits of containers are not enforced, OOMKilled is not told")
+    try:
+        program.library()
+    except program.NoLibrary as error:
+        found.append(f"{error}: containers that ask for a seccomp profile do not start")
+    return found
 
 
 def _overlay_works(data: Path) -> bool:

@@ -161,7 +161,8 @@ class SandboxRuntime:
         if image is None:
             raise RuntimeFailure(f'image "{spec.image}" not found', reason="CreateContainerError")
         id_ = f"{clock.rng().getrandbits(256):064x}"
-        config = container.record(
+        config = await asyncio.to_thread(
+            container.record,
             image,
             spec,
             id_=id_,
