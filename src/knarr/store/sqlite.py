@@ -21,7 +21,7 @@ from knarr.store.store import Closed, Compacted, Event, Future, Record
 T = TypeVar("T")
 
 HELD = 2_000  #: the newest events kept in memory for watches; older ones are read from the file
-GROUP = 256  #: writes in one commit at the most
+GROUP = 256  #: writes after which a commit takes no more, and that are handed over at once at the most
 
 
 class SqliteStore:
@@ -34,7 +34,8 @@ class SqliteStore:
         self._next = opened.revision + 1  # the writer thread's own
         self._feed = Feed(opened.revision, HELD)
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[Write | Callable[[], None] | None] = queue.SimpleQueue()
+        self._gathered: list[Write] = []  # by this turn of the event loop
+        self._queue: queue.SimpleQueue[list[Write] | Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
         self._readers = ThreadPoolExecutor(1, "store-reader")
@@ -93,6 +94,7 @@ class SqliteStore:
             return
         self._open = False
         self._feed.close()
+        self._hand_over()
         self._queue.put(None)
         await self._loop.run_in_executor(self._readers, self._thread.join)
         self._readers.shutdown()
@@ -103,8 +105,16 @@ class SqliteStore:
     async def _write(self, key: str, value: bytes | None, expect: int | None) -> int:
         self._check(0)
         write = Write(key, value, expect, self._loop.create_future())
-        self._queue.put(write)
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(write)
         return await write.done
+
+    def _hand_over(self) -> None:
+        """Give the writer's thread what one turn of the event loop has brought: to wake it costs more than a write."""
+        gathered, self._gathered = self._gathered, []
+        for start in range(0, len(gathered), GROUP):
+            self._queue.put(gathered[start : start + GROUP])
 
     async def _read(self, read: Callable[[], T]) -> T:
         with file.translated(self._path):
@@ -124,6 +134,7 @@ class SqliteStore:
             else:
                 self._loop.call_soon_threadsafe(_succeed, done, result)
 
+        self._hand_over()
         self._queue.put(run)
         return await done
 
@@ -162,7 +173,7 @@ class SqliteStore:
             item = self._queue.get()
             if item is None:
                 return
-            if not isinstance(item, Write):
+            if not isinstance(item, list):
                 item()
                 continue
             group, stop, held = self._group(item)
@@ -177,9 +188,8 @@ class SqliteStore:
             if stop:
                 return
 
-    def _group(self, first: Write) -> tuple[list[Write], bool, Callable[[], None] | None]:
+    def _group(self, group: list[Write]) -> tuple[list[Write], bool, Callable[[], None] | None]:
         """The writes that have arrived by now; ends before whatever else stands in the queue, which is returned too."""
-        group = [first]
         while len(group) < GROUP:
             try:
                 item = self._queue.get_nowait()
@@ -187,9 +197,9 @@ class SqliteStore:
                 break
             if item is None:
                 return group, True, None
-            if not isinstance(item, Write):
+            if not isinstance(item, list):
                 return group, False, item
-            group.append(item)
+            group += item
         return group, False, None
 
     def _finish(self, outcome: Outcome) -> None:

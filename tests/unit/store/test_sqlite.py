@@ -80,6 +80,15 @@ async def test_writes_that_arrive_during_a_commit_share_the_next_one(path):
     await store.close()
 
 
+async def test_the_writes_of_one_turn_of_the_loop_share_a_commit(path):
+    store = await open_sqlite(path)
+    commits = []
+    store._writer.set_commit_hook(lambda: bool(commits.append(1)))
+    revisions = await asyncio.gather(*(store.put(f"/k{number}", b"v") for number in range(20)))
+    assert (revisions, len(commits)) == (list(range(1, 21)), 1)
+    await store.close()
+
+
 async def test_a_second_opening_is_told_that_the_store_is_in_use(path):
     store = await open_sqlite(path)
     with pytest.raises(InUse, match="in use by another process"):
