@@ -23,6 +23,9 @@ from knarr.store.sqlite import open_sqlite
 from knarr.store.store import Store
 
 SERVICE_PORT = 443
+#: new objects after which the collector looks at the young, the middle-aged, all: what a server holds are the cluster's
+#: objects, so to look at all of them finds next to nothing, and nobody is answered meanwhile
+PATIENT = (10_000, 10, 10)
 
 Work = Callable[[Cluster, Pki, Api, Handler, Store], Coroutine[None, None, None]]
 
@@ -43,6 +46,7 @@ async def serve(cluster: Cluster, ready: Callable[[], None]) -> None:
         ready()
         work = await asyncio.to_thread(load_workers)  # the loop answers meanwhile
         gc.freeze()  # what is loaded now stays: the collector need not look at it again
+        gc.set_threshold(*PATIENT)
         gc.enable()
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(work(cluster, pki, api, handler, registry.store))
