@@ -15,11 +15,13 @@ def make_runtime(settings: NodeConfig) -> Runtime:
     """The runtime the configuration names."""
     if settings.runtime == "simulated":
         return main.simulated(settings)
+    from knarr.net.families import FOUR
     from knarr.net.node_pods import PodNetwork
     from knarr.net.plan import NetworkPlan
     from knarr.node.images.store import ImageStore
 
-    octets = IPv4Network(settings.pod_cidr).network_address.packed
+    (range_,) = (each for each in settings.pod_cidrs if FOUR.has(each))
+    octets = IPv4Network(range_).network_address.packed
     plan = NetworkPlan(
         settings.cluster,
         244 - octets[1],

@@ -146,6 +146,7 @@ def scale(cluster: Cluster, simulated: int) -> int:
 def configuration(cluster: Cluster, node: str) -> dict[str, object]:
     """What `knarr.app.agent` reads."""
     plan = cluster.node(node)
+    (node_ip, *more_ips), (pod_range, *more_ranges) = plan.addresses, plan.pod_ranges
     certificates = pki.Pki(cluster.pki)
     pair = certificates.node(node)
     return {
@@ -157,10 +158,10 @@ def configuration(cluster: Cluster, node: str) -> dict[str, object]:
         "key": str(pair.key),
         "serving_cert": str(pair.certificate),
         "serving_key": str(pair.key),
-        "node_ip": plan.address,
-        "second_node_ip": plan.address6,
-        "pod_cidr": plan.pods,
-        "second_pod_cidr": plan.pods6,
+        "node_ip": node_ip,
+        "second_node_ip": "".join(more_ips),
+        "pod_cidr": pod_range,
+        "second_pod_cidr": "".join(more_ranges),
         "service_cidr": ",".join(cluster.network.ranges.services),
         "cluster_cidr": ",".join(cluster.network.ranges.pods),
         "dns_ip": cluster.network.dns,

@@ -21,11 +21,11 @@ def ensure_all(cluster: Cluster) -> Pki:
 def server_names(cluster: Cluster) -> list[str]:
     """Under which names and addresses clients may reach the API server."""
     service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
-    return ["localhost", "127.0.0.1", *service, cluster.network.api, cluster.network.host]
+    return ["localhost", "127.0.0.1", *service, cluster.network.api, *cluster.network.hosts]
 
 
 def node_addresses(cluster: Cluster) -> list[tuple[str, str]]:
-    return [(name, cluster.network.node(number).address) for number, name in enumerate(cluster.real_names)]
+    return [(name, cluster.network.node(number).addresses[0]) for number, name in enumerate(cluster.real_names)]
 
 
 def simulated_addresses(cluster: Cluster) -> list[str]:

@@ -94,7 +94,7 @@ async def listen(cluster: Cluster, pki: Pki, handler: Handler, stack: AsyncExitS
     context = http.tls(pki.server.certificate, pki.server.key, pki.ca)
     places = [("127.0.0.1", cluster.port)]
     if cluster.runtime != "simulated":
-        places += [(cluster.network.host, cluster.port), (cluster.network.api, SERVICE_PORT)]
+        places += [*((host, cluster.port) for host in cluster.network.hosts), (cluster.network.api, SERVICE_PORT)]
     for host, port in places:
         listening = await http.serve(handler.handle, hosts=[host], port=port, context=context)
         stack.push_async_callback(listening.close)

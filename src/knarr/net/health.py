@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from knarr.net import namespace
 from knarr.net.records import Key
@@ -82,15 +83,24 @@ def answer(service: Key, count: int) -> bytes:
 
 
 def _listen(space: str, number: int) -> socket.socket:
-    """A socket in a node's network namespace, where it stays whoever uses it."""
+    """A socket in a node's network namespace, where it stays whoever uses it; of both families where there are two."""
     with namespace.inside(space):
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        six = has_six()
+        made = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind(("0.0.0.0", number))  # noqa: S104 (every address of the node, which is not beyond this machine)
+            if six:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            made.bind(("::" if six else "0.0.0.0", number))  # noqa: S104 (no address of a node is beyond this machine)
             made.listen(128)
             made.setblocking(False)
         except OSError:
             made.close()
             raise
         return made
+
+
+def has_six() -> bool:
+    """Whether the network namespace of this thread has addresses of IPv6."""
+    listed = Path("/proc/thread-self/net/if_inet6")
+    return listed.exists() and any(line.split()[-1] != "lo" for line in listed.read_text().splitlines())

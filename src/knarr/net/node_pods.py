@@ -33,16 +33,17 @@ class PodNetwork:
 
     @property
     def address(self) -> str:
-        """The node's own address: that of pods on the host's network."""
-        return self.node.address
+        """The node's own first address: that of pods on the host's network."""
+        return self.node.addresses[0]
 
     async def add_pod(self, uid: str, network: Path) -> tuple[str, ...]:
-        """Wire the namespace at `network` (/proc/<pid>/ns/net) to the node; return its addresses, IPv4's first."""
+        """Wire the namespace at `network` (/proc/<pid>/ns/net) to the node; return its addresses, the first family's
+        first."""
         async with self._lock:
             address = await asyncio.to_thread(self._take, uid)
         addresses = addresses_of(self.node, address)
         await asyncio.to_thread(self._wire, uid, network, addresses)
-        return addresses
+        return addresses[::-1] if self.node.six_first else addresses
 
     async def remove_pod(self, uid: str) -> None:
         await asyncio.to_thread(_unwire, uid)
@@ -95,7 +96,7 @@ class Ledger:
 
 
 def addresses_of(node: NodePlan, address: str) -> tuple[str, ...]:
-    """A pod's addresses by that of IPv4: in both ranges of its node it has the same number."""
+    """A pod's addresses, IPv4's first, by that one: in both ranges of its node it has the same number."""
     if not node.pods6:
         return (address,)
     number = int(IPv4Address(address)) - int(IPv4Network(node.pods).network_address)

@@ -39,6 +39,20 @@ class NodePlan:
     address6: str = ""  #: these are "" in a cluster of IPv4 alone
     pods6: str = ""
     gateway6: str = ""
+    six_first: bool = False
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Its own, the cluster's first family's first."""
+        return self.ordered(self.address, self.address6)
+
+    @property
+    def pod_ranges(self) -> tuple[str, ...]:
+        return self.ordered(self.pods, self.pods6)
+
+    def ordered(self, four: str, six: str) -> tuple[str, ...]:
+        """What there is of IPv4 and of IPv6, the cluster's first family's first."""
+        return tuple(each for each in ((six, four) if self.six_first else (four, six)) if each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,16 @@ class NetworkPlan:
         return tuple(each for each in (self.api, *self.dns_addresses) if family.has(each))
 
     @property
+    def six_first(self) -> bool:
+        """Whether IPv6 is the cluster's first family."""
+        return ":" in self.service_ranges[0]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The machine's own addresses on the bridge."""
+        return tuple(each for each in (self.host, self.host6) if each)
+
+    @property
     def nodes(self) -> str:
         return f"172.30.{self.index}.0/24"
 
@@ -189,6 +213,7 @@ class NetworkPlan:
             address6=str(IPv6Network(self.nodes6)[number + 2]) if pods6 else "",
             pods6=pods6,
             gateway6=_first(pods6),
+            six_first=self.six_first,
         )
 
     @property

@@ -215,8 +215,8 @@ def _add_node(plan: NetworkPlan, number: int) -> NodePlan:
 
 
 def _route_pods(kernel: Netlink, node: NodePlan, source6: str = "") -> None:
-    """The way to a node's pods. `source6`: by which address of IPv6 the host, which has several on its bridge, sends; of
-    IPv4 it is the first."""
+    """The way to a node's pods. `source6`: the address by which the host, which has several of IPv6 on its bridge,
+    sends; of IPv4 it is the first."""
     kernel.set_route(node.pods, via=node.address)
     if node.pods6:
         kernel.set_route(node.pods6, via=node.address6, source=source6)

@@ -38,7 +38,7 @@ class NetworkPolicies:
 
     def __init__(self, informers: Informers, plan: NetworkPlan, port: int, ledger: Callable[[int], Path]) -> None:
         self._plan = plan
-        self._alias = Alias(plan.api, 443, plan.host, port)
+        self._alias = Alias(plan.api, 443, plan.host6 if plan.six_first else plan.host, port)
         self._policies, self._spaces = informers.of(NetworkPolicy), informers.of(Namespace)
         self._pods, self._nodes = informers.of(Pod), informers.of(Node)
         self._ledgers = Ledgers(plan, ledger, self._ledger_changed)
@@ -161,7 +161,8 @@ class NetworkPolicies:
 
     def _take(self, pod: Pod, *, gone: bool = False) -> bool:
         """Take a pod into the sets as it is now; whether that changes any."""
-        address = self._addresses.get(pod.metadata.uid, pod.status.podIP)
+        told = next((each.ip for each in pod.status.podIPs if FOUR.has(each.ip)), pod.status.podIP)
+        address = self._addresses.get(pod.metadata.uid, told)
         known = None if gone else facts(pod, address, self._plan)
         key = f"{pod.metadata.namespace}/{pod.metadata.name}"
         changes = [

@@ -13,7 +13,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 
 from knarr.kinds.types.networking_v1 import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
 from knarr.meta import labels
@@ -150,13 +150,14 @@ def _allowed(
     for peer in _peers(found, namespace, peers, direction):
         for port in _ports(found, ports):
             yield " ".join(part for part in (peer, port, "accept") if part)
+    own = f"{found.family.nft} daddr {alias.address}" if alias else ""
     if alias and peers and any(each.ipBlock and inside(alias.place, each.ipBlock) for each in peers):
         if not ports:
-            yield f"ip daddr {alias.address} accept"
+            yield f"{own} accept"
     elif peers or not alias:
         return
     if any(reaches(port, alias.place_port) for port in ports):
-        yield f"ip daddr {alias.address} tcp dport {alias.port} accept"
+        yield f"{own} tcp dport {alias.port} accept"
 
 
 def _peers(found: Frame, namespace: str, peers: Sequence[NetworkPolicyPeer], direction: Direction) -> Iterator[str]:
@@ -193,7 +194,7 @@ def merged_networks(given: Iterable[Network], family: Family) -> list[Network]:
 
 def inside(address: str, given: IPBlock) -> bool:
     """Whether a block has an address."""
-    place = IPv4Address(address)
+    place = ip_address(address)
     return place in ip_network(given.cidr, strict=False) and not any(
         place in ip_network(each, strict=False) for each in given.except_
     )

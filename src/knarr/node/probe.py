@@ -93,22 +93,27 @@ async def tcp(runtime: Runtime, target: Target, action: TCPSocketAction, timeout
         async with asyncio.timeout(timeout):
             _, writer = await runtime.dial(target.uid, port, host)
     except TimeoutError:
-        return Result("failure", f"dial tcp {host}:{port}: i/o timeout")
+        return Result("failure", f"dial tcp {joined(host, port)}: i/o timeout")
     except OSError as error:
         return Result("failure", refused(host, port, error))
     writer.close()
     return Result("success")
 
 
+def joined(host: str, port: int) -> str:
+    """A place as Go and URLs write it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def refused(host: str, port: int, error: OSError) -> str:
     """Go's words for a connection that failed."""
     if isinstance(error, ConnectionRefusedError):
-        return f"dial tcp {host}:{port}: connect: connection refused"
-    return f"dial tcp {host}:{port}: connect: {(error.strerror or str(error)).lower()}"
+        return f"dial tcp {joined(host, port)}: connect: connection refused"
+    return f"dial tcp {joined(host, port)}: connect: {(error.strerror or str(error)).lower()}"
 
 
 async def grpc(runtime: Runtime, target: Target, action: GRPCAction, timeout: float) -> Result:
-    place = f"{target.ip or '127.0.0.1'}:{action.port}"
+    place = joined(target.ip or "127.0.0.1", action.port)
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await runtime.dial(target.uid, action.port, target.ip or "127.0.0.1")
@@ -132,7 +137,7 @@ async def grpc(runtime: Runtime, target: Target, action: GRPCAction, timeout: fl
 async def http(runtime: Runtime, target: Target, action: HTTPGetAction, timeout: float) -> Result:
     host, port = action.host or target.ip or "127.0.0.1", port_number(target.container, action.port)
     path = "/" + action.path.lstrip("/")
-    url = f"{(action.scheme or 'HTTP').lower()}://{host}:{port}{path}"
+    url = f"{(action.scheme or 'HTTP').lower()}://{joined(host, port)}{path}"
     try:
         async with asyncio.timeout(timeout):
             status = await fetch(runtime, target, action, host, port, path)
@@ -160,7 +165,7 @@ async def fetch(runtime: Runtime, target: Target, action: HTTPGetAction, host: s
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             await writer.start_tls(context, server_hostname=host)
-        headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.37", "Accept": "*/*", "Connection": "close"}
+        headers = {"Host": joined(host, port), "User-Agent": "kube-probe/1.37", "Accept": "*/*", "Connection": "close"}
         headers |= {each.name: each.value for each in action.httpHeaders}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())

@@ -23,16 +23,16 @@ REFUSED = {
     "another IPv4 range with real nodes": (
         replace(REAL, service_cidr="10.50.0.0/16"),
         None,
-        "--service-cidr 10.50.0.0/16: on nodes of runtime sandbox the first range must be",
+        "--service-cidr 10.50.0.0/16: on nodes of runtime sandbox there must be a range of IPv4",
     ),
 }
 
 DUALS = replace(REAL, service_cidr=DUAL)
 REFUSED |= {
-    "IPv6 first with real nodes": (
-        replace(REAL, service_cidr="fd00:10:96::/112,10.96.0.0/16"),
+    "IPv6 alone with real nodes": (
+        replace(REAL, service_cidr="fd00:10:96::/112"),
         None,
-        "the first range must be 10.96.0.0/16",
+        "there must be a range of IPv4, 10.96.0.0/16",
     ),
     "addresses of the world": (
         replace(REAL, service_cidr="10.96.0.0/16,2001:db8::/112"),
@@ -83,6 +83,7 @@ TAKEN = {
     "the usual one with real nodes": (REAL, None),
     "both families with real nodes": (DUALS, None),
     "both families again": (DUALS, DUALS),
+    "IPv6 first with real nodes": (replace(REAL, service_cidr="fd00:10:96::/112,10.96.0.0/16"), None),
 }
 
 

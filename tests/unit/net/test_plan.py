@@ -145,6 +145,18 @@ def test_a_cluster_of_two_families_answers_names_at_an_address_of_each():
     assert PLAN.dns_addresses == ("10.96.0.10",)
 
 
+def test_what_has_two_addresses_has_that_of_the_first_family_first():
+    ways = (("10.96.0.0/16,fd00:10:96::/112", False), ("fd00:10:96::/112,10.96.0.0/16", True))
+    for text, six_first in ways:
+        plan = NetworkPlan("knarr", 0, service_cidr=text)
+        node = plan.node(0)
+        assert [":" in each for each in node.addresses] == [six_first, not six_first]
+        assert [":" in each for each in node.pod_ranges] == [six_first, not six_first]
+        assert [":" in each for each in (plan.api, plan.dns)] == [six_first] * 2
+        assert plan.hosts == ("172.30.0.1", "fd00:172:30::1")
+    assert (PLAN.node(0).addresses, PLAN.hosts) == (("172.30.0.2",), ("172.30.0.1",))
+
+
 def test_the_bridge_says_whose_it_is():
     assert NetworkPlan("knarr", 0, mark="1a2b").alias == "knarr cluster knarr 1a2b"
 

@@ -161,3 +161,11 @@ def test_blocks_of_ipv6(cidr: str, holes: list[str], expected: list[str]):
 def test_an_absent_selector_selects_all():
     assert selector(None).empty
     assert list(block(msgspec.convert({"cidr": "10.0.0.0/8"}, IPBlock), "ip saddr")) == ["ip saddr 10.0.0.0/8"]
+
+
+def test_the_api_server_may_have_an_address_of_ipv6():
+    api = Alias("fd00:10:96::1", 443, "fd00:172:30::1", 6443)
+    to = {"to": [{"ipBlock": {"cidr": "fd00:172:30::/64"}}], "ports": [{"port": 6443}]}
+    chains = frame([policy(egress=[to], policyTypes=["Egress"])], api, SIX).chains
+    ((*_, last),) = [chain.rules for name, chain in chains.items() if name.startswith("out-")]
+    assert last == "ip6 daddr fd00:10:96::1 tcp dport 443 accept"
