@@ -98,6 +98,17 @@ class Api:
         page, items = codec.decode_page(where.type, answer.body)
         return Listing(items, page.resourceVersion, page.continue_)
 
+    async def pages(self, target: Target[T], namespace: str = "", *, limit: int = 100) -> AsyncIterator[Sequence[T]]:
+        """Read a collection page by page, all of one moment. Others get their turn in between: a server in this very
+        process answers without ever waiting.
+        """
+        page = await self.list(target, namespace, limit=limit)
+        yield page.items
+        while page.next:
+            await asyncio.sleep(0)
+            page = await self.list(target, namespace, limit=limit, after=page.next)
+            yield page.items
+
     async def create(self, obj: T, *, subresource: str = "") -> T:
         """Create in the object's own namespace. With a subresource it is posted there, of the object it names."""
         type_ = type(obj)

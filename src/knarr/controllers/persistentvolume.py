@@ -7,14 +7,14 @@ the binder only calls by annotating the claim. `plan_claim` and `plan_volume` de
 volumes'.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from knarr.controllers.persistentvolume_reclaim import NAMESPACE, reclaim, recycled_by, recycler_name
 from knarr.controllers.persistentvolume_steps import bind, claim_phase, make_available, volume_phase
-from knarr.controllers.persistentvolume_stock import Stock
+from knarr.controllers.persistentvolume_stock import INDEXES, MEANT, Stock, named_by, of_volume, stock, waiting
 from knarr.kinds import persistentvolume, persistentvolumeclaim
 from knarr.kinds.storageclass import default_class
 from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
@@ -195,6 +195,7 @@ def controller() -> Controller:
             Source(StorageClass, related=claims_of_class),
             Source(Pod, recycled),
         ],
+        indexes=INDEXES,
         sync=sync,
     )
 
@@ -246,14 +247,6 @@ async def claim_now(volume: PersistentVolume, context: Context) -> PersistentVol
     return None
 
 
-def stock(context: Context, claim: PersistentVolumeClaim) -> Stock:
-    return Stock(
-        volumes={volume.metadata.name: volume for volume in context.cache(PersistentVolume).list()},
-        classes={class_.metadata.name: class_ for class_ in context.cache(StorageClass).list()},
-        pods=context.cache(Pod).list(claim.metadata.namespace),
-    )
-
-
 def claim_of(volume: PersistentVolume, context: Context) -> PersistentVolumeClaim | None:
     """The claim that a volume's reference names."""
     ref = volume.spec.claimRef
@@ -263,8 +256,7 @@ def claim_of(volume: PersistentVolume, context: Context) -> PersistentVolumeClai
 def volumes_of_claim(claim: PersistentVolumeClaim, context: Context) -> list[Key]:
     """The volumes that a claim names, or that name it."""
     named = {claim.spec.volumeName} - {""}
-    named |= {v.metadata.name for v in context.cache(PersistentVolume).list() if claim_of_is(v, claim)}
-    return [("", name) for name in named]
+    return [("", name) for name in named | {volume.metadata.name for volume in named_by(claim, context)}]
 
 
 def recycled(pod: Pod) -> list[Key]:
@@ -272,30 +264,20 @@ def recycled(pod: Pod) -> list[Key]:
     return [("", name)] if (name := recycled_by(pod)) else []
 
 
-def claim_of_is(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
-    ref = volume.spec.claimRef
-    return ref is not None and (ref.namespace, ref.name) == (claim.metadata.namespace, claim.metadata.name)
-
-
 def claims_of_volume(volume: PersistentVolume, context: Context) -> list[Key]:
     """The claim that a volume names, those that name it, and for a free one all of its class that wait."""
-    ref, class_ = volume.spec.claimRef, persistentvolume.storage_class(volume)
-    claims = context.cache(PersistentVolumeClaim).list()
-    found = [
-        (claim.metadata.namespace, claim.metadata.name)
-        for claim in claims
-        if claim.spec.volumeName == volume.metadata.name
-        or (ref is None and not claim.spec.volumeName and persistentvolumeclaim.storage_class(claim) == class_)
-    ]
-    return [*found, (ref.namespace, ref.name)] if ref is not None else found
+    ref = volume.spec.claimRef
+    claims = context.cache(PersistentVolumeClaim).by_index(MEANT, of_volume(volume.metadata.name))
+    if ref is None:
+        return keys_of([*claims, *waiting(persistentvolume.storage_class(volume), context)])
+    return [*keys_of(claims), (ref.namespace, ref.name)]
 
 
 def claims_of_class(class_: StorageClass, context: Context) -> list[Key]:
     """The claims that wait for a volume of a class, or for a default class."""
-    name = class_.metadata.name
-    return [
-        (claim.metadata.namespace, claim.metadata.name)
-        for claim in context.cache(PersistentVolumeClaim).list()
-        if not claim.spec.volumeName
-        and (claim.spec.storageClassName is None or persistentvolumeclaim.storage_class(claim) == name)
-    ]
+    undecided = [claim for claim in waiting("", context) if claim.spec.storageClassName is None]
+    return keys_of([*waiting(class_.metadata.name, context), *undecided])
+
+
+def keys_of(claims: Iterable[PersistentVolumeClaim]) -> list[Key]:
+    return [(claim.metadata.namespace, claim.metadata.name) for claim in claims]

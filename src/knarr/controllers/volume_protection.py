@@ -7,6 +7,7 @@ volume; off a claim that is being deleted once no pod that has a node names it, 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from knarr.controllers.persistentvolume_stock import USERS, users
 from knarr.kinds import persistentvolume, persistentvolumeclaim
 from knarr.kinds.pod_claims import claims_of, is_made_for, uses
 from knarr.kinds.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
@@ -16,7 +17,7 @@ from knarr.loop.steps import Patch, Step, Wait
 
 
 def plan_claim(claim: PersistentVolumeClaim, pods: Sequence[Pod]) -> Iterator[Step]:
-    """`pods` are those of the claim's namespace."""
+    """`pods` are any of the claim's namespace."""
     users = [pod.metadata.name for pod in pods if holds(pod, claim)]
     if claim.metadata.deletionTimestamp and users:
         yield Wait(claim, f"used by {users[0]}")
@@ -61,6 +62,7 @@ def controller() -> Controller:
             Source(PersistentVolume, itself),
             Source(Pod, claims_of_pod),
         ],
+        indexes=[USERS],
         sync=sync,
     )
 
@@ -82,11 +84,12 @@ async def sync(key: Key, context: Context) -> datetime | None:
 
 async def users_now(claim: PersistentVolumeClaim, context: Context) -> Sequence[Pod]:
     """The pods that may use a claim. The server is asked before its protection goes: a pod may be new."""
-    pods = [pod for pod in context.cache(Pod).list(claim.metadata.namespace) if holds(pod, claim)]
+    pods = [pod for pod in users(claim, context) if holds(pod, claim)]
     leaving = claim.metadata.deletionTimestamp and persistentvolumeclaim.PROTECTION in claim.metadata.finalizers
     if pods or not leaving:
         return pods
-    return (await context.api.list(Pod, claim.metadata.namespace)).items
+    pages = context.api.pages(Pod, claim.metadata.namespace)
+    return [pod async for page in pages for pod in page if holds(pod, claim)]
 
 
 def claims_of_pod(pod: Pod) -> list[Key]:

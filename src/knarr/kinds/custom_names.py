@@ -4,13 +4,15 @@
 """
 
 import copy
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from knarr.kinds.kind import Tree
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 APPROVED = "api-approved.kubernetes.io"
+_NONE: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 PROTECTED = (".k8s.io", ".kubernetes.io")
 ACCEPTED = "the initial names have been accepted"
 
@@ -41,12 +43,47 @@ def set_condition(status: Tree, new: Tree, now: str) -> None:
     status["conditions"] = conditions
 
 
-def accepted(definition: Tree, taken: Sequence[Tree], now: str) -> Tree:
-    """A definition's status, where others of its group have the accepted names `taken`: its own, and conditions."""
+class Taken:
+    """The names that the definitions of one group have accepted, counted, so that one more costs no look at all."""
+
+    def __init__(self, accepted: Mapping[str, Tree] | None = None) -> None:
+        self._of: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        self._resources, self._kinds = Counter[str](), Counter[str]()
+        for definition, names in (accepted or {}).items():
+            self.put(definition, names)
+
+    def put(self, definition: str, names: Tree) -> None:
+        """Have a definition, known by its own name, hold these names and no others."""
+        self.drop(definition)
+        resources = frozenset((names.get("plural", ""), names.get("singular", ""), *(names.get("shortNames") or ())))
+        kinds = frozenset((names.get("kind", ""), names.get("listKind", "")))
+        self._of[definition] = resources, kinds
+        self._resources.update(resources)
+        self._kinds.update(kinds)
+
+    def drop(self, definition: str) -> None:
+        for counts, names in zip((self._resources, self._kinds), self._of.pop(definition, _NONE), strict=True):
+            counts.subtract(names)
+            for name in names:
+                if not counts[name]:
+                    del counts[name]
+
+    def resource(self, name: str, besides: str) -> bool:
+        """Whether a definition other than `besides` calls its resource that."""
+        return self._resources[name] > (name in self._of.get(besides, _NONE)[0])
+
+    def kind(self, name: str, besides: str) -> bool:
+        """Whether a definition other than `besides` calls its kind, or the list of it, that."""
+        return self._kinds[name] > (name in self._of.get(besides, _NONE)[1])
+
+
+def accepted(definition: Tree, taken: Taken, now: str) -> Tree:
+    """A definition's status, where its group has the accepted names `taken`: its own, and conditions."""
     status: Tree = copy.deepcopy(definition.get("status") or {})
     spec = definition["spec"]
     group = spec["group"]
-    names, verdict = deconflicted(spec["names"], status.get("acceptedNames") or {}, taken)
+    own = definition["metadata"]["name"]
+    names, verdict = deconflicted(own, spec["names"], status.get("acceptedNames") or {}, taken)
     status["acceptedNames"] = names
     set_condition(status, verdict, now)
     established = find({"status": status}, "Established")
@@ -60,20 +97,19 @@ def accepted(definition: Tree, taken: Sequence[Tree], now: str) -> Tree:
     return status
 
 
-def deconflicted(wanted: Tree, held: Tree, taken: Sequence[Tree]) -> tuple[Tree, Tree]:
-    """The names that a definition has from now on, and the condition NamesAccepted."""
-    resources = {name for n in taken for name in (n.get("plural"), n.get("singular"), *(n.get("shortNames") or ()))}
-    kinds = {name for n in taken for name in (n.get("kind"), n.get("listKind"))}
+def deconflicted(own: str, wanted: Tree, held: Tree, taken: Taken) -> tuple[Tree, Tree]:
+    """The names that the definition `own` has from now on, and the condition NamesAccepted."""
     names = dict(held)
     verdict = condition("NamesAccepted", "True", "NoConflicts", "no conflicts found")
-    for key, used in (("plural", resources), ("singular", resources), ("kind", kinds), ("listKind", kinds)):
+    uses = (("plural", taken.resource), ("singular", taken.resource), ("kind", taken.kind), ("listKind", taken.kind))
+    for key, is_used in uses:
         name = wanted.get(key, "")
-        if name != held.get(key) and name in used:
+        if name and name != held.get(key) and is_used(name, own):
             verdict = _conflict(key, [name])
         elif name:
             names[key] = name
     mine = held.get("shortNames") or ()
-    clashes = [name for name in wanted.get("shortNames") or () if name not in mine and name in resources]
+    clashes = [name for name in wanted.get("shortNames") or () if name not in mine and taken.resource(name, own)]
     if clashes:
         verdict = _conflict("shortNames", clashes)
     else:

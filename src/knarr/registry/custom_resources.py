@@ -42,7 +42,7 @@ class CustomResources:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._dirty: dict[str, None] = {}  # names, in the order in which they changed
-        self._taken: dict[str, dict[str, Tree]] = {}  # the accepted names by group and name
+        self._taken: dict[str, custom_names.Taken] = {}  # the accepted names by group
         self._refused: dict[str, dict[str, None]] = {}  # by group: those that want names which others have
         self._wake = asyncio.Event()
         self._served: dict[str, tuple[str, Kind]] = {}  # by name: a mark of what it was made from, the stored kind
@@ -72,11 +72,12 @@ class CustomResources:
 
     def _note(self, name: str, definition: Tree | None) -> None:
         """Remember which names a definition has, and whether it was refused some; of one that is gone, nothing."""
-        taken, refused = self._taken.setdefault(_group(name), {}), self._refused.setdefault(_group(name), {})
-        taken.pop(name, None)
+        taken = self._taken.setdefault(_group(name), custom_names.Taken())
+        refused = self._refused.setdefault(_group(name), {})
+        taken.drop(name)
         refused.pop(name, None)
         if definition is not None:
-            taken[name] = (definition.get("status") or {}).get("acceptedNames") or {}
+            taken.put(name, (definition.get("status") or {}).get("acceptedNames") or {})
             if not custom_names.holds(definition, "NamesAccepted"):
                 refused[name] = None
 
@@ -115,8 +116,7 @@ class CustomResources:
         definition = entry.tree()
         deleting = bool(definition["metadata"].get("deletionTimestamp"))
         if not deleting:
-            taken = [names for other, names in self._taken[_group(name)].items() if other != name]
-            status = custom_names.accepted(definition, taken, clock.timestamp())
+            status = custom_names.accepted(definition, self._taken[_group(name)], clock.timestamp())
             if status != definition.get("status"):
                 await self._serve(definition | {"status": status})
                 await self._write_status(name, entry.uid, status)

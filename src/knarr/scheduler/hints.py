@@ -7,7 +7,6 @@ Who looks at other pods (affinity, spread) may be helped by any of them, who has
 
 from collections.abc import Callable
 
-from knarr.kinds.pod_claims import claims_of
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler.board import Place, looks_out
 from knarr.scheduler.filters.complaint import Nominated
@@ -22,7 +21,8 @@ def looks_at_others(pod: Pod) -> bool:
 
 
 def has_claims(pod: Pod) -> bool:
-    return next(iter(claims_of(pod)), None) is not None
+    """Asked of every pod that waits, at every change of storage."""
+    return any(volume.persistentVolumeClaim is not None or volume.ephemeral is not None for volume in pod.spec.volumes)
 
 
 def room_on(place: Place, nominated: Nominated | None = None) -> Helps:

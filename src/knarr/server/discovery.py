@@ -75,9 +75,9 @@ class Resource:
     storage: str = ""  #: the group, version and kind in which it is stored
 
 
-def resources(table: KindTable) -> list[Resource]:
-    """Everything that is served, in the order of group, version and name."""
-    found = [_resource(kind) for kind in table.all()]
+def resources(kinds: Iterable[Resource]) -> list[Resource]:
+    """Everything that is served, in the order of group, version and name; `kinds` are those of the table."""
+    found = [*kinds]
     found.append(replace(_resource(component_statuses.KIND), stored=False))
     found += [replace(_resource(kind), stored=False) for kind in podmetrics.KINDS]
     found += [
@@ -110,6 +110,7 @@ class Discovery:
     def __init__(self, table: KindTable) -> None:
         self._table = table
         self._version = -1  # of the table
+        self._known: dict[int, tuple[Kind, Resource]] = {}  # by the kind's id
         self._resources: list[Resource] = []
         self._names: frozenset[tuple[str, str]] = frozenset()
         self._aggregated: dict[bool, Tree] = {}
@@ -126,9 +127,15 @@ class Discovery:
 
     def _refresh(self) -> None:
         if self._version != self._table.version:
-            self._version, self._resources = self._table.version, resources(self._table)
+            kinds = {id(kind): (kind, self._of(kind)) for kind in self._table.all()}
+            self._known, self._version = kinds, self._table.version
+            self._resources = resources(resource for _, resource in kinds.values())
             self._names = frozenset((r.group, r.name) for r in self._resources)
             self._aggregated = {}
+
+    def _of(self, kind: Kind) -> Resource:
+        known = self._known.get(id(kind))
+        return known[1] if known is not None else _resource(kind)
 
     def versions(self, group: str) -> list[str]:
         """The served versions of a group, the preferred one first."""

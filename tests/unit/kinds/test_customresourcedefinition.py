@@ -127,11 +127,20 @@ CONFLICTS = {
 @pytest.mark.parametrize("taken, wanted", CONFLICTS.values(), ids=CONFLICTS)
 def test_names_in_use(taken, wanted):
     names = {"plural": "foos", "singular": "foo", "kind": "Foo", "listKind": "FooList", "shortNames": ["fo"]}
-    _, verdict = custom_names.deconflicted(names, {}, [taken])
+    _, verdict = custom_names.deconflicted("mine", names, {}, custom_names.Taken({"other": taken}))
     assert (verdict["status"], verdict["reason"]) == wanted
+
+
+def test_names_are_free_once_nobody_has_them():
+    names = {"plural": "foos", "kind": "Foo"}
+    taken = custom_names.Taken({"first": names, "second": names})
+    taken.drop("first")
+    assert taken.resource("foos", "third") and not taken.resource("foos", "second")
+    taken.drop("second")
+    assert not taken.resource("foos", "third") and not taken.kind("Foo", "third")
 
 
 def test_what_one_has_is_not_in_the_way():
     names = {"plural": "foos", "kind": "Foo", "shortNames": ["fo"]}
-    _, verdict = custom_names.deconflicted(names, names, [names])
+    _, verdict = custom_names.deconflicted("mine", names, names, custom_names.Taken({"mine": names, "other": names}))
     assert verdict["status"] == "True"
