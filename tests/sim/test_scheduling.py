@@ -192,10 +192,11 @@ def test_of_many_that_wait_for_the_same_room_the_quickest_alone_looks_at_all_nod
             room = (await cluster.api.get(Node, "node-0")).status.allocatable["cpu"]
             await cluster.apply(*(a_pod(f"p{number}", resources={"requests": {"cpu": room}}) for number in range(9)))
             await cluster.settled()
-            assert len(looked) == 9
+            before = len(looked)
+            assert before < 9, "those that are alike are looked at once, while nothing changes"
             await cluster.api.delete(Pod, "p0", SPACE, grace=0)
             await cluster.settled()
-            assert looked[9:] == ["p1"]
+            assert looked[before:] == ["p1"]
             assert [p.metadata.name for p in (await cluster.api.list(Pod, SPACE)).items if p.spec.nodeName] == ["p1"]
 
     virtual_time.run(main())

@@ -142,6 +142,7 @@ class Board:
         self._places: dict[str, Place] = {}
         self._where: dict[Key, str] = {}
         self._early: dict[str, dict[Key, Pod]] = {}
+        self.version = 0  #: counts the changes
 
     def __len__(self) -> int:
         return len(self._places)
@@ -154,18 +155,21 @@ class Board:
 
     def put_node(self, node: Node) -> Place:
         """Take in a node or what changed of it, with the pods that are on it."""
+        self.version += 1
         old = self._places.get(node.metadata.name)
         pods = old.pods if old else self._early.pop(node.metadata.name, {})
         found = self._places[node.metadata.name] = place(node, pods.values())
         return found
 
     def drop_node(self, name: str) -> None:
+        self.version += 1
         gone = self._places.pop(name, None)
         if gone is not None and gone.pods:
             self._early[name] = gone.pods
 
     def put_pod(self, pod: Pod, node: str) -> None:
         """Place a pod, or what changed of it, on a node."""
+        self.version += 1
         key, found = key_of(pod), self._places.get(node)
         if found is not None and self._where.get(key) == node and counts_alike(found.pods.get(key), pod):
             found.pods[key] = pod
@@ -181,6 +185,7 @@ class Board:
         node = self._where.pop(key, None)
         if node is None:
             return
+        self.version += 1
         if (found := self._places.get(node)) is not None:
             found.take(key)
         else:

@@ -15,11 +15,17 @@ class Nominations:
         self.by_node: dict[str, dict[Key, Pod]] = {}
         self._nodes: dict[Key, str] = {}
         self._victims: dict[Key, frozenset[str]] = {}
+        self.version = 0  #: counts the changes
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether room is kept for a pod."""
+        return key in self._nodes
 
     def put(self, pod: Pod, node: str, victims: frozenset[str] = frozenset()) -> None:
         """Keep room for a pod on a node; `victims` are the uids of the pods that are told to go."""
         key = key_of(pod)
         self.drop(key)
+        self.version += 1
         self._nodes[key] = node
         self._victims[key] = victims
         self.by_node.setdefault(node, {})[key] = pod
@@ -29,6 +35,7 @@ class Nominations:
         self._victims.pop(key, None)
         node = self._nodes.pop(key, "")
         if node:
+            self.version += 1
             del self.by_node[node][key]
             if not self.by_node[node]:
                 del self.by_node[node]

@@ -6,12 +6,13 @@ short at first, doubling with every try. What nothing wakes is tried again after
 
 import asyncio
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler.board import Key, key_of
+from knarr.scheduler.likeness import likeness
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0  #: seconds; upstream begins at one, which a volume just bound would wait out
 PATIENCE = 300.0  #: seconds a pod rests at most
@@ -28,10 +29,13 @@ class Waiting:
     due: bool = False  #: woken, and tried again as soon as its back-off is over
     order: int = 0
     places: set[str] | None = None  #: the nodes that could help it since it was tried; None for any
+    alike: bytes | None = None  #: its likeness, once it has been tried; None for a pod like no other
 
 
 class Queue:
-    def __init__(self) -> None:
+    def __init__(self, apart: Callable[[Key], bool] = lambda key: False) -> None:
+        """`apart`: whether a pod is like no other for now, whatever it asks for."""
+        self._apart = apart
         self._waiting: dict[Key, Waiting] = {}
         self._ready: list[tuple[int, int, Key]] = []
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -57,6 +61,8 @@ class Queue:
             return
         changed = known.pod.spec != pod.spec or known.pod.metadata.labels != pod.metadata.labels
         known.pod = pod
+        if changed or pod.status.nominatedNodeName:
+            known.alike = None
         if changed:
             known.places = None
             if known.resting:
@@ -88,6 +94,7 @@ class Queue:
         waiting.resting, waiting.due, waiting.places = True, False, None
         waiting.not_before = loop.time() + min(FIRST_DELAY * 2.0 ** min(waiting.tries, 30), LONGEST_DELAY)
         waiting.tries += 1
+        waiting.alike = waiting.alike or likeness(waiting.pod)
         if self.moves != seen:
             self._wake(key)
         else:
@@ -98,19 +105,40 @@ class Queue:
         self.rest(waiting, self.moves - 1)
 
     def wake(self, helps: Callable[[Pod], bool], place: str = "") -> None:
-        """Say that something happened that could help those of the pods that rest, on a node or, "", anywhere."""
+        """Say that something happened that could help those of the pods that rest, on a node or, "", anywhere.
+
+        Of pods that are alike one is asked about.
+        """
         self.moves += 1
+        answers: dict[bytes, bool] = {}
+
+        def is_helped(key: Key, waiting: Waiting) -> bool:
+            alike = waiting.alike
+            if alike is None or self._apart(key):
+                return helps(waiting.pod)
+            if (answer := answers.get(alike)) is None:
+                answer = answers[alike] = helps(waiting.pod)
+            return answer
+
         for key, waiting in self._waiting.items():
             if waiting.resting and not waiting.due:
-                if helps(waiting.pod):
+                if is_helped(key, waiting):
                     waiting.places = {place} if place else None
                     self._wake(key)
             elif waiting.places is None:
                 continue  # it looks everywhere anyway
             elif place:
                 waiting.places.add(place)
-            elif helps(waiting.pod):
+            elif is_helped(key, waiting):
                 waiting.places = None
+
+    def wake_these(self, keys: Iterable[Key]) -> None:
+        """Say that something happened that could help these, wherever."""
+        self.moves += 1
+        for waiting in filter(None, map(self._waiting.get, keys)):
+            waiting.places = None
+            if waiting.resting and not waiting.due:
+                self._wake(key_of(waiting.pod))
 
     def close(self) -> None:
         for timer in self._timers.values():

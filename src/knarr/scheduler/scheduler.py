@@ -25,6 +25,7 @@ from knarr.scheduler.board import Board, Key, key_of
 from knarr.scheduler.decision import Decision, schedule
 from knarr.scheduler.evict import evict, make_way
 from knarr.scheduler.hints import beyond_one_node, has_claims, looks_at_others, room_on
+from knarr.scheduler.likeness import Refusals
 from knarr.scheduler.nominations import Nominations
 from knarr.scheduler.preemption import conclude, ineligible, may_help, verdicts
 from knarr.scheduler.queue import Queue, Waiting
@@ -53,12 +54,14 @@ async def run(context: Context) -> None:
 class Scheduler:
     def __init__(self, context: Context) -> None:
         self.api: Api = context.api
-        self.queue = Queue()
         self.board = Board()
         self._recorder = context.recorder.named(NAME)
         self._informers = context.informers
         self._claims = Claims()
         self._nominations = Nominations()
+        self.queue = Queue(self._nominations.__contains__)
+        self._refusals = Refusals(self._state)
+        self._budgets = 0  # counts the changes of disruption budgets
         self._start = 0
 
     async def connect(self) -> None:
@@ -72,6 +75,7 @@ class Scheduler:
         of(PersistentVolume).on_change(lambda old, new: self.queue.wake(has_claims))
         of(StorageClass).on_change(lambda old, new: self.queue.wake(has_claims))
         of(Namespace).on_change(lambda old, new: self.queue.wake(looks_at_others))
+        of(PodDisruptionBudget).on_change(self._budget_changed)
         of(Pod).on_change(self._pod_changed)
 
     async def work(self, tasks: asyncio.TaskGroup) -> None:
@@ -80,9 +84,12 @@ class Scheduler:
             waiting, seen = await self.queue.get()
             if self._too_late(waiting):
                 self.queue.rest(waiting, seen)
+                await asyncio.sleep(0)  # a thousand may be too late
                 continue
             try:
-                decision = await self._decide(waiting.pod)
+                began, apart = self._state(), key_of(waiting.pod) in self._nominations
+                known = None if apart else self._refusals.of(waiting.pod)
+                decision = known or await self._decide(waiting.pod)
             except (ApiError, TransportError) as error:
                 log.warning("pod %s/%s: %s", *key_of(waiting.pod), error)
                 self.queue.retry(waiting)
@@ -107,6 +114,8 @@ class Scheduler:
                 if decision.nominated is not None:
                     self._free(self._nominations.drop(key_of(waiting.pod)))
                 self.queue.rest(waiting, seen)
+                if waiting.alike is not None and not apart:
+                    self._refusals.put(waiting.alike, decision, began)
                 tasks.create_task(self._refuse(waiting.pod, UNSCHEDULABLE, decision.message, decision.nominated))
             await asyncio.sleep(0)  # let the bindings begin
 
@@ -116,6 +125,10 @@ class Scheduler:
             return False
         places = filter(None, map(self.board.place, waiting.places))
         return not any(may_help(place, waiting.pod, self._nominations.by_node) for place in places)
+
+    def _state(self) -> tuple[int, ...]:
+        """The same as long as nothing has changed that decisions depend on."""
+        return self.board.version, self._nominations.version, self.queue.moves, self._budgets
 
     async def _decide(self, pod: Pod) -> Decision:
         places = self.board.places()
@@ -201,7 +214,7 @@ class Scheduler:
                 return
             moved = await make_way(self.api, self._nominations, pod, node)
             if moved:
-                self.queue.wake(lambda other: key_of(other) in moved)
+                self.queue.wake_these(moved)
             await evict(self.api, self._recorder, decision.victims, pod, node, told)
         except (ApiError, TransportError) as error:
             log.info("pod %s/%s on %s: %s", *key_of(pod), node, error)
@@ -240,6 +253,9 @@ class Scheduler:
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
         self._claims.changed()
         self.queue.wake(has_claims)
+
+    def _budget_changed(self, old: PodDisruptionBudget | None, new: PodDisruptionBudget | None) -> None:
+        self._budgets += 1
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old

@@ -114,11 +114,33 @@ async def test_what_happens_during_a_try_is_not_missed():
 async def test_only_the_pods_that_something_could_help_are_woken():
     queue, loop = Queue(), asyncio.get_running_loop()
     for name in ("a", "b"):
-        queue.put(a_pod(name))
+        queue.put(a_pod(name, labels={"app": name}))
         queue.rest(*await queue.get())
-    queue.wake(lambda pod: pod.metadata.name == "b")
+    queue.wake(lambda pod: pod.metadata.labels["app"] == "b")
     assert (await queue.get())[0].pod.metadata.name == "b"
     assert loop.time() == pytest.approx(FIRST_DELAY)
+
+
+@on_virtual_time
+async def test_of_pods_that_are_alike_one_is_asked_about():
+    nominated = set()
+    queue, asked = Queue(lambda key: key[1] in nominated), []
+    for name in ("a", "b", "c"):
+        queue.put(a_pod(name))
+        queue.rest(*await queue.get())
+    nominated.add("c")
+    queue.wake(lambda pod: bool(asked.append(pod.metadata.name)))
+    assert asked == ["a", "c"]
+
+
+@on_virtual_time
+async def test_some_pods_are_woken_by_name():
+    queue = Queue()
+    for name in ("a", "b"):
+        queue.put(a_pod(name))
+        queue.rest(*await queue.get())
+    queue.wake_these([("n", "b"), ("n", "unknown")])
+    assert await next_name(queue) == "b"
 
 
 @on_virtual_time
