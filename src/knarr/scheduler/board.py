@@ -135,6 +135,12 @@ def counts_alike(old: Pod | None, new: Pod) -> bool:
     return old is not None and old.spec == new.spec and owner_of(old) == owner_of(new)
 
 
+def looks_alike(old: Pod, new: Pod) -> bool:
+    """Whether a pod that takes up what it did also is to others what it was."""
+    before, after = old.metadata, new.metadata
+    return before.labels == after.labels and before.deletionTimestamp == after.deletionTimestamp
+
+
 class Board:
     """All places by node name. Pods of a node not seen yet wait until it is."""
 
@@ -142,7 +148,7 @@ class Board:
         self._places: dict[str, Place] = {}
         self._where: dict[Key, str] = {}
         self._early: dict[str, dict[Key, Pod]] = {}
-        self.version = 0  #: counts the changes
+        self.version = 0  #: counts the changes that filters see
 
     def __len__(self) -> int:
         return len(self._places)
@@ -169,12 +175,13 @@ class Board:
 
     def put_pod(self, pod: Pod, node: str) -> None:
         """Place a pod, or what changed of it, on a node."""
-        self.version += 1
         key, found = key_of(pod), self._places.get(node)
         if found is not None and self._where.get(key) == node and counts_alike(found.pods.get(key), pod):
+            self.version += not looks_alike(found.pods[key], pod)
             found.pods[key] = pod
             return
         self.drop_pod(key)
+        self.version += 1
         self._where[key] = node
         if (found := self._places.get(node)) is not None:
             found.put(pod)

@@ -16,6 +16,7 @@ from knarr.meta.errors import ApiError, NotFound
 from knarr.scheduler.board import Key, key_of, priority_of
 from knarr.scheduler.nominations import Nominations
 from knarr.scheduler.preemption import REASON
+from knarr.scheduler.report import patch_status
 
 log = logging.getLogger("knarr.scheduler")
 
@@ -41,9 +42,8 @@ async def _evict_one(api: Api, recorder: Recorder, victim: Pod, preemptor: Pod, 
     if not is_terminating(victim):
         message = f"{preemptor.spec.schedulerName}: preempting to accommodate a higher priority pod"
         condition = disrupted(victim, REASON, message, clock.now())
-        patch = {"metadata": {"uid": meta.uid}, "status": {"conditions": [condition]}}
         try:
-            await api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
+            await patch_status(api, victim, {"conditions": [condition]})
             await api.delete(Pod, meta.name, meta.namespace, uid=meta.uid)
         except NotFound:
             return
@@ -58,10 +58,8 @@ async def make_way(api: Api, nominations: Nominations, pod: Pod, node: str) -> s
     for other in nominations.below(node, priority_of(pod)):
         moved.add(key_of(other))
         nominations.drop(key_of(other))
-        meta = other.metadata
-        patch = {"metadata": {"uid": meta.uid}, "status": {"nominatedNodeName": None}}
         try:
-            await api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
+            await patch_status(api, other, {"nominatedNodeName": None})
         except (ApiError, TransportError) as error:  # it may stay written: no room is kept for it any more
             log.info("pod %s/%s: %s", *key_of(other), error)
     return moved

@@ -1,11 +1,13 @@
 """The pods that wait for a node: those to try now, by priority and age, and those that nothing has helped yet.
 
 A pod that no node would take rests until something happens that could help, and then at least for its back-off:
-short at first, doubling with every try. What nothing wakes is tried again after five minutes (as upstream).
+short at first, doubling with every try. What nothing wakes is tried again after five minutes, together with
+others (as upstream).
 """
 
 import asyncio
 import heapq
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
@@ -15,7 +17,8 @@ from knarr.scheduler.board import Key, key_of
 from knarr.scheduler.likeness import likeness
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0  #: seconds; upstream begins at one, which a volume just bound would wait out
-PATIENCE = 300.0  #: seconds a pod rests at most
+PATIENCE = 300.0  #: seconds a pod rests at most,
+ROUND = 30.0  #: and then until all are tried whose time came within these seconds: one answer may serve many
 
 
 @dataclass(slots=True)
@@ -98,7 +101,7 @@ class Queue:
         if self.moves != seen:
             self._wake(key)
         else:
-            self._set_timer(key, loop.time() + PATIENCE)
+            self._set_timer(key, math.ceil((loop.time() + PATIENCE) / ROUND) * ROUND)
 
     def retry(self, waiting: Waiting) -> None:
         """Put back a pod that a failure kept from its node: it is tried again after its back-off."""

@@ -1,5 +1,7 @@
 """What is said on a pod that has no node: an event, and a condition that says why and where it is nominated to."""
 
+from collections.abc import Mapping
+
 from knarr.client.api import Api
 from knarr.kinds.pod import is_terminating
 from knarr.kinds.types.core_v1 import Pod, PodCondition
@@ -18,9 +20,15 @@ async def report(
     """
     await recorder.event(pod, "Warning", "FailedScheduling", message)
     if (patch := refusal(pod, reason, message, nominated)) is not None:
-        meta = pod.metadata
-        pod = await api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
+        pod = await patch_status(api, pod, patch)
     return not is_terminating(pod)
+
+
+async def patch_status(api: Api, pod: Pod, status: Mapping[str, object]) -> Pod:
+    """Change the status of this very pod, not of one that has its name by now; give it as it is then."""
+    meta = pod.metadata
+    patch = {"metadata": {"uid": meta.uid}, "status": status}
+    return await api.patch(Pod, meta.name, meta.namespace, patch, kind="strategic", subresource="status")
 
 
 def refusal(pod: Pod, reason: str, message: str, nominated: str | None = None) -> dict[str, object] | None:
@@ -32,7 +40,7 @@ def refusal(pod: Pod, reason: str, message: str, nominated: str | None = None) -
     same = known is not None and (known.status, known.reason, known.message) == ("False", reason, message)
     node = {} if nominated in (None, pod.status.nominatedNodeName) else {"nominatedNodeName": nominated or None}
     if same:
-        return {"metadata": {"uid": pod.metadata.uid}, "status": node} if node else None
+        return dict(node) or None
     since = known.lastTransitionTime if known is not None and known.status == "False" else clock.timestamp()
     condition = PodCondition(
         type="PodScheduled",
@@ -42,4 +50,4 @@ def refusal(pod: Pod, reason: str, message: str, nominated: str | None = None) -
         lastTransitionTime=since,
         observedGeneration=pod.metadata.generation,
     )
-    return {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition], **node}}
+    return {"conditions": [condition], **node}
