@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from posixpath import join
 
 from knarr.controllers import provisioning
-from knarr.controllers.provisioning import HOSTNAME, volume_name
-from knarr.kinds.placement import volume_terms
+from knarr.controllers.provisioning import volume_name
 from knarr.kinds.types.core_v1 import (
     HostPathVolumeSource,
     Node,
@@ -32,6 +31,7 @@ from knarr.kinds.types.core_v1 import (
 )
 from knarr.kinds.types.storage_v1 import StorageClass
 from knarr.kinds.volume_binding import SELECTED_NODE
+from knarr.kinds.volume_place import HOSTNAME, host_of, lies_on
 from knarr.loop.runner import Controller
 
 NAME = "rancher.io/local-path"
@@ -67,8 +67,7 @@ class LocalPath:
         assert node is not None, "a claim without its node is refused"
         meta = claim.metadata
         directory = join(node.metadata.annotations[FOLDER], f"{volume_name(claim)}_{meta.namespace}_{meta.name}")
-        hostname = node.metadata.labels.get(HOSTNAME, node.metadata.name)
-        here = NodeSelectorRequirement(key=HOSTNAME, operator="In", values=[hostname])
+        here = NodeSelectorRequirement(key=HOSTNAME, operator="In", values=[host_of(node)])
         return PersistentVolumeSpec(
             hostPath=HostPathVolumeSource(path=directory, type="DirectoryOrCreate"),
             nodeAffinity=VolumeNodeAffinity(
@@ -82,22 +81,13 @@ class LocalPath:
 
     async def remove(self, volume: PersistentVolume, nodes: Sequence[Node]) -> bool:
         """Whether there is no directory any more; otherwise the node removes it, and the finalizer with it."""
-        return not any(cleans_up(node) and is_on(volume, node) for node in nodes)
+        return not any(cleans_up(node) and lies_on(volume, node.metadata.name, host_of(node)) for node in nodes)
 
 
 def cleans_up(node: Node) -> bool:
     """Whether a node has directories to remove: a simulated one has not."""
     runtime = node.status.nodeInfo.containerRuntimeVersion if node.status.nodeInfo else ""
     return not runtime.startswith("simulated:")
-
-
-def is_on(volume: PersistentVolume, node: Node) -> bool:
-    """Whether a volume's directory is on a node, whose host name may have been another when it was made."""
-    if volume.metadata.labels.get(HOSTNAME) == node.metadata.name:
-        return True
-    terms = volume_terms(volume.spec)
-    hostname = node.metadata.labels.get(HOSTNAME, node.metadata.name)
-    return any(e.key == HOSTNAME and hostname in e.values for term in terms for e in term.matchExpressions)
 
 
 def controller() -> Controller:

@@ -13,8 +13,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from knarr.controllers import volume_expansion
-from knarr.kinds import persistentvolume, persistentvolumeclaim
-from knarr.kinds.placement import volume_terms
+from knarr.kinds import persistentvolume, persistentvolumeclaim, volume_place
 from knarr.kinds.types.core_v1 import (
     Node,
     ObjectReference,
@@ -29,8 +28,6 @@ from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Create, Delete, Event, Note, Patch, Step
 from knarr.meta.errors import InternalError
-
-HOSTNAME = "kubernetes.io/hostname"
 
 
 class ProvisionerError(InternalError):
@@ -111,7 +108,7 @@ def new_volume(
     return PersistentVolume(
         metadata=ObjectMeta(
             name=volume_name(claim),
-            labels=place(spec, nodes),
+            labels=volume_place.label(spec, nodes),
             annotations={PROVISIONED_BY: provisioner.name},
             finalizers=[persistentvolume.PROTECTION, provisioner.finalizer],
         ),
@@ -135,24 +132,11 @@ def new_volume(
     )
 
 
-def place(spec: PersistentVolumeSpec, nodes: Iterable[Node] = ()) -> dict[str, str]:
-    """The label by which a node finds the volumes that lie on it, and on it alone: its name. The affinity has its host
-    name, which is another where somebody gave the node another.
-    """
-    terms = volume_terms(spec)
-    found = {tuple(each.values) for term in terms for each in term.matchExpressions if each.key == HOSTNAME}
-    hosts = found.pop() if len(found) == 1 else ()
-    if len(hosts) != 1:
-        return {}
-    names = [node.metadata.name for node in nodes if node.metadata.labels.get(HOSTNAME) == hosts[0]]
-    return {HOSTNAME: names[0] if len(names) == 1 else hosts[0]}
-
-
 def placed(volume: PersistentVolume, nodes: Sequence[Node]) -> Iterator[Step]:
     """Have a volume whose label names no node carry that of its place: without it its node would never see that it has
     to remove it.
     """
-    missing = place(volume.spec, nodes)
+    missing = volume_place.label(volume.spec, nodes)
     if not missing.items() <= volume.metadata.labels.items():
         meta = {"uid": volume.metadata.uid, "labels": missing}
         yield Patch(volume, {"metadata": meta}, reason="its node looks for it by its label")
@@ -247,7 +231,7 @@ async def _provide(provisioner: Provisioner, claim: PersistentVolumeClaim, conte
 async def _see_to_volume(provisioner: Provisioner, volume: PersistentVolume, context: Context) -> None:
     """Have a volume found by its node; bring one that nobody needs any more nearer to its end."""
     nodes = context.cache(Node)
-    if nodes.get(volume.metadata.labels.get(HOSTNAME, "")) is None:
+    if nodes.get(volume.metadata.labels.get(volume_place.HOSTNAME, "")) is None:
         await carry_out(context.api, placed(volume, nodes.list()), context.recorder)
     if not volume.metadata.deletionTimestamp:
         await carry_out(context.api, released(volume), context.recorder)

@@ -14,15 +14,14 @@ from pathlib import Path
 from knarr.client.api import Api
 from knarr.client.informer import Informers
 from knarr.client.transport import TransportError
-from knarr.kinds.placement import volume_terms
 from knarr.kinds.types.core_v1 import PersistentVolume
+from knarr.kinds.volume_place import HOSTNAME, lies_on
 from knarr.meta.errors import ApiError, NotFound
 from knarr.node.volumes import mounts
 from knarr.node.volumes.volume import VolumeError
 
 FINALIZER = "knarr.dev/local-path-cleanup"
 PROTECTION = "kubernetes.io/pv-protection"
-HOSTNAME = "kubernetes.io/hostname"
 RETRY = 5.0  #: seconds
 
 log = logging.getLogger(__name__)
@@ -30,14 +29,8 @@ log = logging.getLogger(__name__)
 
 def released_here(volume: PersistentVolume, node: str) -> bool:
     """Whether this node has to clean the volume up."""
-    terms = volume_terms(volume.spec)
-    here = volume.metadata.labels.get(HOSTNAME) == node or any(
-        each.key == HOSTNAME and each.operator == "In" and node in each.values
-        for term in terms
-        for each in term.matchExpressions
-    )
     due = FINALIZER in volume.metadata.finalizers and PROTECTION not in volume.metadata.finalizers
-    return bool(volume.metadata.deletionTimestamp) and due and here and volume.status.phase != "Bound"
+    return bool(volume.metadata.deletionTimestamp) and due and lies_on(volume, node) and volume.status.phase != "Bound"
 
 
 def directory(volume: PersistentVolume, folder: Path) -> Path | None:

@@ -21,6 +21,7 @@ from knarr.kinds.types.core_v1 import (
 from knarr.kinds.types.meta_v1 import ObjectMeta, OwnerReference
 from knarr.kinds.types.storage_v1 import StorageClass
 from knarr.kinds.volume_binding import PROVISIONED_BY, PROVISIONER, SELECTED_NODE
+from knarr.kinds.volume_place import host_of, lies_on
 
 DELETED = "2026-01-01T00:00:00Z"
 NODE = Node(
@@ -113,8 +114,8 @@ def test_a_local_path_volume():
     assert (volume.spec.capacity, volume.spec.accessModes) == ({"storage": "1Mi"}, ["ReadWriteOnce"])
     assert (volume.spec.storageClassName, volume.spec.persistentVolumeReclaimPolicy) == ("local-path", "Delete")
     assert volume.spec.volumeMode == "Filesystem"
-    assert local_path.is_on(volume, NODE)
-    assert not local_path.is_on(volume, Node(metadata=ObjectMeta(name="b")))
+    assert lies_on(volume, "a")
+    assert not lies_on(volume, "b")
 
 
 def a_volume(
@@ -168,7 +169,7 @@ def test_a_volume_without_the_label_of_its_node_gets_it(labels):
 def test_a_volume_stays_its_nodes_when_that_gets_another_host_name():
     volume = a_volume(phase="Bound")
     renamed = replace(NODE, metadata=replace(NODE.metadata, labels={"kubernetes.io/hostname": "b"}))
-    assert local_path.is_on(volume, renamed)
+    assert lies_on(volume, renamed.metadata.name, host_of(renamed))
 
 
 def a_user(*, node="a", claim="c", shut_down=False):

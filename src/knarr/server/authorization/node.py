@@ -9,12 +9,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from knarr.kinds.placement import volume_terms
 from knarr.kinds.pod_references import references, volume_secrets
 from knarr.kinds.types.base import Type
 from knarr.kinds.types.core_v1 import PersistentVolume, Pod
 from knarr.kinds.types.storage_v1 import VolumeAttachment
-from knarr.kinds.volume_binding import PROVISIONED_BY
+from knarr.kinds.volume_place import HOSTNAME, lies_on
 from knarr.meta import fields, labels
 from knarr.meta.errors import BadRequest
 from knarr.server.authorization import Attributes
@@ -34,7 +33,6 @@ RULES = (
     Rule(READ, ("storage.k8s.io",), ("csidrivers", "storageclasses")),
 )
 LEASES = "kube-node-lease"
-HOSTNAME = "kubernetes.io/hostname"
 KEPT = 4096  #: answers that are remembered, each with the pod that gave it
 Answer = tuple[bool, str]
 YES: Answer = (True, "")
@@ -204,16 +202,6 @@ class NodeAgents:
         """Whether a pod of the node names the claim that the volume is bound to."""
         claim = volume.spec.claimRef
         return claim is not None and await self._names(node, "persistentvolumeclaims", claim.namespace, claim.name)
-
-
-def lies_on(volume: PersistentVolume, node: str) -> bool:
-    """Whether a volume is a place of this node, and of no other: by its affinity, or by its provisioner's label."""
-    meta = volume.metadata
-    if PROVISIONED_BY in meta.annotations and meta.labels.get(HOSTNAME) == node:
-        return True
-    terms = volume_terms(volume.spec)
-    places = [each.values for term in terms for each in term.matchExpressions if each.key == HOSTNAME]
-    return bool(places) and len(places) == len(terms) and all(values == [node] for values in places)
 
 
 def _not_a_get(asked: Attributes) -> str:
