@@ -62,8 +62,8 @@ class Wanted:
         self.flows[key] = Flows(goals)
 
 
-def flows_of(service: Service, slices: Iterable[EndpointSlice], view: View, addresses: Iterable[str] = ()) -> Flows:
-    """Where a service's UDP ports may lead from here. `addresses` are the node's own: what a client has sent there
+def flows_of(service: Service, slices: Iterable[EndpointSlice], view: View, own: Iterable[str] = ()) -> Flows:
+    """Where a service's UDP ports may lead from here. `own` are the node's addresses: what a client has sent there
     before the service had a node port leads nowhere, and is to be forgotten too."""
     made = Flows()
     if not is_programmed(service):
@@ -78,7 +78,7 @@ def flows_of(service: Service, slices: Iterable[EndpointSlice], view: View, addr
         made.goals |= {(ip, port.port): used for ip in addresses}
         if port.nodePort and not view.is_host:
             made.node_ports[port.nodePort] = used
-            made.goals |= {(ip, port.nodePort): used for ip in addresses}
+            made.goals |= {(ip, port.nodePort): used for ip in own}
     return made
 
 

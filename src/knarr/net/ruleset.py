@@ -62,16 +62,16 @@ def cluster_addresses(spec: ServiceSpec, family: Family = FOUR) -> list[str]:
 
 def balanced_addresses(service: Service, family: Family = FOUR) -> list[str]:
     """The balancer's addresses that lead straight to the nodes."""
-    given = (service.status.loadBalancer or LoadBalancerStatus()).ingress
     if service.spec.type != "LoadBalancer":
         return []
+    given = (service.status.loadBalancer or LoadBalancerStatus()).ingress
     found = [each.ip for each in given if family.has(each.ip) and is_address(each.ip) and each.ipMode != "Proxy"]
     return [canonical(ip) for ip in found]
 
 
 def outer_addresses(service: Service, family: Family = FOUR) -> list[str]:
     """All addresses of a service from outside the cluster's service range."""
-    if not is_programmed(service):
+    if not is_programmed(service) or not (service.spec.externalIPs or service.spec.type == "LoadBalancer"):
         return []
     external = [canonical(ip) for ip in service.spec.externalIPs if family.has(ip) and is_address(ip)]
     return [*dict.fromkeys([*external, *balanced_addresses(service, family)])]
@@ -169,10 +169,10 @@ class _Port:
 
     def guard(self) -> None:
         """Who may not reach the balancer's addresses is dropped before anything else."""
-        given = (each.strip() for each in self.spec.loadBalancerSourceRanges if self.family.has(each))
-        ranges = [str(ip_network(each, strict=False)) for each in given]  # nft does not read 10.0.0.0/08
         if not self.balanced or not self.spec.loadBalancerSourceRanges:
             return
+        given = (each.strip() for each in self.spec.loadBalancerSourceRanges if self.family.has(each))
+        ranges = [str(ip_network(each, strict=False)) for each in given]  # nft does not read 10.0.0.0/08
         allowed = f"{self.family.nft} saddr != {{ {', '.join(ranges)} }} drop" if ranges else "drop"
         self.made.chains[self.chain("guard")] = (allowed,)
         for ip in self.balanced:

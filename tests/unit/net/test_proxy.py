@@ -1,6 +1,7 @@
 """Which rules are loaded where, and when again."""
 
 import asyncio
+import contextlib
 
 import pytest
 from msgspec.structs import replace
@@ -420,3 +421,20 @@ async def test_a_pod_whose_host_ports_nft_refuses_is_told_and_nobody_else_suffer
     assert recorder.said == [
         "RulesRefused web: the rules of this pod are refused, its host ports do not work: Error: no"
     ]
+
+
+async def test_what_was_sent_to_a_node_port_before_there_was_one_is_forgotten(kernel, monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(conntrack, "forget_stale", lambda goals, ports, family: forgotten.append((goals, ports)))
+    monkeypatch.setattr("knarr.net.namespace.inside", lambda space: contextlib.nullcontext())
+    informers = FilledInformers()
+    loading = proxy.ServiceProxy(informers, PLAN)
+    await loading.load()
+    port = ServicePort(name="http", port=53, protocol="UDP", nodePort=30053)
+    informers.of(EndpointSlice).put(replace(SLICE, ports=[EndpointPort(name="http", port=53, protocol="UDP")]))
+    informers.of(Service).put(replace(WEB, spec=replace(WEB.spec, type="NodePort", ports=[port])))
+    await loading.load()
+    used = frozenset({("10.244.0.7", 53)})
+    inside = {("10.96.0.20", 53): used}
+    own = {("172.30.0.2", 30053): used, ("10.244.0.1", 30053): used}
+    assert forgotten == [(inside, {}), (inside | own, {30053: used})]
