@@ -67,6 +67,14 @@ async def begun(cluster):
     return f"{int(cpu) * 500}m"
 
 
+async def filled(cluster):
+    """The first node is taken by two unimportant pods; the half of it that each has."""
+    half = await begun(cluster)
+    await cluster.apply(a_pod("low-1", half), a_pod("low-2", half))
+    await cluster.settled()
+    return half
+
+
 async def over(cluster):
     """All that was told to go is gone, and what follows from that has happened."""
     await cluster.advance(seconds=2 * LASTS)
@@ -155,9 +163,7 @@ def test_a_pod_that_waits_for_its_victims_has_no_others_go_though_it_is_tried_ag
 def test_nobody_takes_the_room_that_is_made_for_another():
     async def main():
         async with a_cluster(1) as cluster:
-            half = await begun(cluster)
-            await cluster.apply(a_pod("low-1", half), a_pod("low-2", half))
-            await cluster.settled()
+            half = await filled(cluster)
             await cluster.apply(a_pod("vip", half, "high"))
             await cluster.advance(seconds=5)
             [victim] = leaving(await pods(cluster))
@@ -174,9 +180,7 @@ def test_nobody_takes_the_room_that_is_made_for_another():
 def test_a_still_more_important_pod_takes_the_room_and_the_other_looks_elsewhere():
     async def main():
         async with a_cluster(1) as cluster:
-            half = await begun(cluster)
-            await cluster.apply(a_pod("low-1", half), a_pod("low-2", half))
-            await cluster.settled()
+            half = await filled(cluster)
             await cluster.apply(a_pod("middle", half, "middle"))
             await cluster.advance(seconds=2)
             await cluster.apply(a_pod("vip", half, "high"), a_pod("vip-2", half, "high"))
@@ -193,9 +197,7 @@ def test_a_still_more_important_pod_takes_the_room_and_the_other_looks_elsewhere
 def test_a_node_that_takes_pods_again_has_its_less_important_ones_go():
     async def main():
         async with a_cluster(1) as cluster:
-            half = await begun(cluster)
-            await cluster.apply(a_pod("low-1", half), a_pod("low-2", half))
-            await cluster.settled()
+            half = await filled(cluster)
             await cluster.api.patch(Node, "node-0", "", {"spec": {"unschedulable": True}})
             await cluster.apply(a_pod("vip", half, "high"))
             await cluster.settled()
@@ -212,9 +214,7 @@ def test_a_node_that_takes_pods_again_has_its_less_important_ones_go():
 def test_a_victim_that_could_not_be_told_is_told_again():
     async def main():
         async with a_cluster(1) as cluster:
-            half = await begun(cluster)
-            await cluster.apply(a_pod("low-1", half), a_pod("low-2", half))
-            await cluster.settled()
+            half = await filled(cluster)
             await cluster.apply(a_pod("vip", half, "high"))
             cluster.faults.fail(InternalError("no"), when=lambda r: r.method == "DELETE" and "/pods/low" in r.path)
             await over(cluster)

@@ -4,27 +4,13 @@ import asyncio
 
 import pytest
 
-from knarr.controllers import (
-    garbage_collector,
-    local_path,
-    node_lifecycle,
-    persistentvolume,
-    pod_gc,
-    statefulset,
-    taint_eviction,
-    volume_protection,
-)
 from knarr.kinds.types.apps_v1 import StatefulSet
 from knarr.kinds.types.core_v1 import Event, Node, PersistentVolumeClaim, Pod
 from knarr.scheduler import scheduler
 from knarr.testing import virtual_time
 from knarr.testing.cluster import Cluster
-from tests.sim.test_statefulset_life import CLASS, SPACE, manifest
+from tests.sim.stateful import CLASS, CONTROLLERS, SPACE, manifest
 
-CONTROLLERS = (
-    statefulset, persistentvolume, local_path, volume_protection, node_lifecycle, taint_eviction, pod_gc,
-    garbage_collector,
-)  # fmt: skip
 NAME = "db-1"
 LONG = 900.0  #: seconds: the node is noticed to be silent, its pods' tolerations end, and some more
 

@@ -10,7 +10,7 @@ from knarr.kinds.types.core_v1 import PersistentVolumeClaim, Pod
 from knarr.scheduler import scheduler
 from knarr.testing import virtual_time
 from knarr.testing.cluster import Cluster
-from tests.sim.test_statefulset_life import CLASS, CONTROLLERS, SPACE, OneOfEachName, manifest, names, scale, set_image
+from tests.sim.stateful import CLASS, CONTROLLERS, SPACE, OneOfEachName, manifest, names, scale, set_image
 
 
 def lived(tale):

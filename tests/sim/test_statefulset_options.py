@@ -5,16 +5,6 @@ import json
 
 import pytest
 
-from knarr.controllers import (
-    garbage_collector,
-    local_path,
-    node_lifecycle,
-    persistentvolume,
-    pod_gc,
-    statefulset,
-    taint_eviction,
-    volume_protection,
-)
 from knarr.kinds.statefulset_options import BACK_OFF, DEADLINE, EXPAND, RECOVER
 from knarr.kinds.types.apps_v1 import StatefulSet
 from knarr.kinds.types.core_v1 import Event, PersistentVolumeClaim, Pod
@@ -23,12 +13,8 @@ from knarr.node.simulation.defaults import UNREADY
 from knarr.scheduler import scheduler
 from knarr.testing import virtual_time
 from knarr.testing.cluster import Cluster
-from tests.sim.test_statefulset_life import CLASS, SPACE, manifest
+from tests.sim.stateful import CLASS, CONTROLLERS, SPACE, manifest
 
-CONTROLLERS = (
-    statefulset, persistentvolume, local_path, volume_protection, node_lifecycle, taint_eviction, pod_gc,
-    garbage_collector,
-)  # fmt: skip
 EXPANDABLE = CLASS + "allowVolumeExpansion: true\n"
 WAITED = 120.0  #: seconds
 

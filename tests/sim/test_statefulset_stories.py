@@ -10,29 +10,16 @@ from pathlib import Path
 import pytest
 from msgspec import to_builtins
 
-from knarr.controllers import (
-    garbage_collector,
-    local_path,
-    node_lifecycle,
-    persistentvolume,
-    pod_gc,
-    statefulset,
-    taint_eviction,
-    volume_protection,
-)
 from knarr.kinds.types.apps_v1 import ControllerRevision, StatefulSet
 from knarr.kinds.types.core_v1 import Event
 from knarr.meta.errors import NotFound
 from knarr.scheduler import scheduler
 from knarr.testing import virtual_time
 from knarr.testing.cluster import Cluster
+from tests.sim.stateful import CONTROLLERS
 from tests.sim.stories import SPACE, Observer, manifest, obey
 
 STORIES = json.loads((Path(__file__).parent / "statefulset_stories.json").read_text())
-CONTROLLERS = (
-    statefulset, persistentvolume, local_path, volume_protection, node_lifecycle, taint_eviction, pod_gc,
-    garbage_collector,
-)  # fmt: skip
 NODES = 10
 TOLD = ("StatefulSet", "PersistentVolumeClaim")
 

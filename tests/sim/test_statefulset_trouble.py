@@ -11,7 +11,7 @@ from knarr.meta.errors import ApiError
 from knarr.scheduler import scheduler
 from knarr.testing import virtual_time
 from knarr.testing.cluster import Cluster
-from tests.sim.test_statefulset_life import CLASS, CONTROLLERS, SPACE, OneOfEachName, manifest
+from tests.sim.stateful import CLASS, CONTROLLERS, SPACE, OneOfEachName, manifest
 
 STEPS = 25
 LARGEST = 5
