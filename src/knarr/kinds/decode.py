@@ -17,6 +17,8 @@ from knarr.meta.errors import BadRequest
 
 MAX_DEPTH = 200  #: of nested objects and lists; no type of the API comes near it
 
+YAMLS_OWN = (b"\\", b"\t", b"\x7f", b'"<<"')  #: what JSON may have and YAML reads otherwise, or not at all
+
 MOST_COMPLAINTS = 100  #: of one body, as upstream's decoder counts
 
 _GO_HEAD = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
@@ -56,6 +58,8 @@ def decode_yaml(body: bytes, kind: str = "object") -> tuple[Tree, list[str]]:
 
 def decode_apply(body: bytes) -> tuple[Tree, list[str]]:
     """The object in an apply patch, YAML whatever it looks like; refused in the words that apply has."""
+    if (plain := _plain_json(body)) is not None:
+        return plain, []
     from knarr.kinds import yaml_text
 
     try:
@@ -66,6 +70,30 @@ def decode_apply(body: bytes) -> tuple[Tree, list[str]]:
         detail = f"json: cannot unmarshal {go_name(value)} into Go value of type map[string]interface {{}}"
         raise BadRequest(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {detail}")
     return value, twice
+
+
+def _plain_json(body: bytes) -> Tree | None:
+    """The object in a body that is JSON and means the same as YAML, which takes ten times as long to read; None of any
+    other: escapes, tabs, what is not ASCII, merge keys, fractions and whatever is to be refused are YAML's to judge.
+    """
+    if not body.startswith(b"{") or not body.isascii() or any(sign in body for sign in YAMLS_OWN):
+        return None
+    try:
+        value = _whole_numbers.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _Fraction):
+        return None
+    return None if too_deep(body, value) or duplicates(body, value) else value
+
+
+class _Fraction(Exception):
+    """A number that is not whole."""
+
+
+def _refuse_fraction(text: str) -> NoReturn:
+    raise _Fraction
+
+
+_whole_numbers = msgspec.json.Decoder(dict[str, Any], float_hook=_refuse_fraction)
 
 
 def warnings(complaints: Iterable[str]) -> Iterator[str]:

@@ -104,6 +104,8 @@ class Kind:
     validate_status: UpdateRule = no_rules
     #: warnings for the client's Warning headers
     warnings: Callable[[Any], Iterable[str]] = lambda obj: ()
+    #: whether nobody is warned by an update; otherwise those of a new generation are, and all where there is none
+    quiet_updates: bool = False
     columns: Sequence[Column] = (NAME_COLUMN, AGE_COLUMN)
     #: the row's cells for one object, all columns, wide ones too; the second argument is the current time
     row: Callable[[Any, Any], Sequence[Any]] | None = None

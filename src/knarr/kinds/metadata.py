@@ -14,6 +14,7 @@ from knarr.meta.field import FieldError, at
 from knarr.meta.label_rules import validate_labels
 
 PATH = "metadata"
+CONTENT = ("labels", "annotations", "ownerReferences", "finalizers")
 ORPHAN, FOREGROUND, NAMESPACE = "orphan", "foregroundDeletion", "kubernetes"
 STANDARD_FINALIZERS = (NAMESPACE, ORPHAN, FOREGROUND)
 BANNED_OWNERS = (("v1", "Event"),)  #: apiVersion and kind
@@ -46,8 +47,10 @@ def validate_update(kind: Kind, new: ObjectMeta, old: ObjectMeta) -> Iterator[Fi
         message = "no new finalizers can be added if the object is being deleted, found new finalizers "
         yield field.forbidden(at(PATH, "finalizers"), f"{message}[]string{{{listed}}}")
     for name in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
-        yield from rules.unchanged(getattr(new, name), getattr(old, name), at(PATH, name))
-    yield from content(new, any_finalizer=has_any_finalizer(kind))
+        if (wanted := getattr(new, name)) != (before := getattr(old, name)):
+            yield from rules.unchanged(wanted, before, at(PATH, name))
+    if any(getattr(new, name) != getattr(old, name) for name in CONTENT):  # what is stored has passed before
+        yield from content(new, any_finalizer=has_any_finalizer(kind))
 
 
 def has_any_finalizer(kind: Kind) -> bool:

@@ -185,6 +185,7 @@ KIND = Kind(
     validate_update=pod_rules.validate_update,
     validate_status=pod_rules.validate_status,
     warnings=lambda pod: spec_warnings(pod.spec, pod.metadata),
+    quiet_updates=True,
     columns=pod_row.COLUMNS,
     row=pod_row.row,
     selectable={

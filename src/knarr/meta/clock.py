@@ -109,17 +109,17 @@ def suffix(length: int = 5) -> str:
 
 def timestamp(when: datetime | None = None) -> str:
     """A metav1.Time: RFC 3339, UTC, whole seconds."""
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when is not None else _stamp(int(_in_use.clock.now()))
+    return _stamp(int((when.timestamp() if when is not None else _in_use.clock.now()) // 1))
 
 
-@lru_cache(8)
+@lru_cache(64)
 def _stamp(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}Z"
 
 
 def micro_timestamp(when: datetime | None = None) -> str:
     """A metav1.MicroTime: RFC 3339, UTC, six fractional digits."""
-    return (when or now()).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{(when or now()).isoformat(timespec='microseconds')[:26]}Z"
 
 
 def parse(text: str) -> datetime:

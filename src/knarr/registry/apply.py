@@ -43,9 +43,9 @@ async def apply(
     saved = msgspec.json.encode(body)
     applied = Applied(owned(named(body, shape), kind, subresource), force, saved)
 
-    async def change(old: Tree) -> Tree:
+    async def change(old: Entry) -> Tree:
         wanted: Tree = msgspec.json.decode(saved)
-        mine = views.shown(kind, old)
+        mine = views.shown(kind, old.tree())
         new: Tree = merged(mine, wanted, shape)
         new = prune(new, mine, wanted, options.field_manager, kind, subresource)
         version = wanted.get("metadata", {}).get("resourceVersion", "")
@@ -72,7 +72,7 @@ def normalised(kind: Kind, tree: Tree) -> Findings:
 
 def _check(kind: Kind, name: str, body: Tree) -> None:
     """Refuse a configuration that can't be applied."""
-    unknown = normalised(kind, copy.deepcopy(body)).unknown
+    unknown = normalised(kind, msgspec.json.decode(msgspec.json.encode(body))).unknown
     body |= {"apiVersion": kind.api_version, "kind": kind.kind}  # the URL says so when the body does not
     body["metadata"] = metadata = body.get("metadata") or {}
     if metadata.setdefault("name", name) != name:
@@ -112,7 +112,8 @@ def prune(new: Tree, old: Tree, wanted: Tree, manager: str, kind: Kind, subresou
     managers = [read(entry) for entry in old["metadata"].get("managedFields") or []]
     last = next((m for m in managers if m.same(me)), me)
     form = kind if last.version == kind.api_version else views.form(views.stored(kind), last.version)
-    fields = owned(named(views.moved(kind, form, copy.deepcopy(wanted)), root_shape(form)), form, subresource)
+    own = wanted if form is kind else views.moved(kind, form, copy.deepcopy(wanted))
+    fields = owned(named(own, root_shape(form)), form, subresource)
     kept = fields.union(*(m.fields for m in managers if not m.same(me)))
     needed = {path[:depth] for path in kept for depth in range(1, len(path) + 1)}
     found = views.moved(kind, form, new)

@@ -15,7 +15,8 @@ async def bind(core: Core, kind: Kind, namespace: str, name: str, body: Tree, op
         raise BadRequest("target.name: Required value")
     wanted = body.get("metadata") or {}
 
-    async def change(pod: Tree) -> Tree:
+    async def change(old: Entry) -> Tree:
+        pod = old.tree()
         if wanted.get("uid") and wanted["uid"] != pod["metadata"]["uid"]:
             actual = pod["metadata"]["uid"]
             why = f"Precondition failed: UID in precondition: {wanted['uid']}, UID in object meta: {actual}"

@@ -16,6 +16,7 @@ from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
 from knarr.registry.core import Core, Options
 from knarr.registry.delete import delete
+from knarr.registry.entry import Entry
 from knarr.registry.modify import modify
 from knarr.registry.resource import Change
 from knarr.registry.selection import Bucket
@@ -217,11 +218,12 @@ class CustomResources:
         await self._write_status(name, uid, found)
 
     async def _let_go(self, name: str, uid: str) -> None:
-        async def change(old: Tree) -> Tree:
-            if old["metadata"]["uid"] == uid:
-                kept = [one for one in old["metadata"].get("finalizers") or () if one != custom_names.CLEANUP]
-                old["metadata"]["finalizers"] = kept
-            return old
+        async def change(old: Entry) -> Tree:
+            tree = old.tree()
+            if old.uid == uid:
+                kept = [one for one in tree["metadata"].get("finalizers") or () if one != custom_names.CLEANUP]
+                tree["metadata"]["finalizers"] = kept
+            return tree
 
         try:
             await modify(self._core, DEFINITIONS, "", name, change, Options(), subresource="finalize")
@@ -229,9 +231,10 @@ class CustomResources:
             return
 
     async def _write_status(self, name: str, uid: str, status: Tree) -> None:
-        async def change(old: Tree) -> Tree:
-            del old["metadata"]["resourceVersion"]
-            return old | {"status": status} if old["metadata"]["uid"] == uid else old
+        async def change(old: Entry) -> Tree:
+            tree = old.tree()
+            del tree["metadata"]["resourceVersion"]
+            return tree | {"status": status} if old.uid == uid else tree
 
         options = Options(field_manager=MANAGER)
         try:

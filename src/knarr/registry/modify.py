@@ -19,8 +19,8 @@ MAIN = ("", "scale")  #: subresources that write the whole object by its own rul
 TRIES = 6  #: as often a patch is worked out anew when others write the object at the same time
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
-#: From the current object's tree (one's own, with its resourceVersion) to the wanted one.
-Change = Callable[[Tree], Awaitable[Tree]]
+#: From the current object to the wanted tree, whose resourceVersion is that of the object it is based on, or "".
+Change = Callable[[Entry], Awaitable[Tree]]
 
 
 async def modify(
@@ -41,7 +41,7 @@ async def modify(
         old = core.find(kind, namespace, name)
         del options.warnings[told:]
         before = old.tree()
-        new = await change(old.tree())
+        new = await change(old)
         pinned = _pinned(kind, new, old)
         _stays(kind, new["metadata"], namespace, name)
         kind.defaults(new)

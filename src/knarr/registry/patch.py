@@ -38,8 +38,10 @@ async def patch(
     target = views.stored(kind)
     saved = msgspec.json.encode(body)  # each try uses up a patch of its own
 
-    async def change(old: Tree) -> Tree:
-        new = patched(kind, views.shown(kind, old), form, msgspec.json.decode(saved))
+    async def change(old: Entry) -> Tree:
+        tree = old.tree()
+        based = tree["metadata"]["resourceVersion"]
+        new = patched(kind, views.shown(kind, tree), form, msgspec.json.decode(saved))
         try:
             new = views.inward(kind, new, options)
             pipeline.read(target, new, options)
@@ -48,7 +50,7 @@ async def patch(
                 raise
             text = shown(body) if form == "strategic" else saved.decode()
             raise invalid("", "", "", [wrong("patch", text, error.detail)]) from None
-        if new["metadata"].get("resourceVersion") == old["metadata"]["resourceVersion"]:
+        if new["metadata"].get("resourceVersion") == based:
             del new["metadata"]["resourceVersion"]  # the patch did not ask for another one
         return new
 

@@ -147,4 +147,12 @@ def validate_update(kind: Kind, tree: Tree, old: Entry, options: Options, subres
     elif subresource in ("", "scale"):
         errors += kind.validate(new) if kind.validate_update is no_rules else kind.validate_update(new, before)
     check(kind, new.metadata.name, errors)
-    options.warnings += kind.warnings(new)
+    if subresource in ("", "scale") and _warns(kind, new, before):
+        options.warnings += kind.warnings(new)
+
+
+def _warns(kind: Kind, new: Any, before: Any) -> bool:
+    """Whether who changes an object is told what might be wrong with it."""
+    if kind.quiet_updates:
+        return False
+    return not kind.generation or new.metadata.generation != before.metadata.generation

@@ -70,7 +70,8 @@ async def patch_scale(
 async def _write(core: Core, kind: Kind, namespace: str, name: str, change: Any, options: Options) -> Entry:
     paths = _paths(kind, name)
 
-    async def rescale(old: Tree) -> Tree:
+    async def rescale(entry: Entry) -> Tree:
+        old = entry.tree()
         scale = change(scale_of(kind, old))
         metadata = scale["metadata"]
         if metadata.get("name") != name:

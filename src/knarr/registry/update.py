@@ -22,12 +22,14 @@ async def update(
     """Replace an object, or with `subresource` "status" or "finalize" the part of it that this stands for."""
     options = options or Options()
     pipeline.read(kind, body, options)
-    saved = msgspec.json.encode(body)  # each try uses up a tree of its own
+    once = body["metadata"].get("resourceVersion", "").strip("0") != ""  # else each try uses up a tree of its own
+    saved = b"" if once else msgspec.json.encode(body)
 
-    async def change(old: Tree) -> Tree:
+    async def change(old: Entry) -> Tree:
         if subresource == "finalize":
-            return old | {"spec": old.get("spec", {}) | {"finalizers": body.get("spec", {}).get("finalizers", [])}}
-        wanted: Tree = msgspec.json.decode(saved)
+            tree = old.tree()
+            return tree | {"spec": tree.get("spec", {}) | {"finalizers": body.get("spec", {}).get("finalizers", [])}}
+        wanted: Tree = body if once else msgspec.json.decode(saved)
         return wanted
 
     return await modify(core, kind, namespace, name, change, options, subresource=subresource)

@@ -7,6 +7,7 @@ from knarr.kinds.old.workloads import ROLLBACK, with_note
 from knarr.meta.errors import BadRequest
 from knarr.meta.field import invalid, required
 from knarr.registry.core import Options
+from knarr.registry.entry import Entry
 from knarr.registry.modify import TRIES, modify
 from knarr.registry.registry import Registry
 
@@ -21,11 +22,12 @@ async def roll_back(registry: Registry, kind: Kind, namespace: str, name: str, a
     revision = str((asked.get("rollbackTo") or {}).get("revision", 0))
     notes: dict[str, Any] = asked.get("updatedAnnotations") or {}
 
-    async def change(old: Tree) -> Tree:
-        del old["metadata"]["resourceVersion"]
+    async def change(old: Entry) -> Tree:
+        tree = old.tree()
+        del tree["metadata"]["resourceVersion"]
         for key, value in notes.items():
-            with_note(old, key, value)
-        return with_note(old, ROLLBACK, revision)
+            with_note(tree, key, value)
+        return with_note(tree, ROLLBACK, revision)
 
     await modify(registry, kind, namespace, name, change, options, tries=TRIES)
     message = f'rollback request for deployment "{name}" succeeded'

@@ -159,3 +159,24 @@ def test_any_body_is_read_or_refused(body):
         except BadRequest:
             continue
         assert isinstance(tree, dict)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"a": 1, "b": {"c": [1, 2, "x"], "d": null, "e": true}, "f": "2020-01-01", "": -7}',
+        '{"a": 1.5}',
+        '{"a": 1e3}',
+        '{"a": "x\\u0041\\n"}',
+        '{"a": "\u00e9"}',
+        '{"a": "\u0085"}',
+        '{"a": 1, "<<": {"a": 2, "b": 3}}',
+        '{"a": 1, "a": 2}',
+        '{"a": 123456789012345678901234567890}',
+        '{"a":1}\n',
+        "{a: 1}",
+        '{"a": 1} # so',
+    ],
+)
+def test_an_apply_in_json_is_read_as_the_yaml_that_it_is(body):
+    assert decode_apply(body.encode()) == yaml_text.load(body, MAX_DEPTH)

@@ -264,6 +264,34 @@ async def test_a_patch_tells_of_unknown_fields(registry):
     assert options.warnings == ['unknown field "datta"']
 
 
+DEPRECATED = {"beta.kubernetes.io/os": "linux"}  #: a node selector that a client is warned of
+
+
+async def test_who_changes_a_pod_is_not_warned(registry):
+    created, patched = Options(), Options()
+    await registry.create(K.Pod, "ns", a_pod() | {"spec": a_pod()["spec"] | {"nodeSelector": DEPRECATED}}, created)
+    for subresource in ("", "status"):
+        patch = {"metadata": {"annotations": {"a": subresource or "main"}}}
+        await registry.patch(K.Pod, "ns", "x", "merge", patch, patched, subresource=subresource)
+    assert (len(created.warnings), patched.warnings) == (1, [])
+
+
+async def test_who_changes_a_template_is_warned_of_it_and_who_changes_the_rest_is_not(registry):
+    await registry.create(K.ReplicationController, "ns", a_controller())
+    template = {"spec": {"template": {"spec": {"nodeSelector": DEPRECATED}}}}
+    told = []
+    for patch, subresource in (
+        (template, ""),
+        ({"metadata": {"labels": {"a": "b"}}}, ""),
+        ({"status": {"replicas": 1}}, "status"),
+        ({"spec": {"replicas": 7}}, ""),
+    ):
+        options = Options()
+        await registry.patch(K.ReplicationController, "ns", "x", "merge", patch, options, subresource=subresource)
+        told.append(len(options.warnings))
+    assert told == [1, 0, 0, 1]
+
+
 async def test_patches_of_a_scale_at_the_same_time_all_arrive(registry):
     await registry.create(K.ReplicationController, "ns", a_controller())
     await asyncio.gather(

@@ -370,7 +370,11 @@ async def test_a_node_steers_no_pods_to_itself(verb, subresource, tree, message)
     assert await refusal_of(asked) == message
 
 
-A_POD = {"metadata": {"name": "near", "labels": {"app": "a"}}, "status": {"phase": "Pending"}}
+A_POD = {
+    "metadata": {"name": "near", "labels": {"app": "a"}},
+    "spec": {"nodeName": "n1"},
+    "status": {"phase": "Pending"},
+}
 STATUSES = {
     "a phase": (A_POD | {"status": {"phase": "Running"}}, ""),
     "a label": (

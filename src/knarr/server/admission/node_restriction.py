@@ -65,8 +65,7 @@ class NodeRestriction:
         if admission.verb == "create" and not admission.subresource:
             await self._check_mirror(admission, node, state)
         else:
-            pod = await state.get(Pod, admission.namespace, admission.name)
-            if pod is not None and pod.spec.nodeName != node:
+            if await _place(admission, state) not in (node, None):
                 what = "delete pods" if admission.verb == "delete" else "update pod status for pod"
                 what = "evict pods" if admission.subresource == "eviction" else what
                 raise admission.refuse(f'node "{node}" can only {what} with spec.nodeName set to itself')
@@ -100,6 +99,14 @@ class NodeRestriction:
         pod = await state.get(Pod, admission.namespace, bound["name"])
         if pod is not None and pod.spec.nodeName != node:
             raise admission.refuse("node requested token bound to a pod scheduled on a different node")
+
+
+async def _place(admission: Admission, state: State) -> str | None:
+    """The node of the pod that a request is about, "" while it has none; None when there is no such pod."""
+    if admission.subresource == "status" and admission.old is not None:
+        return (admission.old.get("spec") or {}).get("nodeName") or ""
+    pod = await state.get(Pod, admission.namespace, admission.name)
+    return pod.spec.nodeName if pod is not None else None
 
 
 def _belongs_to(pod: Pod, node: Node) -> bool:
