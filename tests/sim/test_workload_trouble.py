@@ -37,6 +37,7 @@ def told(main):
 
     async def live():
         async with Cluster(nodes=1) as cluster:
+            cluster.faults.record()
             await cluster.settled()
             await main(cluster)
 

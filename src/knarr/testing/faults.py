@@ -14,13 +14,18 @@ def anything(request: Request) -> bool:
 
 
 class Faulty:
-    """Another transport with faults. `requests` holds what was sent, in order."""
+    """Another transport with faults. `requests` holds what was sent since `record`, in order."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._orders: list[tuple[Condition, Exception | None]] = []
         self._cut = 0
+        self._recording = False
         self.requests: list[Request] = []
+
+    def record(self) -> None:
+        """Keep every request from now on. Not by itself: a cluster may live for a year of virtual time."""
+        self._recording = True
 
     def fail(self, error: Exception, *, when: Condition = anything, times: int = 1) -> None:
         """Have the next requests that meet a condition fail: an ApiError is the server's answer, others are raised."""
@@ -35,7 +40,8 @@ class Faulty:
         self._cut += 1
 
     async def send(self, request: Request) -> Response:
-        self.requests.append(request)
+        if self._recording:
+            self.requests.append(request)
         for number, (when, error) in enumerate(self._orders):
             if when(request):
                 del self._orders[number]

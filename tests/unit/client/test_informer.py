@@ -46,6 +46,7 @@ def watching(request):
 async def watched():
     async with Cluster([]) as cluster:
         faults = Faulty(InProcess(cluster.handler.handle))
+        faults.record()
         async with Informers(Api(faults)) as informers:
             yield Watched(cluster, faults, informers.of(ConfigMap))
 

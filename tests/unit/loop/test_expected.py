@@ -30,6 +30,7 @@ def story(act):
     async def main():
         async with Cluster([]) as cluster:
             faults = Faulty(InProcess(cluster.handler.handle))
+            faults.record()
             api = Api(faults)
             context = Context(api, Informers(api), Recorder(api, "tester"))
             await act(context, faults, Expectations())
