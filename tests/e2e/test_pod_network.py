@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -105,6 +106,27 @@ def test_pods_of_one_node_meet_at_their_node(wires: NetworkPlan, tmp_path: Path)
     other = pod_on(0, f"{POD}-2", tmp_path / "0")
     assert other == "10.237.0.3"
     assert reaches(POD, other)
+
+
+def test_a_node_speaks_to_its_pods_by_its_own_address(wires: NetworkPlan, tmp_path: Path):
+    address = pod_on(0, POD, tmp_path / "0")
+    node = wires.node(0)
+    with namespace.inside(node.namespace):
+        server = udp("0.0.0.0", 53)
+    with namespace.inside(POD):
+        client = udp(address, 0)
+    with server, client:
+        client.connect((node.address, 53))
+        client.send(b"?")
+        server.sendto(b"!", server.recvfrom(9)[1])
+        assert client.recv(9) == b"!"
+
+
+def udp(address: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.settimeout(2)
+    made.bind((address, port))
+    return made
 
 
 def test_a_bridge_is_known_by_one_hardware_address_whatever_ports_come_and_go(wires: NetworkPlan):

@@ -28,6 +28,7 @@ from knarr.net.plan import NetworkPlan, NodePlan
 POD_BRIDGE = "pods0"
 SERVICE_LINK = "services0"
 SIOCGIFFLAGS, IFF_UP = 0x8913, 1  #: of Linux: asks for a link's flags; it is up
+FIRST = 1  #: the metric of a route of IPv6 that goes before those that the kernel makes
 LAST_RESORT = 4000  #: the metric of the host's blackhole routes: any other route is better
 
 
@@ -223,7 +224,11 @@ def _route_pods(kernel: Netlink, node: NodePlan, source6: str = "") -> None:
 
 
 def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[NodePlan]) -> None:
-    """Inside a node: loopback, the wire, the bridge of its pods, the ways to the others."""
+    """Inside a node: loopback, the wire, the bridge of its pods, the ways to the others.
+
+    It speaks to its own pods by its own address, too: a UDP server on the node's network that answered by another would
+    not be heard by who asked it.
+    """
     kernel.set_link("lo", up=True)
     set_ipv6("eth0", on=bool(node.pods6))
     kernel.set_link("eth0", up=True)
@@ -232,10 +237,12 @@ def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[No
     set_ipv6(POD_BRIDGE, on=bool(node.pods6))
     kernel.set_link(POD_BRIDGE, up=True, hardware=hardware(node.gateway))
     kernel.add_address(POD_BRIDGE, f"{node.gateway}/24")
+    kernel.set_route(node.pods, link=POD_BRIDGE, source=node.address)
     if node.pods6:
         kernel.set_route(plan.pods6, metric=LAST_RESORT, kind=BLACKHOLE)
         kernel.add_address("eth0", f"{node.address6}/64")
         kernel.add_address(POD_BRIDGE, f"{node.gateway6}/64")
+        kernel.set_route(node.pods6, link=POD_BRIDGE, source=node.address6, metric=FIRST)
         _write("net/ipv6/conf/all/forwarding", "1")
     _write("net/ipv4/ip_forward", "1")
     _write("net/ipv4/conf/all/send_redirects", "0")
