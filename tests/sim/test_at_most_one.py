@@ -5,7 +5,7 @@ A few dozen lives here; `knarr sim --workloads statefulset --seeds 5000` lives t
 
 import pytest
 
-from knarr.node import status
+from knarr.node import execution, status
 from knarr.node.worker import Worker
 from knarr.testing.sim.life import live
 from knarr.testing.workloads.draw import draw
@@ -35,7 +35,7 @@ def test_an_agent_that_lets_go_of_a_pod_before_it_ended_is_found(monkeypatch):
 
     async def hasty(self):
         if self.pod.metadata.deletionTimestamp and not self.memory.deleted and not self.memory.removed:
-            await self._delete()
+            await execution.delete_object(self)
         return await original(self)
 
     monkeypatch.setattr(Worker, "turn", hasty)

@@ -7,7 +7,7 @@ Who looks at other pods (affinity, spread) may be helped by any of them, who has
 
 from collections.abc import Callable
 
-from knarr.kinds.types.core_v1 import Pod
+from knarr.kinds.types.core_v1 import Node, Pod
 from knarr.scheduler.board import Place, looks_out
 from knarr.scheduler.filters.complaint import Nominated
 from knarr.scheduler.preemption import may_help
@@ -33,3 +33,12 @@ def room_on(place: Place, nominated: Nominated | None = None) -> Helps:
 def beyond_one_node(pod: Pod) -> bool:
     """Whether a node seen alone does not say whether it would take the pod."""
     return looks_at_others(pod) or has_claims(pod)
+
+
+def matters(old: Node, new: Node) -> bool:
+    """Whether a node changed in what decisions look at."""
+    return (
+        old.spec != new.spec
+        or old.metadata.labels != new.metadata.labels
+        or old.status.allocatable != new.status.allocatable
+    )

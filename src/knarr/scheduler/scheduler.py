@@ -9,8 +9,6 @@ fails in between.
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import TypeVar
 
 from knarr.client.api import Api
 from knarr.client.transport import TransportError
@@ -24,18 +22,16 @@ from knarr.scheduler.bind import Claims, NotBound, bind_pod, bind_volumes
 from knarr.scheduler.board import Board, Key, key_of
 from knarr.scheduler.decision import Decision, schedule
 from knarr.scheduler.evict import evict, make_way
-from knarr.scheduler.hints import beyond_one_node, has_claims, looks_at_others, room_on
+from knarr.scheduler.hints import beyond_one_node, has_claims, looks_at_others, matters, room_on
 from knarr.scheduler.likeness import Refusals
 from knarr.scheduler.nominations import Nominations
 from knarr.scheduler.preemption import conclude, ineligible, may_help, verdicts
 from knarr.scheduler.queue import Queue, Waiting
 from knarr.scheduler.report import FAILED, UNSCHEDULABLE, report
 from knarr.scheduler.storage import Storage
-
-T = TypeVar("T")
+from knarr.scheduler.turns import taking_turns
 
 NAME = "default-scheduler"  #: the pods it is for, and the component of its events
-TURN = 0.01  #: seconds for which nodes are looked at for victims before others on the loop have a turn
 
 log = logging.getLogger("knarr.scheduler")
 
@@ -290,24 +286,3 @@ def is_ours(pod: Pod) -> bool:
     """Whether a pod without a node waits for this scheduler."""
     ours = pod.spec.schedulerName in ("", NAME)
     return ours and not pod.spec.schedulingGates and not pod.metadata.deletionTimestamp
-
-
-def matters(old: Node, new: Node) -> bool:
-    """Whether a node changed in what decisions look at."""
-    return (
-        old.spec != new.spec
-        or old.metadata.labels != new.metadata.labels
-        or old.status.allocatable != new.status.allocatable
-    )
-
-
-async def taking_turns(found: Iterable[T]) -> list[T]:
-    """All of something that takes long to find, with others on the loop served in between."""
-    loop, all_ = asyncio.get_running_loop(), list[T]()
-    began = loop.time()
-    for one in found:
-        all_.append(one)
-        if loop.time() - began > TURN:
-            await asyncio.sleep(0)
-            began = loop.time()
-    return all_

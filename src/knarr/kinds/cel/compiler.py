@@ -4,38 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from knarr.kinds.cel.authorization import CHECK_COST
+from knarr.kinds.cel.dispatch import dispatch, loose, no_overload
 from knarr.kinds.cel.library import MISSING, NAMESPACES, OVERLOADS, Overload, lookup
 from knarr.kinds.cel.loops import items, loop
 from knarr.kinds.cel.messages import Built, message_type
-from knarr.kinds.cel.scope import Run, Scope, Typed, evaluated_with
+from knarr.kinds.cel.scope import Scope, Typed, evaluated_with
 from knarr.kinds.cel.tree import Call, ListOf, Literal, Macro, Malformed, MapOf, Message, Name, Node, Select
 from knarr.kinds.cel.types import BOOL, DYN, TYPE, Type, filled, fits, joined, list_of, map_of, optional_of, type_of
 from knarr.kinds.cel.values import Failed, Optional
 
 #: a value's type by its name in expressions
 NAMED = {name: Type(name) for name in ("int", "uint", "double", "bool", "string", "bytes", "list", "map", "type")}
-SCANNED = frozenset(
-    [
-        "matches",
-        "find",
-        "findAll",
-        "contains",
-        "split",
-        "replace",
-        "indexOf",
-        "lastIndexOf",
-        "join",
-        "@in",
-        "_+_",
-        "_==_",
-        "_!=_",
-        "sum",
-        "min",
-        "max",
-        "isSorted",
-    ]
-)
 
 
 @dataclass
@@ -123,7 +102,7 @@ class Compiler:
     def _junction(self, node: Call, scope: Mapping[str, Type]) -> Typed:
         (left, run_left), (right, run_right) = (self.visit(arg, scope) for arg in node.args)
         if not (fits(left, BOOL, {}) and fits(right, BOOL, {})):
-            raise _no_overload(node, [left, right])
+            raise no_overload(node, [left, right])
         decides = node.function == "_||_"
 
         def run(env: Scope) -> Any:
@@ -147,7 +126,7 @@ class Compiler:
     def _choice(self, node: Call, scope: Mapping[str, Type]) -> Typed:
         (test, run_test), (yes, run_yes), (no, run_no) = (self.visit(arg, scope) for arg in node.args)
         if not fits(test, BOOL, {}) or not (fits(yes, no, {}) or fits(no, yes, {})):
-            raise _no_overload(node, [test, yes, no])
+            raise no_overload(node, [test, yes, no])
 
         def run(env: Scope) -> Any:
             env.spend(1)
@@ -176,10 +155,10 @@ class Compiler:
                 found.append(overload)
                 results.append(filled(overload.result, bound))
         if not found:
-            raise _no_overload(node, given, name, method)
+            raise no_overload(node, given, name, method)
         result = results[0] if all(other == results[0] for other in results) else DYN
-        sure = len(found) == 1 and (name in ("_==_", "_!=_") or not any(_loose(type_) for type_ in given))
-        return result, _dispatch(name, found, [run for _, run in visited], sure)
+        sure = len(found) == 1 and (name in ("_==_", "_!=_") or not any(loose(type_) for type_ in given))
+        return result, dispatch(name, found, [run for _, run in visited], sure)
 
     def _list(self, node: ListOf, scope: Mapping[str, Type]) -> Typed:
         visited = [self.visit(item, scope) for item in node.items]
@@ -263,33 +242,6 @@ class Compiler:
         return loop(node, of, run, bodies)
 
 
-def _dispatch(name: str, overloads: Sequence[Overload], runs: Sequence[Run], sure: bool) -> Run:
-    """A call; by the values' types where those of the expressions do not tell which function it is."""
-    scanned, cost = name in SCANNED, CHECK_COST if name == "check" else 1
-
-    def call(env: Scope) -> Any:
-        args = [run(env) for run in runs]
-        env.spend(cost + (_size(args) if scanned else 0))
-        if sure:
-            return overloads[0].run(*args)
-        for overload in overloads:
-            bound: dict[str, Type] = {}
-            if all(fits(type_of(arg), wanted, bound) for arg, wanted in zip(args, overload.args, strict=True)):
-                return overload.run(*args)
-        raise Failed("no such overload")
-
-    return call
-
-
-def _size(args: Sequence[Any]) -> int:
-    return sum(len(arg) // 10 for arg in args if isinstance(arg, str | bytes | list))
-
-
-def _loose(type_: Type) -> bool:
-    """Whether a type leaves open what its values are."""
-    return type_.name == "dyn" or any(map(_loose, type_.of))
-
-
 def _common(types: Sequence[Type]) -> Type:
     """The type of the items of a literal; of an empty one, any."""
     if not types:
@@ -310,9 +262,3 @@ def _hashable(key: Any) -> Any:
     if not isinstance(key, str | int | bool):
         raise Failed("unsupported key type")
     return key
-
-
-def _no_overload(node: Call, given: Sequence[Type], name: str = "", method: bool = False) -> Malformed:
-    shown = [str(type_) for type_ in given]
-    applied = f"{shown[0]}.({', '.join(shown[1:])})" if method else f"({', '.join(shown)})"
-    return Malformed(node.at, f"found no matching overload for '{name or node.function}' applied to '{applied}'")

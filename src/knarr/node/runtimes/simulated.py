@@ -6,7 +6,6 @@ pods running.
 """
 
 import asyncio
-import hashlib
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,6 @@ from functools import partial
 
 from knarr.meta import clock
 from knarr.node.runtimes.runtime import (
-    NEVER_STARTED,
     START_ERROR,
     ContainerSpec,
     ContainerState,
@@ -26,6 +24,7 @@ from knarr.node.runtimes.runtime import (
     SandboxSpec,
     Used,
 )
+from knarr.node.runtimes.simulated_states import image, never_started, over, running
 from knarr.node.runtimes.simulated_streams import (
     CannedReader,
     CannedSession,
@@ -132,11 +131,10 @@ class SimulatedRuntime:
         await self._begin(uid, spec)
         annotations = self._specs[uid].annotations
         end, used = annotated_end(annotations), annotated_usage(annotations)
-        digest = container_id(uid, spec)
-        pod = self._pods[uid]
+        pod, state = self._pods[uid], running(uid, spec)
+        digest = state.id
         if any(each.id == digest for each in pod.containers):
             return digest
-        state = self._made(digest, spec)
         self._put(replace(pod, containers=(*pod.containers, state)))
         life = self._lives[digest] = Life(
             self.stages, self._subject(uid, spec.name, spec.image), partial(self._end, uid, digest)
@@ -146,29 +144,8 @@ class SimulatedRuntime:
 
     def _put_dead(self, uid: str, spec: ContainerSpec, why: str) -> None:
         """Show a container that was made and could not be started."""
-        made = self._made(container_id(uid, spec), spec)
-        state = replace(
-            made,
-            state="exited",
-            started=0.0,
-            finished=clock.unix(),
-            exit_code=NEVER_STARTED,
-            reason=START_ERROR,
-            message=why,
-        )
+        state = never_started(running(uid, spec), why)
         self._put(replace(self._pods[uid], containers=(*self._pods[uid].containers, state)))
-
-    def _made(self, digest: str, spec: ContainerSpec) -> ContainerState:
-        return ContainerState(
-            id=digest,
-            name=spec.name,
-            attempt=spec.attempt,
-            image=spec.image,
-            image_id=image_id(spec.image),
-            state="running",
-            created=clock.unix(),
-            started=clock.unix(),
-        )
 
     async def _begin(self, uid: str, spec: ContainerSpec) -> None:
         """Take the time that a start takes; RuntimeFailure when it is to fail."""
@@ -232,7 +209,7 @@ class SimulatedRuntime:
 
     async def images(self) -> list[Image]:
         names = sorted({each.image for pod in self._pods.values() for each in pod.containers})
-        return [Image(id=image_id(name), names=(name,), size=0) for name in names]
+        return [image(name) for name in names]
 
     async def image_ready(self, name: str) -> Image | None:
         stage = self.stages.pod("pulling", Subject(image=name), clock.rng())
@@ -242,7 +219,7 @@ class SimulatedRuntime:
                 raise RuntimeFailure(failure.message, reason=failure.reason)
         elif not there(name):
             return None
-        return Image(id=image_id(name), names=(name,), size=0)
+        return image(name)
 
     # ------------------------------------------------------------------ state
 
@@ -278,21 +255,10 @@ class SimulatedRuntime:
         if life := self._lives.pop(container, None):
             life.stop()
         if pod := self._pods.get(uid):
-            ended = tuple(
-                replace(
-                    each,
-                    state="exited",
-                    exit_code=how.code,
-                    signal=how.signal,
-                    finished=clock.unix(),
-                    reason=how.reason or ("Error" if how.code else "Completed"),
-                    message=how.message,
-                )
-                if each.id == container and each.state == "running"
-                else each
-                for each in pod.containers
+            states = tuple(
+                over(each, how) if each.id == container and each.state == "running" else each for each in pod.containers
             )
-            self._put(replace(pod, containers=ended))
+            self._put(replace(pod, containers=states))
 
     def _unready(self, uid: str, container: str = "") -> bool:
         """Whether probes of a container fail, or those of any, when it is not known whose port is asked for."""
@@ -318,11 +284,3 @@ class SimulatedRuntime:
             if (ip := str(self.networks[0][self._last + 1])) not in taken:
                 return (ip, *(str(network[self._last + 1]) for network in self.networks[1:]))
         raise NoSuchContainer(f"no address is free in {self.networks[0]}")
-
-
-def container_id(uid: str, spec: ContainerSpec) -> str:
-    return hashlib.sha256(f"{uid}/{spec.name}/{spec.attempt}".encode()).hexdigest()
-
-
-def image_id(name: str) -> str:
-    return "sha256:" + hashlib.sha256(name.encode()).hexdigest()
