@@ -24,12 +24,34 @@ def controller_uid(obj: Any) -> Iterator[str]:
             return
 
 
+class Filed(Generic[T]):
+    """The objects under one value of an index; sorted when somebody asks and keys have come since."""
+
+    __slots__ = ("mixed", "objects")
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, T] = {}
+        self.mixed = False  # whether a key may stand behind a greater one
+
+    def put(self, key: Key, obj: T) -> None:
+        if key not in self.objects:
+            self.mixed = self.mixed or (bool(self.objects) and next(reversed(self.objects)) > key)
+        self.objects[key] = obj
+
+    def list(self) -> list[T]:
+        """The objects in the order of their keys."""
+        if self.mixed:
+            self.objects = {key: self.objects[key] for key in sorted(self.objects)}
+            self.mixed = False
+        return [*self.objects.values()]
+
+
 class Cache(Generic[T]):
     """A collection by namespace and name, and by every index that was added."""
 
     def __init__(self) -> None:
         self._objects: dict[str, dict[str, T]] = {}
-        self._indexes: dict[str, tuple[IndexKey, dict[str, dict[Key, T]]]] = {}
+        self._indexes: dict[str, tuple[IndexKey, dict[str, Filed[T]]]] = {}
         self.add_index("owner", controller_uid)
 
     def get(self, name: str, namespace: str = "") -> T | None:
@@ -37,8 +59,8 @@ class Cache(Generic[T]):
 
     def by_index(self, index: str, value: str) -> list[T]:
         """The objects that an index files under a value, in the order of their namespaces and names."""
-        filed = self._indexes[index][1].get(value, {})
-        return [filed[key] for key in sorted(filed)]
+        filed = self._indexes[index][1].get(value)
+        return filed.list() if filed is not None else []
 
     def list(self, namespace: str = "") -> list[T]:
         """All objects, or those of one namespace, in the order of their names."""
@@ -49,23 +71,23 @@ class Cache(Generic[T]):
         """File every object, those to come too, under the values that `key` gives. An index of that name stays."""
         if name in self._indexes:
             return
-        self._indexes[name] = (key, {})
+        filed: dict[str, Filed[T]] = {}
+        self._indexes[name] = (key, filed)
         for space in self._objects.values():
             for obj in space.values():
-                self._file(name, obj)
+                _refile(filed, key_of(obj), (), key(obj), obj)
 
     def __len__(self) -> int:
         return sum(map(len, self._objects.values()))
 
     def put(self, obj: T) -> T | None:
         """Take in an object and give the one it replaces. Only the informer calls this."""
-        namespace, name = key_of(obj)
+        key = namespace, name = key_of(obj)
         space = self._objects.setdefault(namespace, {})
-        if (old := space.get(name)) is not None:
-            self._unfile(old)
+        old = space.get(name)
         space[name] = obj
-        for index in self._indexes:
-            self._file(index, obj)
+        for values, filed in self._indexes.values():
+            _refile(filed, key, values(old) if old is not None else (), values(obj), obj)
         return old
 
     def drop(self, key: Key) -> T | None:
@@ -73,7 +95,8 @@ class Cache(Generic[T]):
         namespace, name = key
         space = self._objects.get(namespace, {})
         if (old := space.pop(name, None)) is not None:
-            self._unfile(old)
+            for values, filed in self._indexes.values():
+                _unfile(filed, key, values(old))
             if not space:
                 del self._objects[namespace]
         return old
@@ -81,15 +104,20 @@ class Cache(Generic[T]):
     def keys(self) -> set[Key]:
         return {(namespace, name) for namespace, space in self._objects.items() for name in space}
 
-    def _file(self, index: str, obj: T) -> None:
-        key, filed = self._indexes[index]
-        for value in key(obj):
-            filed.setdefault(value, {})[key_of(obj)] = obj
 
-    def _unfile(self, obj: T) -> None:
-        for key, filed in self._indexes.values():
-            for value in key(obj):
-                if (under := filed.get(value)) is not None:
-                    under.pop(key_of(obj), None)
-                    if not under:
-                        del filed[value]
+def _refile(filed: dict[str, Filed[T]], key: Key, before: Iterable[str], after: Iterable[str], obj: T) -> None:
+    """File an object under the values that it has now, and no longer under those that only the one before had."""
+    wanted = tuple(after)
+    _unfile(filed, key, [value for value in before if value not in wanted])
+    for value in wanted:
+        if (under := filed.get(value)) is None:
+            under = filed[value] = Filed()
+        under.put(key, obj)
+
+
+def _unfile(filed: dict[str, Filed[T]], key: Key, values: Iterable[str]) -> None:
+    for value in values:
+        if (under := filed.get(value)) is not None:
+            under.objects.pop(key, None)
+            if not under.objects:
+                del filed[value]

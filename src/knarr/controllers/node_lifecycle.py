@@ -6,7 +6,7 @@ counts is when this controller saw the node move, never the node's own clock. Ho
 their pods is `node_zones`'.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -78,7 +78,7 @@ def readiness(node: Node) -> str:
 
 def plan(
     node: Node,
-    pods: Sequence[Pod],
+    pods: Iterable[Pod],
     last: Sign,
     turn: Callable[[], datetime | None],
     now: datetime,
@@ -133,7 +133,7 @@ def declare_silent(node: Node, now: datetime) -> Iterator[Step]:
         yield Event(node, "Normal", "NodeNotReady", f"Node {name} status is now: NodeNotReady")
 
 
-def mark_unready(pods: Sequence[Pod], now: datetime) -> Iterator[Step]:
+def mark_unready(pods: Iterable[Pod], now: datetime) -> Iterator[Step]:
     """Say of a silent node's pods that they are not ready, so that services let go of them."""
     for pod in pods:
         ready = next((c for c in pod.status.conditions if c.type == "Ready" and c.status == "True"), None)
@@ -241,12 +241,14 @@ class Lifecycle:
             await context.recorder.event(node, "Normal", "RegisteredNode", said)
         lease = context.cache(Lease, namespace=LEASES).get(name, LEASES)
         last = self._signs[name] = sign(self._signs.get(name), node, lease, now)
-        pods = context.cache(Pod).by_index("node", name)
+
+        def pods() -> Iterator[Pod]:  # asked for of a silent node alone
+            yield from context.cache(Pod).by_index("node", name)
 
         def turn() -> datetime | None:
             return self._zones.turn(node, now)
 
-        steps = plan(node, pods, last, turn, now, self._heartbeat, spared=self._zones.down)
+        steps = plan(node, pods(), last, turn, now, self._heartbeat, spared=self._zones.down)
         return await carry_out(context.api, steps, context.recorder)
 
 

@@ -121,7 +121,7 @@ def controller() -> Controller:
             return None
         if since := undated(node, before, now):
             seen[name] = since
-        pods = context.cache(Pod).by_index("node", name)
+        pods = context.cache(Pod).by_index("node", name) if waited or is_tainted(node) else []
         steps = list(plan(dated(node, since), pods, now))
         if leaving := {step.obj.metadata.uid for step in steps if isinstance(step, Wait)}:
             waiting[name] = leaving
@@ -130,11 +130,18 @@ def controller() -> Controller:
     return Controller(
         name="taint-eviction",
         component="taint-eviction-controller",
-        sources=[Source(Node, itself), Source(Pod, node_of)],
+        sources=[Source(Node, itself), Source(Pod, related=tainted_node)],
         sync=sync,
         indexes=[(Pod, "node", lambda pod: [pod.spec.nodeName] if pod.spec.nodeName else [])],
     )
 
 
-def node_of(pod: Pod) -> list[Key]:
-    return [("", pod.spec.nodeName)] if pod.spec.nodeName else []
+def tainted_node(pod: Pod, context: Context) -> list[Key]:
+    """The node of a pod, where it has taints: without any its pods concern nobody here."""
+    node = context.cache(Node).get(pod.spec.nodeName) if pod.spec.nodeName else None
+    return [("", node.metadata.name)] if node is not None and is_tainted(node) else []
+
+
+def is_tainted(node: Node) -> bool:
+    """Whether a node has taints that pods leave for."""
+    return any(taint.effect == NO_EXECUTE for taint in node.spec.taints)

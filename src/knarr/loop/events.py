@@ -26,7 +26,7 @@ from knarr.meta.errors import ApiError, NotFound
 
 QUEUE_LENGTH = 10_000  #: events that wait to be written; the next is dropped
 AT_ONCE = 64  #: events written at once where the server is in the same process; else each would need a connection
-REST, LONGEST_REST = 4.0, 0.1  #: times what a write took, and seconds at most, until the next is begun
+REST, LONGEST_REST = 4.0, 0.3  #: times what a write took, and seconds at most, until the next is begun
 TRIES, TRY_SECONDS = 12, 10.0  #: how often and at what distance an unreachable server is tried, as client-go
 
 log = logging.getLogger("knarr.loop")

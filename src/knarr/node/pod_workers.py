@@ -145,7 +145,7 @@ class PodWorkers:
         pod, memory = worker.pod, worker.memory
         placed = not refusals.unplaced(pod) or worker.sandbox is not None
         node = self.registration.node if placed else await self._node()
-        others = [each.pod for each in self.workers.values() if each is not worker and each.counts]
+        others = (each.pod for each in self.workers.values() if each is not worker and each.counts)
         if not memory.refused and worker.sandbox is None:
             memory.refused = (
                 refusals.of_system(pod)

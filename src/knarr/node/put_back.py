@@ -61,15 +61,16 @@ async def object_of(node: "PodWorkers", worker: "Worker") -> Pod | None:
 def outlived(node: "PodWorkers", worker: "Worker") -> bool:
     """Whether something is left on the node of another pod of the same name: of one that has no object any more."""
     meta = worker.pod.metadata
-    name = (meta.namespace, meta.name)
-    if any((each.namespace, each.name) == name and each.uid != worker.uid for each in node.sandboxes.values()):
-        return True
-    return any(
-        each.memory.starting
-        and each.uid != worker.uid
-        and (each.pod.metadata.namespace, each.pod.metadata.name) == name
-        for each in node.workers.values()
-    )
+    name, uid = meta.name, worker.uid
+    for sandbox in node.sandboxes.values():  # no generator: all pods of the node, for each that begins
+        if sandbox.name == name and sandbox.uid != uid and sandbox.namespace == meta.namespace:
+            return True
+    for each in node.workers.values():
+        if each.memory.starting and each.uid != uid:
+            other = each.pod.metadata
+            if (other.namespace, other.name) == (meta.namespace, name):
+                return True
+    return False
 
 
 def version(pod: Pod) -> int:

@@ -1,3 +1,5 @@
+import random
+
 import pytest
 
 from knarr.client.cache import Cache
@@ -53,3 +55,19 @@ def test_dependents_are_found_by_their_controllers_uid(cache):
 def test_dropping_what_is_not_there_gives_nothing(cache):
     assert cache.drop(("default", "none")) is None
     assert len(cache) == 3
+
+
+def test_whatever_comes_changes_and_goes_an_index_gives_its_objects_in_their_order(cache):
+    cache.add_index("node", lambda pod: [pod.spec.nodeName] if pod.spec.nodeName else [])
+    draw, known = random.Random(7), {("default", "a"): "n1", ("other", "c"): "n1"}
+    for _ in range(2000):
+        namespace, name = key = draw.choice(("default", "other")), draw.choice("abcdefgh")
+        if draw.random() < 0.3:
+            cache.drop(key)
+            known.pop(key, None)
+        else:
+            known[key] = draw.choice(("", "n1", "n2"))
+            cache.put(a_pod(name, namespace=namespace, node=known[key]))
+        for node in ("n1", "n2"):
+            found = [(pod.metadata.namespace, pod.metadata.name) for pod in cache.by_index("node", node)]
+            assert found == sorted(key for key, where in known.items() if where == node)
