@@ -159,6 +159,11 @@ ENDINGS = {
         "command: [tail, /dev/zero], resources: {limits: {memory: 20Mi}}",
         ("137", "OOMKilled", ""),
     ),
+    "one may be kept from system calls": (
+        'command: [sh, -c, "grep -c Seccomp:.2 /proc/self/status > /dev/termination-log; exit 3"], '
+        "securityContext: {seccompProfile: {type: RuntimeDefault}}",
+        ("3", "Error", "1\n"),
+    ),
 }
 
 

@@ -54,7 +54,9 @@ def _kill(pid: int, containers: dict[str, list[Path]]) -> None:
         try:
             if pid in {*_members(containers)} or container_of(PROC / str(pid)) in containers:
                 signal.pidfd_send_signal(number, signal.SIGKILL)
-                select.select([number], [], [])
+                gone = select.poll()  # the agent may have more files open than select knows
+                gone.register(number, select.POLLIN)
+                gone.poll()
         except FileNotFoundError:
             return
         finally:
