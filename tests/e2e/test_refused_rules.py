@@ -11,7 +11,7 @@ from knarr.net.backends import View
 from knarr.net.nft import apply, is_installed
 from knarr.net.place import Place, Wanted
 from knarr.net.plan import NetworkPlan
-from knarr.net.policy import without_refused
+from knarr.net.policy import NetworkPolicies, without_refused
 from knarr.net.policy_table import Chain, Table, whole
 from knarr.net.refusals import Refusals
 from tests.e2e.test_pod_network import a_service, a_slice
@@ -25,9 +25,10 @@ FORWARD = "type filter hook forward priority filter; policy accept"
 @pytest.fixture
 def space(host, monkeypatch):
     async def nothing(*_, anew=False):
-        return None
+        return
 
     monkeypatch.setattr(podnetwork, "route_services", nothing)
+    monkeypatch.setattr(podnetwork, "lead_from_loopback", nothing)
     namespace.create(SPACE)
     yield SPACE
     namespace.delete(SPACE)
@@ -73,3 +74,45 @@ async def test_a_policy_that_is_refused_allows_nothing_and_the_others_what_they_
     assert refusals.holds("in-default-bad-1", rules["in-default-bad-1"])
     assert await apply(whole(loaded), space)
     assert "192.0.2.1" in ruleset(space, table.name)
+
+
+def flush(space: str, *what: str) -> None:
+    subprocess.run(["nsenter", f"--net={namespace.path(space)}", "nft", "flush", *what], check=True)
+
+
+class Nothing:
+    """Stands for informers of a cluster without objects."""
+
+    def of(self, kind):
+        return self
+
+    def on_change(self, listener):
+        return None
+
+
+FLUSHED = {"all rules": ["ruleset"], "those of the table": ["table", "ip", f"{PLAN.bridge}-policy"]}
+
+
+@pytest.mark.parametrize("what", FLUSHED.values(), ids=FLUSHED)
+async def test_policies_that_somebody_flushed_are_loaded_again(space, what, tmp_path):
+    table = Table(f"{PLAN.bridge}-policy", {"check-in": Chain(("drop",), FORWARD)})
+    bridge = Table(table.name, {"from-pods": Chain(("drop",), FORWARD)}, family="bridge")
+    policies = NetworkPolicies(Nothing(), PLAN, 6443, lambda number: tmp_path)
+    assert await apply(whole(table), space)
+    assert await apply(whole(bridge), space)
+    policies._loaded = {(0, "ip"): (1, table), (0, "bridge"): (1, bridge), (1, "ip"): (2, table)}
+    policies._forget_flushed()
+    assert [*policies._loaded] == [(0, "ip"), (0, "bridge")], "a node that is gone has none"
+    flush(space, *what)
+    policies._forget_flushed()
+    assert [*policies._loaded] == ([] if what == ["ruleset"] else [(0, "bridge")])
+
+
+async def test_rules_of_services_are_loaded_again_when_only_the_rules_were_flushed(space):
+    place = Place(PLAN, View(PLAN.node(0).name), space, 0)
+    await place.bring(Wanted(), (), 0.0)
+    await place.check()
+    assert place.is_loaded
+    flush(space, "table", "ip", PLAN.bridge)
+    await place.check()
+    assert not place.is_loaded

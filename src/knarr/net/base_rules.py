@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from knarr.net.families import FOUR, SIX, Family
 
+FIRST = "nat-prerouting"  #: the chain where packets come in
 MARK = "0x4000"  #: what came in from outside and has to come back through this node
 FEW = 8  #: endpoints that a service without chains has at most
 ENDS = tuple(f"end-{number}" for number in range(FEW))
@@ -103,7 +104,7 @@ def _hooks(family: Family, host: bool) -> str:
         *((("from-outside", "filter", "prerouting", "raw", NOT_FROM_OUTSIDE),) if has_loopback else ()),
         ("guard-prerouting", "filter", "prerouting", "-110", guard),
         ("guard-output", "filter", "output", "-110", guard),
-        ("nat-prerouting", "nat", "prerouting", "dstnat", "jump dispatch"),
+        (FIRST, "nat", "prerouting", "dstnat", "jump dispatch"),
         ("nat-output", "nat", "output", "-100", "jump dispatch"),
         ("nat-postrouting", "nat", "postrouting", "srcnat", *disguise, *((FROM_LOOPBACK,) if has_loopback else ())),
         ("filter-input", "filter", "input", "-110", check),

@@ -8,14 +8,15 @@ import os
 import shutil
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from knarr.net import namespace
-from knarr.net.netlink import NETFILTER, Netlink, attribute, text
+from knarr.net.netlink import NETFILTER, Netlink, attribute, attributes, text
 
-GET_TABLE: Final = 10 << 8 | 1  #: linux/netfilter/nf_tables.h
-TABLE_NAME: Final = 1
+GET_CHAIN: Final = 10 << 8 | 4  #: linux/netfilter/nf_tables.h
+CHAIN_TABLE, CHAIN_NAME, CHAIN_USE = 1, 3, 6
+FAMILIES: Final = {"ip": 2, "ip6": 10, "bridge": 7}  #: the kernel's numbers
 LONGEST_ERROR: Final = 500  #: characters that are told of what nft says
 
 log = logging.getLogger("knarr.net")
@@ -66,21 +67,28 @@ async def load(text: str, place: str = "", *, check: bool = False) -> str:
     return said.decode(errors="replace").strip()[:LONGEST_ERROR] or f"exit code {process.returncode}"
 
 
-async def is_loaded(table: str, place: str = "", family: int = socket.AF_INET) -> bool:
-    """Whether a table of a family is there: somebody may have flushed all rules."""
-    return await asyncio.to_thread(_is_loaded, table, place, family)
+async def is_loaded(table: str, chain: str, place: str = "", family: int = socket.AF_INET) -> bool:
+    """Whether a chain of a table is there and has rules: somebody may have flushed them."""
+    return await asyncio.to_thread(has_rules, [(table, chain, family)], place)
 
 
-def _is_loaded(table: str, place: str, family: int) -> bool:
+def has_rules(chains: Iterable[tuple[str, str, int]], place: str = "") -> bool:
+    """Whether each of the chains, given by its table, its name and its family, is there and has rules. Blocking."""
     if place:
         with namespace.inside(place):
-            return _is_loaded(table, "", family)
-    question = struct.pack("=BBH", family, 0, 0) + attribute(TABLE_NAME, text(table))
+            return has_rules(chains)
     with Netlink(NETFILTER) as kernel:
-        try:
-            kernel.ask(GET_TABLE, 0, question)
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
-            return False
-        return True
+        return all(_rules(kernel, *each) > 0 for each in chains)
+
+
+def _rules(kernel: Netlink, table: str, chain: str, family: int) -> int:
+    """How many rules a chain has, and others that lead to it."""
+    head = struct.pack("=BBH", family, 0, 0)
+    asked = head + attribute(CHAIN_TABLE, text(table)) + attribute(CHAIN_NAME, text(chain))
+    try:
+        ((_, answer), *_) = kernel.ask(GET_CHAIN, 0, asked)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return 0
+    return int.from_bytes(dict(attributes(answer[len(head) :])).get(CHAIN_USE, b""))

@@ -12,7 +12,7 @@ from knarr.kinds.types.core_v1 import Pod, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
 from knarr.net import conntrack, host_ports, namespace, nft, podnetwork
 from knarr.net.backends import View, backends, choose
-from knarr.net.base_rules import base
+from knarr.net.base_rules import FIRST, base
 from knarr.net.conntrack import Address
 from knarr.net.families import FOUR, SIX, Family
 from knarr.net.ground import ground, is_routed
@@ -178,7 +178,8 @@ class Place:
 
     async def check(self) -> None:
         """Begin anew when somebody has flushed the rules."""
-        if self.is_loaded and not await nft.is_loaded(self.table.name, self.namespace, self.view.family.number):
+        family = self.view.family.number
+        if self.is_loaded and not await nft.is_loaded(self.table.name, FIRST, self.namespace, family):
             self.is_loaded = False
 
     async def _sweep(self, now: float) -> None:

@@ -17,7 +17,7 @@ from knarr.kinds.types.core_v1 import Namespace, Node, Pod
 from knarr.kinds.types.networking_v1 import NetworkPolicy
 from knarr.net import namespace, podnetwork
 from knarr.net.families import FOUR, SIX
-from knarr.net.nft import apply, load
+from knarr.net.nft import FAMILIES, apply, has_rules, load
 from knarr.net.plan import NetworkPlan
 from knarr.net.policy_ledgers import Ledgers
 from knarr.net.policy_members import EVERYWHERE, Facts, Members, facts, in_family
@@ -75,8 +75,8 @@ class NetworkPolicies:
                 try:
                     async with asyncio.timeout(AGAIN):
                         await self._changed.wait()
-                except TimeoutError:
-                    continue  # nodes may have come
+                except TimeoutError:  # nodes may have come, and rules may have gone
+                    await asyncio.to_thread(self._forget_flushed)
 
     def _policy_changed(self, old: NetworkPolicy | None, new: NetworkPolicy | None) -> None:
         if old is None or new is None or old.spec != new.spec:
@@ -175,6 +175,17 @@ class NetworkPolicies:
     def _used(self) -> bool:
         """Whether there is any policy."""
         return self._members[FOUR].used
+
+    def _forget_flushed(self) -> None:
+        """Load anew what somebody has flushed. Blocking."""
+        for key, (_, table) in [*self._loaded.items()]:
+            hooked = [(table.name, name, FAMILIES[table.family]) for name, chain in table.chains.items() if chain.hook]
+            try:
+                if has_rules(hooked, self._plan.node(key[0]).namespace):
+                    continue
+            except OSError:
+                pass  # the node is going, or comes anew
+            self._loaded.pop(key, None)
 
     async def _load_node(self, number: int, identity: int) -> None:
         """Load what differs of a node's tables; the last is a further lock, without which the others still hold."""

@@ -82,7 +82,7 @@ class Kernel:
         self.flushed = ""
         self.poison = []  #: rules with any of these texts are never taken
 
-    async def is_loaded(self, table, place="", family=0):
+    async def is_loaded(self, table, chain, place="", family=0):
         return place != self.flushed or not place
 
     async def load(self, text, place="", *, check=False):
