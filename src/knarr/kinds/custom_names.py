@@ -52,6 +52,10 @@ class Taken:
         for definition, names in (accepted or {}).items():
             self.put(definition, names)
 
+    def __len__(self) -> int:
+        """How many definitions there are."""
+        return len(self._of)
+
     def put(self, definition: str, names: Tree) -> None:
         """Have a definition, known by its own name, hold these names and no others."""
         self.drop(definition)

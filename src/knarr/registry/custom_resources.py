@@ -73,14 +73,16 @@ class CustomResources:
 
     def _note(self, name: str, definition: Tree | None) -> None:
         """Remember which names a definition has, and whether it was refused some; of one that is gone, nothing."""
-        taken = self._taken.setdefault(_group(name), custom_names.Taken())
-        refused = self._refused.setdefault(_group(name), {})
+        group = _group(name)
+        taken, refused = self._taken.setdefault(group, custom_names.Taken()), self._refused.setdefault(group, {})
         taken.drop(name)
         refused.pop(name, None)
         if definition is not None:
             taken.put(name, (definition.get("status") or {}).get("acceptedNames") or {})
             if not custom_names.holds(definition, "NamesAccepted"):
                 refused[name] = None
+        if not taken:
+            del self._taken[group], self._refused[group]
 
     def _mark(self, name: str) -> None:
         self._dirty[name] = None
