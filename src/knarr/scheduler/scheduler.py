@@ -15,7 +15,7 @@ from knarr.client.transport import TransportError
 from knarr.kinds.pod_claims import claims_of
 from knarr.kinds.types.core_v1 import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget
-from knarr.kinds.types.storage_v1 import StorageClass
+from knarr.kinds.types.storage_v1 import CSINode, StorageClass
 from knarr.loop.runner import Context
 from knarr.meta.errors import ApiError, NotFound
 from knarr.scheduler.bind import Claims, NotBound, bind_pod, bind_volumes
@@ -28,10 +28,12 @@ from knarr.scheduler.nominations import Nominations
 from knarr.scheduler.preemption import conclude, ineligible, may_help, verdicts
 from knarr.scheduler.queue import Queue, Waiting
 from knarr.scheduler.report import FAILED, UNSCHEDULABLE, report
-from knarr.scheduler.storage import Storage
+from knarr.scheduler.storage import Storage, limits
 from knarr.scheduler.turns import taking_turns
 
 NAME = "default-scheduler"  #: the pods it is for, and the component of its events
+#: what decisions depend on, pods last: they are decided about once all else is known
+KINDS = (Node, CSINode, PersistentVolume, PersistentVolumeClaim, StorageClass, Namespace, PodDisruptionBudget, Pod)
 
 log = logging.getLogger("knarr.scheduler")
 
@@ -63,13 +65,12 @@ class Scheduler:
     async def connect(self) -> None:
         """Follow what decisions depend on; return when all of it is known."""
         of = self._informers.of
-        kinds = (Node, PersistentVolume, PersistentVolumeClaim, StorageClass, Namespace, PodDisruptionBudget, Pod)
-        for informer in [of(kind) for kind in kinds]:
+        for informer in [of(kind) for kind in KINDS]:
             await informer.wait_synced()
         of(Node).on_change(self._node_changed)
         of(PersistentVolumeClaim).on_change(self._claim_changed)
-        of(PersistentVolume).on_change(lambda old, new: self.queue.wake(has_claims))
-        of(StorageClass).on_change(lambda old, new: self.queue.wake(has_claims))
+        for kind in (PersistentVolume, StorageClass, CSINode):
+            of(kind).on_change(lambda old, new: self.queue.wake(has_claims))
         of(Namespace).on_change(lambda old, new: self.queue.wake(looks_at_others))
         of(PodDisruptionBudget).on_change(self._budget_changed)
         of(Pod).on_change(self._pod_changed)
@@ -158,7 +159,12 @@ class Scheduler:
                 claims[name] = claim
         classes = {class_.metadata.name: class_ for class_ in self._informers.of(StorageClass).cache.list()}
         volumes = self._informers.of(PersistentVolume).cache
-        return Storage(claims, classes, volumes.get, volumes.list)
+        nodes = self._informers.of(CSINode).cache
+
+        def claim_of(name: str, space: str) -> PersistentVolumeClaim | None:
+            return claims.get(name) if space == namespace and name in claims else cache.get(name, space)
+
+        return Storage(claims, classes, volumes.get, volumes.list, claim_of, lambda node: limits(nodes.get(node)))
 
     async def _fetched(self, name: str, namespace: str) -> PersistentVolumeClaim | None:
         try:

@@ -3,14 +3,14 @@
 Pure; `Storage` is filled from the scheduler's caches for one pod at a time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from knarr.kinds import persistentvolumeclaim
 from knarr.kinds.placement import selects
-from knarr.kinds.pod_claims import claim_of, is_made_for, not_made_for
+from knarr.kinds.pod_claims import claim_of, claims_of, is_made_for, not_made_for
 from knarr.kinds.types.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod
-from knarr.kinds.types.storage_v1 import StorageClass
+from knarr.kinds.types.storage_v1 import CSINode, StorageClass
 from knarr.kinds.volume_binding import NO_PROVISIONER, SELECTED_NODE, is_complete, suits, waits_for_consumer
 from knarr.meta import quantity
 
@@ -29,6 +29,8 @@ class Storage:
     classes: Mapping[str, StorageClass] = field(default_factory=dict)
     volume: Callable[[str], PersistentVolume | None] = lambda name: None
     volumes: Callable[[], Sequence[PersistentVolume]] = _no_volumes
+    claim: Callable[[str, str], PersistentVolumeClaim | None] = lambda name, namespace: None  #: of any pod
+    limits: Callable[[str], Mapping[str, int]] = lambda node: {}  #: how many volumes of a driver a node takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,30 @@ def needs(pod: Pod, storage: Storage) -> Needs:
 
 def _waits(claim: PersistentVolumeClaim, storage: Storage) -> bool:
     return waits_for_consumer(storage.classes.get(persistentvolumeclaim.storage_class(claim)))
+
+
+Driven = tuple[str, str]  #: a CSI driver, and what it knows a volume by
+
+
+def driven(pod: Pod, storage: Storage) -> Iterator[Driven]:
+    """The volumes of a pod that CSI drivers attach; one that is still to be made is known by its claim."""
+    namespace = pod.metadata.namespace
+    for name in claims_of(pod):
+        if (claim := storage.claim(name, namespace)) is None:
+            continue
+        if claim.spec.volumeName:
+            volume = storage.volume(claim.spec.volumeName)
+            if volume is not None and volume.spec.csi is not None:
+                yield volume.spec.csi.driver, volume.spec.csi.volumeHandle
+        elif class_ := storage.classes.get(persistentvolumeclaim.storage_class(claim)):
+            yield class_.provisioner, f"{namespace}/{name}"
+
+
+def limits(node: CSINode | None) -> dict[str, int]:
+    """How many volumes of each driver a node takes, of those that say so."""
+    drivers = node.spec.drivers if node is not None else []
+    counts = {each.name: each.allocatable.count for each in drivers if each.allocatable is not None}
+    return {name: count for name, count in counts.items() if count is not None}
 
 
 def fits(volume: PersistentVolume, node: Node) -> bool:

@@ -1,9 +1,13 @@
 """Which nodes a pod's volumes leave to it, case by case."""
 
+from dataclasses import replace as replace_field
+
 import pytest
+from msgspec.structs import replace
 
 from knarr.kinds.types.core_v1 import (
     AWSElasticBlockStoreVolumeSource,
+    CSIPersistentVolumeSource,
     EphemeralVolumeSource,
     GCEPersistentDiskVolumeSource,
     Node,
@@ -13,16 +17,18 @@ from knarr.kinds.types.core_v1 import (
     PersistentVolumeClaimSpec,
     PersistentVolumeClaimStatus,
     PersistentVolumeClaimVolumeSource,
+    PersistentVolumeSpec,
     Pod,
     PodSpec,
     RBDVolumeSource,
     Volume,
 )
 from knarr.kinds.types.meta_v1 import ObjectMeta
+from knarr.kinds.types.storage_v1 import CSINode, CSINodeDriver, CSINodeSpec, StorageClass, VolumeNodeResources
 from knarr.scheduler.board import place
 from knarr.scheduler.decision import Decision, schedule
 from knarr.scheduler.preemption import conclude, verdicts
-from knarr.scheduler.storage import Storage
+from knarr.scheduler.storage import Storage, limits
 
 PREEMPTION = (
     "no new claims to deallocate, preemption: 0/{n} nodes are available: "
@@ -140,3 +146,76 @@ def test_a_claim_that_has_the_name_of_the_pods_own_is_not_taken():
     there = Storage({"p-v": bound("ReadWriteOnce")})
     foreign = "PVC n/c was not created for pod n/p (pod is not owner)"
     assert str(schedule(pod, [place(A)], there)) == f"0/1 nodes are available: {foreign}. not found"
+
+
+DRIVER = "csi.example.com"
+
+
+def claimed(*names, name="p", namespace="n"):
+    volumes = [
+        Volume(name=each, persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName=each)) for each in names
+    ]
+    return Pod(metadata=ObjectMeta(name=name, namespace=namespace), spec=PodSpec(volumes=volumes))
+
+
+def a_shelf(limit):
+    """Claims `a` to `d` have volumes of the driver, `other` one of another; `e` waits for one that the driver makes."""
+    handles = {**{name: (DRIVER, name) for name in "abcd"}, "twin": (DRIVER, "a"), "other": ("x.example.com", "x")}
+    volumes = {
+        name: PersistentVolume(
+            metadata=ObjectMeta(name=name),
+            spec=PersistentVolumeSpec(csi=CSIPersistentVolumeSource(driver=driver, volumeHandle=handle)),
+        )
+        for name, (driver, handle) in handles.items()
+    }
+    claims = {
+        name: replace(bound("ReadWriteOnce"), spec=PersistentVolumeClaimSpec(volumeName=name)) for name in handles
+    }
+    late = PersistentVolumeClaim(
+        metadata=ObjectMeta(name="e", namespace="n"), spec=PersistentVolumeClaimSpec(storageClassName="late")
+    )
+    class_ = StorageClass(
+        metadata=ObjectMeta(name="late"), provisioner=DRIVER, volumeBindingMode="WaitForFirstConsumer"
+    )
+    known = {**claims, "e": late}
+    return Storage(
+        known, {"late": class_}, volumes.get, list, lambda name, _: known.get(name), lambda node: {DRIVER: limit}
+    )
+
+
+#: sentence -> the claims of the pod and of those that are there, the limit, and whether the node takes it
+LIMITS = {
+    "room is left": (["c"], [["a"], ["b"]], 3, True),
+    "none is": (["c"], [["a"], ["b"]], 2, False),
+    "two at once are one too many": (["c", "d"], [["a"], ["b"]], 3, False),
+    "a volume that is there already takes none": (["a"], [["a"], ["b"]], 2, True),
+    "nor does one that another claim has": (["twin"], [["a"], ["b"]], 2, True),
+    "a volume in two pods counts once": (["c"], [["a", "b"], ["a"]], 3, True),
+    "another driver's does not count": (["other"], [["a"], ["b"]], 2, True),
+    "one that is to be made counts": (["e"], [["a"], ["b"]], 2, False),
+    "a limit of none is one": (["a"], [], 0, False),
+}
+
+
+@pytest.mark.parametrize("wanted, there, limit, taken", LIMITS.values(), ids=LIMITS)
+def test_a_node_takes_so_many_volumes_of_a_driver(wanted, there, limit, taken):
+    others = [claimed(*claims, name=f"o{number}") for number, claims in enumerate(there)]
+    found = schedule(claimed(*wanted), [place(a_node("a"), others)], a_shelf(limit))
+    if taken:
+        assert isinstance(found, Decision) and found.node == "a"
+    else:
+        assert str(found) == "0/1 nodes are available: 1 node(s) exceed max volume count."
+
+
+def test_a_node_that_does_not_say_takes_any_number():
+    shelf = replace_field(a_shelf(0), limits=lambda node: limits(None))
+    assert schedule(claimed("a", "b"), [place(a_node("a"))], shelf).node == "a"
+
+
+def test_limits_are_those_of_drivers_that_have_one():
+    drivers = [
+        CSINodeDriver(name="a", allocatable=VolumeNodeResources(count=2)),
+        CSINodeDriver(name="b", allocatable=VolumeNodeResources()),
+        CSINodeDriver(name="c"),
+    ]
+    assert limits(CSINode(spec=CSINodeSpec(drivers=drivers))) == {"a": 2}

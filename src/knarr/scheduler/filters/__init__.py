@@ -16,6 +16,7 @@ from knarr.scheduler.filters import (
     taints,
     topology,
     unschedulable,
+    volume_limits,
     volume_restrictions,
     volume_zone,
     volumes,
@@ -30,6 +31,7 @@ FILTERS: tuple[Filter, ...] = (
     ports.complaints,
     capacity.complaints,
     volume_restrictions.complaints,
+    volume_limits.complaints,
     volumes.complaints,
     volume_zone.complaints,
     topology.complaints,
@@ -41,6 +43,7 @@ OF_PODS: tuple[Filter, ...] = (
     ports.complaints,
     capacity.complaints,
     volume_restrictions.complaints,
+    volume_limits.complaints,
     topology.complaints,
     pod_affinity.complaints,
 )
