@@ -8,7 +8,7 @@ import pytest
 from knarr.node.images.store import ImageStore
 from knarr.node.runtimes.runtime import SandboxSpec
 from knarr.node.runtimes.sandbox import cleaning, host
-from knarr.node.runtimes.sandbox.pod import BOOT, record, shim_of, started
+from knarr.node.runtimes.sandbox.pod import BOOT, record, shim_of, started, unknown
 from knarr.node.runtimes.sandbox.runtime import SandboxRuntime
 
 
@@ -103,3 +103,7 @@ def test_processes_of_an_earlier_boot_are_nobodys(tmp_path, stranger):
         assert (shim_of(tmp_path) is not None) is known
     (tmp_path / "shim.json").write_text("")
     assert shim_of(tmp_path) is None
+
+
+def test_a_pod_of_which_nothing_can_be_read_may_have_had_the_hosts_processes():
+    assert unknown("u1")["host_pid"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from knarr.node.runtimes.sandbox import leftovers
 from knarr.node.runtimes.sandbox.host import remove_groups
-from knarr.node.runtimes.sandbox.pod import PATIENCE, read, shim_of, started
+from knarr.node.runtimes.sandbox.pod import PATIENCE, read, shim_of, started, unknown
 
 
 def sandboxes(node: Path) -> Path:
@@ -31,7 +31,7 @@ def clean_node(node: Path) -> None:
         for name in ("socket", "shim.json"):
             (path.parent / name).unlink(missing_ok=True)
     for path in sorted(sandboxes(node).glob("*/pod.json")):
-        if (read(path) or {}).get("host_pid"):
+        if (read(path) or unknown(path.parent.name)).get("host_pid"):
             leftovers.end(path.parent)
     for path in sandboxes(node).glob("*/*/config.json"):
         remove_groups(path, parents=True)

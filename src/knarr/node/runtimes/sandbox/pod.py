@@ -201,7 +201,8 @@ def write(path: Path, tree: Mapping[str, Any]) -> None:
 def unknown(uid: str) -> dict[str, Any]:
     """What is known of a pod whose `pod.json` cannot be read: enough to run it anew, or to remove what is left."""
     nowhere = Path("/nowhere")
-    return record(SandboxSpec(uid=uid, name="", namespace="", hostname="", log_directory=nowhere))
+    # it may have had processes outside of its own namespace: they are looked for at its end
+    return record(SandboxSpec(uid=uid, name="", namespace="", hostname="", log_directory=nowhere, host_pid=True))
 
 
 def record(spec: SandboxSpec) -> dict[str, Any]:
