@@ -31,14 +31,14 @@ def check(cluster: Cluster, before: Cluster | None) -> None:
 
 
 def check_real(cluster: Cluster) -> None:
-    """What nodes that are real can have: this host's own range of IPv4, and with it one of IPv6 that is nobody's."""
+    """What nodes that are real can have: this host's own range of IPv4, one of IPv6 that is nobody's, or both."""
     plan, ranges = cluster.network, cluster.network.ranges
     own = usual(cluster.index, (4,))
     for flag, given, kept in ((SERVICES, ranges.services, own.services), (PODS, ranges.pods, own.pods)):
-        if kept[0] not in given:
+        if any(":" not in each for each in given) and kept[0] not in given:
             raise ConfigError(
-                f"{flag} {','.join(given)}: on nodes of runtime {cluster.runtime} there must be a range of IPv4, "
-                f"{kept[0]}, which this host keeps for the cluster; simulated nodes have any ranges"
+                f"{flag} {','.join(given)}: on nodes of runtime {cluster.runtime} the range of IPv4 must be {kept[0]}, "
+                "which this host keeps for the cluster; simulated nodes have any ranges"
             )
     if not plan.pods6:
         return

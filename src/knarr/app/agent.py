@@ -4,7 +4,6 @@ Puts together what the rooms do not know of one another: the agent, its runtime,
 """
 
 import sys
-from ipaddress import IPv4Network
 
 from knarr.node import main
 from knarr.node.config import NodeConfig
@@ -15,20 +14,18 @@ def make_runtime(settings: NodeConfig) -> Runtime:
     """The runtime the configuration names."""
     if settings.runtime == "simulated":
         return main.simulated(settings)
-    from knarr.net.families import FOUR
     from knarr.net.node_pods import PodNetwork
-    from knarr.net.plan import NetworkPlan
+    from knarr.net.plan import NetworkPlan, place_of
     from knarr.node.images.store import ImageStore
 
-    (range_,) = (each for each in settings.pod_cidrs if FOUR.has(each))
-    octets = IPv4Network(range_).network_address.packed
+    index, number = place_of(settings.node_ip)
     plan = NetworkPlan(
         settings.cluster,
-        244 - octets[1],
+        index,
         service_cidr=settings.service_cidr,
         cluster_cidr=settings.cluster_cidr,
     )
-    network = PodNetwork(plan, octets[2], settings.folder / "addresses.json")
+    network = PodNetwork(plan, number, settings.folder / "addresses.json")
     assert settings.images, "the configuration names no image store"
     if settings.runtime == "containerd":
         from knarr.node.runtimes.containerd.daemon import of_node

@@ -38,7 +38,7 @@ def states(cluster: Cluster) -> list[State]:
         plan = cluster.node(name)
         alive = processes.read(lookup.pid_file(cluster, name)) is not None
         cut = podnetwork.is_cut(cluster.network, plan.number)
-        found.append(State(name, cluster.runtime, alive, cut, plan.address, plan.pods))
+        found.append(State(name, cluster.runtime, alive, cut, plan.addresses[0], plan.pod_ranges[0]))
     said = ask(cluster, {"nodes": ""}) if cluster.simulated_nodes else {}
     assert isinstance(said, dict)
     for each in cluster.simulated_nodes:

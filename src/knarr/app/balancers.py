@@ -20,8 +20,10 @@ def check(cluster: Cluster) -> None:
         networks = [ip_network(network) for network in cluster.network.balancer_networks]
     except ValueError as error:
         raise ConfigError(f"{FLAG} {error}; say first-last or a.b.c.d/n, or the same of IPv6") from error
-    if any(network.version == 6 for network in networks) and not cluster.network.services6:
-        raise ConfigError(f"{FLAG} {text}: the cluster has no IPv6; it has when its {SERVICES} is of both families")
+    for version, services in ((4, cluster.network.services), (6, cluster.network.services6)):
+        if any(network.version == version for network in networks) and not services:
+            why = f"the cluster has no IPv{version}; it has when its {SERVICES} is of both families"
+            raise ConfigError(f"{FLAG} {text}: {why}")
     if sum(network.num_addresses for network in networks) > MOST:
         raise ConfigError(f"{FLAG} {text}: at most {MOST} addresses")
     for network in networks:

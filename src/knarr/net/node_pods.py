@@ -51,7 +51,7 @@ class PodNetwork:
             await asyncio.to_thread(self._give_back, uid)
 
     async def pods(self) -> dict[str, str]:
-        """Who has which IPv4 address; the other follows from it."""
+        """Who has which address of the node's numbers; its own follow from it."""
         return (await asyncio.to_thread(_read, self._ledger)).taken
 
     def _wire(self, uid: str, network: Path, addresses: Sequence[str]) -> None:
@@ -64,7 +64,7 @@ class PodNetwork:
             kernel.set_link(link, up=True, master=POD_BRIDGE)
         with namespace.inside(network), Netlink() as kernel:
             kernel.set_link("lo", up=True)
-            set_ipv6("eth0", on=len(addresses) > 1)
+            set_ipv6("eth0", on=bool(self.node.pods6))
             kernel.set_link("eth0", up=True)
             for address in addresses:
                 family = family_of(address)
@@ -96,21 +96,22 @@ class Ledger:
 
 
 def addresses_of(node: NodePlan, address: str) -> tuple[str, ...]:
-    """A pod's addresses, IPv4's first, by that one: in both ranges of its node it has the same number."""
+    """A pod's addresses, IPv4's first, by that of the ledger: in each range of its node it has the same number."""
+    four = (address,) if node.pods else ()
     if not node.pods6:
-        return (address,)
-    number = int(IPv4Address(address)) - int(IPv4Network(node.pods).network_address)
-    return address, str(IPv6Network(node.pods6)[number])
+        return four
+    number = int(IPv4Address(address)) - int(IPv4Network(node.numbers).network_address)
+    return *four, str(IPv6Network(node.pods6)[number])
 
 
 def next_address(node: NodePlan, taken: set[str], last: str) -> str:
     """The first free address after `last`, going round. OSError when there is none."""
-    hosts = [str(host) for host in IPv4Network(node.pods).hosts() if str(host) != node.gateway]
+    _, *hosts = map(str, IPv4Network(node.numbers).hosts())  # the first is the node's own
     start = hosts.index(last) + 1 if last in hosts else 0
     for address in hosts[start:] + hosts[:start]:
         if address not in taken:
             return address
-    raise OSError(errno.EADDRNOTAVAIL, f"no free address in {node.pods}: {len(taken)} pods have one")
+    raise OSError(errno.EADDRNOTAVAIL, f"no free address in {node.pods or node.pods6}: {len(taken)} pods have one")
 
 
 def _read(path: Path) -> Ledger:

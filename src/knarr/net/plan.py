@@ -18,7 +18,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network, summarize_address_range
 
 from knarr.net.families import FOUR, SIX, Family
-from knarr.net.ranges import Network, Ranges, subnet, wished
+from knarr.net.ranges import Network, Ranges, subnet, usual, wished
 
 CLUSTERS = 16  #: how many clusters one machine has ranges for; pod and service ranges would meet at 74
 NODES = 250
@@ -33,9 +33,10 @@ class NodePlan:
     number: int
     namespace: str  #: its network namespace, as `ip netns` shows it
     link: str  #: the host's end of the node's wire
-    address: str
-    pods: str
+    address: str  #: of IPv4, which its wire has in every cluster
+    pods: str  #: of IPv4; "" in a cluster of IPv6 alone, as the next
     gateway: str  #: the node's own address in its pod range
+    numbers: str  #: a range of IPv4 by which its pods are numbered, whatever addresses they have
     address6: str = ""  #: these are "" in a cluster of IPv4 alone
     pods6: str = ""
     gateway6: str = ""
@@ -43,8 +44,8 @@ class NodePlan:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Its own, the cluster's first family's first."""
-        return self.ordered(self.address, self.address6)
+        """Its own that the cluster knows, of its first family first."""
+        return self.ordered(self.address if self.pods else "", self.address6)
 
     @property
     def pod_ranges(self) -> tuple[str, ...]:
@@ -100,6 +101,11 @@ class NetworkPlan:
     def pods(self) -> str:
         """The IPv4 pods' range."""
         return self.ranges.pod(4)
+
+    @property
+    def numbers(self) -> str:
+        """A range of IPv4 by which the pods of real nodes are numbered: their own, or that which the host keeps."""
+        return self.pods or usual(self.index, (4,)).pod(4)
 
     @property
     def pods6(self) -> str:
@@ -159,7 +165,7 @@ class NetworkPlan:
 
     @property
     def host6(self) -> str:
-        return _first(self.nodes6)
+        return first_of(self.nodes6)
 
     @property
     def host(self) -> str:
@@ -176,8 +182,8 @@ class NetworkPlan:
 
     @property
     def families(self) -> tuple[Family, ...]:
-        """Those that its nodes have addresses of."""
-        return (FOUR, SIX) if self.pods6 else (FOUR,)
+        """Those that its pods and services have addresses of."""
+        return tuple(family for family, pods in ((FOUR, self.pods), (SIX, self.pods6)) if pods)
 
     def pod_networks(self, family: Family) -> tuple[str, ...]:
         """Where pods are, of real nodes and of simulated ones."""
@@ -202,6 +208,7 @@ class NetworkPlan:
             raise ValueError(f"node number {number} is not within 0..{NODES - 1}")
         pods, pods6 = (subnet(each, number) if each else "" for each in (self.pods, self.pods6))
         name = f"{self.cluster}-{number}"
+        numbers = subnet(self.numbers, number)
         return NodePlan(
             name=name,
             number=number,
@@ -209,10 +216,11 @@ class NetworkPlan:
             link=f"knarr{self.index}n{number}",
             address=f"172.30.{self.index}.{number + 2}",
             pods=pods,
-            gateway=_first(pods),
+            gateway=first_of(pods),
+            numbers=numbers,
             address6=str(IPv6Network(self.nodes6)[number + 2]) if pods6 else "",
             pods6=pods6,
-            gateway6=_first(pods6),
+            gateway6=first_of(pods6),
             six_first=self.six_first,
         )
 
@@ -257,9 +265,18 @@ def _range(text: str) -> str:
     return str(IPv6Network(text))
 
 
-def _first(network: str) -> str:
+def first_of(network: str) -> str:
     """The first address of hosts in a network."""
     return str(ip_network(network)[1]) if network else ""
+
+
+def place_of(address: str) -> tuple[int, int]:
+    """The index of a cluster, and the number of a node of it, by an address of the node's own."""
+    if ":" in address:
+        _, _, _, index, *_, number = IPv6Address(address).exploded.split(":")
+        return int(index), int(number, 16) - 2  # the index is written as if it were decimal
+    _, _, third, last = address.split(".")
+    return int(third), int(last) - 2
 
 
 def balancer_range(text: str) -> list[Network]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from knarr.net import namespace
 from knarr.net.families import FOUR, SIX, Family
 from knarr.net.netlink import BLACKHOLE, Netlink
-from knarr.net.plan import NetworkPlan, NodePlan
+from knarr.net.plan import NetworkPlan, NodePlan, first_of
 
 POD_BRIDGE = "pods0"
 SERVICE_LINK = "services0"
@@ -107,7 +107,7 @@ def _swallow_services(kernel: Netlink, link: str, plan: NetworkPlan, source: str
     kernel.add_link(link, "bridge")
     set_ipv6(link, on=bool(source6))
     kernel.set_link(link, up=True)
-    for network in (plan.services, *plan.balancers_of(FOUR)):
+    for network in filter(None, (plan.services, *plan.balancers_of(FOUR))):
         kernel.set_route(network, link=link, source=source)
     for network in (plan.services6, *plan.balancers_of(SIX)) if source6 else ():
         kernel.set_route(network, link=link, source=source6)
@@ -174,8 +174,7 @@ def left_over(plan: NetworkPlan, routed: Iterable[str], family: Family = FOUR) -
 
 
 async def lead_from_loopback(plan: NetworkPlan, number: int) -> None:
-    """Let what a node sends to its own loopback address be led to its pods. Only when rules are there that keep pods
-    from sending to those addresses."""
+    """Let rules lead what a node sends to its own loopback address to its pods; they keep pods from those addresses."""
     await asyncio.to_thread(_lead_from_loopback, plan.node(number))
 
 
@@ -216,9 +215,9 @@ def _add_node(plan: NetworkPlan, number: int) -> NodePlan:
 
 
 def _route_pods(kernel: Netlink, node: NodePlan, source6: str = "") -> None:
-    """The way to a node's pods. `source6`: the address by which the host, which has several of IPv6 on its bridge,
-    sends; of IPv4 it is the first."""
-    kernel.set_route(node.pods, via=node.address)
+    """The way to a node's pods. `source6`: by which of the addresses on its bridge the host sends."""
+    if node.pods:
+        kernel.set_route(node.pods, via=node.address)
     if node.pods6:
         kernel.set_route(node.pods6, via=node.address6, source=source6)
 
@@ -226,8 +225,7 @@ def _route_pods(kernel: Netlink, node: NodePlan, source6: str = "") -> None:
 def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[NodePlan]) -> None:
     """Inside a node: loopback, the wire, the bridge of its pods, the ways to the others.
 
-    It speaks to its own pods by its own address, too: a UDP server on the node's network that answered by another would
-    not be heard by who asked it.
+    It speaks to its pods by its own address, too: a UDP server there that answered by another would not be heard.
     """
     kernel.set_link("lo", up=True)
     set_ipv6("eth0", on=bool(node.pods6))
@@ -235,9 +233,11 @@ def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[No
     kernel.add_address("eth0", f"{node.address}/24")
     kernel.add_link(POD_BRIDGE, "bridge")
     set_ipv6(POD_BRIDGE, on=bool(node.pods6))
-    kernel.set_link(POD_BRIDGE, up=True, hardware=hardware(node.gateway))
-    kernel.add_address(POD_BRIDGE, f"{node.gateway}/24")
-    kernel.set_route(node.pods, link=POD_BRIDGE, source=node.address)
+    kernel.set_link(POD_BRIDGE, up=True, hardware=hardware(first_of(node.numbers)))
+    if node.pods:
+        kernel.set_route(plan.pods, metric=LAST_RESORT, kind=BLACKHOLE)
+        kernel.add_address(POD_BRIDGE, f"{node.gateway}/24")
+        kernel.set_route(node.pods, link=POD_BRIDGE, source=node.address)
     if node.pods6:
         kernel.set_route(plan.pods6, metric=LAST_RESORT, kind=BLACKHOLE)
         kernel.add_address("eth0", f"{node.address6}/64")
@@ -250,7 +250,6 @@ def _furnish(kernel: Netlink, plan: NetworkPlan, node: NodePlan, others: list[No
     for name in ("iptables", "ip6tables"):  # pods meet by routing: the bridge must not translate too
         if Path(f"/proc/sys/net/bridge/bridge-nf-call-{name}").exists():
             _write(f"net/bridge/bridge-nf-call-{name}", "0")
-    kernel.set_route(plan.pods, metric=LAST_RESORT, kind=BLACKHOLE)
     _swallow_services(kernel, SERVICE_LINK, plan, node.address, node.address6)
     for family, host, source in ((FOUR, plan.host, node.address), (SIX, plan.host6, node.address6)):
         for address in plan.answered(family):

@@ -46,7 +46,8 @@ class NetworkPolicies:
         self._reframe = True  # policies or namespaces are others than the members know
         self._recount = True  # addresses are
         self._addresses: dict[str, str] = {}
-        self._members = {family: Members(Frame(family), {}) for family in plan.families}
+        #: in a cluster of IPv6 alone those of IPv4 say which pods there are, and nothing else
+        self._members = {family: Members(Frame(family), {}) for family in dict.fromkeys((FOUR, *plan.families))}
         #: by node and family: which network namespace, and what is in it
         self._loaded: dict[tuple[int, str], tuple[int, Table]] = {}
         self._refusals: dict[int, Refusals[str, Chain]] = {}  #: of each node, by chain
@@ -109,7 +110,8 @@ class NetworkPolicies:
         for key in [key for key in self._loaded if key[0] not in places]:
             del self._loaded[key]
             self._refusals.pop(key[0], None)
-        if self._recount or any((number, "ip") not in self._loaded for number in places):
+        first = self._plan.families[0].nft
+        if self._recount or any((number, first) not in self._loaded for number in places):
             self._recount = False
             self._count(await self._ledgers.read(places))
         if self._reframe:
@@ -190,9 +192,9 @@ class NetworkPolicies:
     async def _load_node(self, number: int, identity: int) -> None:
         """Load what differs of a node's tables; the last is a further lock, without which the others still hold."""
         node = self._plan.node(number)
-        for family, members in self._members.items():
+        for family in self._plan.families:
             pods = node.pods6 if family is SIX else node.pods
-            await self._load_table(number, identity, members.table(self.table, number, pods))
+            await self._load_table(number, identity, self._members[family].table(self.table, number, pods))
         guard = self._members[FOUR].guard(self.table, number, self._members.get(SIX))
         if self._guarding and not await self._load_table(number, identity, guard):
             self._guarding = False

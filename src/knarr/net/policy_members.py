@@ -49,8 +49,8 @@ class Facts:
 
 
 def facts(pod: Pod, address: str, plan: NetworkPlan) -> Facts | None:
-    """What is to know of a pod with this address; None when it has no place in any rule."""
-    start = plan.pods.removesuffix("0.0/16")
+    """What is to know of a pod with this address of its node's numbers; None when it has no place in any rule."""
+    start = plan.numbers.removesuffix("0.0/16")
     if not address.startswith(start) or is_finished(pod) or pod.spec.hostNetwork:
         return None
     containers = (*pod.spec.containers, *pod.spec.initContainers)
@@ -66,7 +66,7 @@ def facts(pod: Pod, address: str, plan: NetworkPlan) -> Facts | None:
 
 def in_family(found: Facts, family: Family, plan: NetworkPlan) -> Facts:
     """The facts of a pod by its address of a family."""
-    return replace(found, address=addresses_of(plan.node(found.node), found.address)[1]) if family is SIX else found
+    return replace(found, address=addresses_of(plan.node(found.node), found.address)[-1]) if family is SIX else found
 
 
 Place = tuple[int, str]  #: a node's number and a set

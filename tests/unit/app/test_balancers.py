@@ -52,6 +52,11 @@ def test_a_cluster_of_ipv4_has_none_of_ipv6():
         balancers.check(replace(FOUR, load_balancer_addresses="fd00:9::/120"))
 
 
+def test_a_cluster_of_ipv6_has_none_of_ipv4():
+    with pytest.raises(ConfigError, match="the cluster has no IPv4"):
+        balancers.check(replace(FOUR, service_cidr="fd00:10:96::/112", load_balancer_addresses="192.0.2.0/28"))
+
+
 def test_the_hosts_addresses_are_read_from_the_kernels_list(tmp_path):
     file = tmp_path / "if_inet6"
     file.write_text("20010db8000000000000000000000007 02 40 00 80     wan0\n" + "0" * 31 + "1 01 80 10 80       lo\n")

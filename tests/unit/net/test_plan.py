@@ -6,7 +6,7 @@ import pytest
 
 from knarr.net.families import FOUR, SIX
 from knarr.net.node_pods import addresses_of, next_address, pod_link
-from knarr.net.plan import SIMULATED_NODES, NetworkPlan
+from knarr.net.plan import SIMULATED_NODES, NetworkPlan, place_of
 from knarr.net.podnetwork import left_over
 
 PLAN = NetworkPlan("knarr", 0)
@@ -154,7 +154,26 @@ def test_what_has_two_addresses_has_that_of_the_first_family_first():
         assert [":" in each for each in node.pod_ranges] == [six_first, not six_first]
         assert [":" in each for each in (plan.api, plan.dns)] == [six_first] * 2
         assert plan.hosts == ("172.30.0.1", "fd00:172:30::1")
+    alone = NetworkPlan("knarr", 0, service_cidr="fd00:10:96::/112")
+    node = alone.node(1)
+    assert (node.addresses, node.pod_ranges) == (("fd00:172:30::3",), ("fd00:10:244:1::/64",))
+    assert (alone.families, alone.services, alone.pods) == ((SIX,), "", "")
     assert (PLAN.node(0).addresses, PLAN.hosts) == (("172.30.0.2",), ("172.30.0.1",))
+
+
+@pytest.mark.parametrize("index", [0, 9, 15])
+def test_an_address_of_a_node_says_which_node_it_is(index):
+    plan = NetworkPlan("knarr", index, service_cidr=f"10.{96 + index}.0.0/16,fd00:10:{96 + index}::/112")
+    for number in (0, 7, 249):
+        assert {place_of(address) for address in plan.node(number).addresses} == {(index, number)}
+
+
+def test_in_a_cluster_of_ipv6_alone_pods_are_numbered_all_the_same():
+    node = NetworkPlan("knarr", 2, service_cidr="fd00:10:98::/112").node(3)
+    assert (node.pods, node.gateway, node.numbers) == ("", "", "10.242.3.0/24")
+    assert next_address(node, set(), "") == "10.242.3.2"
+    assert next_address(node, {"10.242.3.2"}, "10.242.3.254") == "10.242.3.3"
+    assert addresses_of(node, "10.242.3.17") == ("fd00:10:242:3::11",)
 
 
 def test_the_bridge_says_whose_it_is():
