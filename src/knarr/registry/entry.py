@@ -52,6 +52,15 @@ class Entry:
                 self._fields |= {field: value(found) for field, value in self.kind.selectable.items()}
         return self._fields
 
+    def field(self, name: str) -> str:
+        """One of the selectable fields."""
+        match name:
+            case "metadata.name":
+                return self.name
+            case "metadata.namespace":
+                return self.namespace
+        return self.fields[name]
+
     def object(self) -> Any:
         """The object as its kind's Struct, decoded anew."""
         if self.kind.custom is not None:

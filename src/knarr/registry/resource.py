@@ -141,9 +141,9 @@ class Resource:
         return bisect_left(self._keys, prefix), bisect_left(self._keys, prefix + "\U0010ffff")
 
     def _concerned(self, change: Change) -> list[Listener]:
-        found = dict(self._listeners.get(None, {}))
+        found = self._listeners.get(None, {})
         for field in self._fields:
             for entry in (change.new, change.old):
-                if entry is not None:
-                    found |= self._listeners.get((field, entry.fields[field]), {})
+                if entry is not None and (some := self._listeners.get((field, entry.field(field)))):
+                    found = found | some
         return list(found)

@@ -40,6 +40,7 @@ class Queue:
         """`apart`: whether a pod is like no other for now, whatever it asks for."""
         self._apart = apart
         self._waiting: dict[Key, Waiting] = {}
+        self._tried: dict[Key, Waiting] = {}  # those of them that no node took at least once
         self._ready: list[tuple[int, int, Key]] = []
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._count = count()
@@ -74,6 +75,7 @@ class Queue:
     def drop(self, key: Key) -> None:
         """Forget a pod: it is gone, or has its node."""
         self._waiting.pop(key, None)
+        self._tried.pop(key, None)
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
 
@@ -93,6 +95,7 @@ class Queue:
         if not self.holds(waiting):
             return
         key = key_of(waiting.pod)
+        self._tried[key] = waiting
         loop = asyncio.get_running_loop()
         waiting.resting, waiting.due, waiting.places = True, False, None
         waiting.not_before = loop.time() + min(FIRST_DELAY * 2.0 ** min(waiting.tries, 30), LONGEST_DELAY)
@@ -123,7 +126,7 @@ class Queue:
                 answer = answers[alike] = helps(waiting.pod)
             return answer
 
-        for key, waiting in self._waiting.items():
+        for key, waiting in self._tried.items():  # whoever was not tried yet looks everywhere anyway
             if waiting.resting and not waiting.due:
                 if is_helped(key, waiting):
                     waiting.places = {place} if place else None
