@@ -126,19 +126,47 @@ def test_node_ports_lead_in_through_every_node(stage: Stage):
 def test_host_ports_lead_to_the_pod_from_everywhere(stage: Stage):
     first, second = stage.node(stage.first), stage.node(stage.second)
     here = f"node {stage.first}"
+    asked = {
+        "of every address": ("tcp", first, 8000, "near"),
+        "of UDP": ("udp", first, 8000, "near"),
+        "of the address that is named": ("tcp", first, 8002, "near"),
+        "of another node, which has no such pod": ("tcp", second, 8000, "refused"),
+        "for programs of the node itself": ("tcp", first, 8001, "refused"),
+        "of what is no address of the node": ("tcp", first, 8003, "refused"),
+    }
+    on_the_node = {
+        "of every address, by the loopback": ("tcp", "127.0.0.1", 8000, "near"),
+        "of the loopback alone": ("tcp", "127.0.0.1", 8001, "near"),
+        "of another address": ("tcp", "127.0.0.1", 8002, "refused"),
+        "of a service's address, which is nobody's to take": ("tcp", "10.96.0.1", 8003, "refused"),
+    }
+    stage.until("host", NEAR, first, 8000)
     for where in ("host", "near", "far", here, f"node {stage.second}"):
-        for protocol in ("tcp", "udp"):
-            stage.until(where, NEAR, first, 8000, protocol=protocol)
-        stage.until(where, NEAR, first, 8002)
-        assert stage.who(where, second, 8000) == {"refused"}, "the other node has no such pod"
-        assert stage.who(where, first, 8001) == {"refused"}, "this one is for programs of the node itself"
-        assert stage.who(where, first, 8003) == {"refused"}
-    stage.until(here, NEAR, "127.0.0.1", 8000)
-    stage.until(here, NEAR, "127.0.0.1", 8001)
-    assert stage.who(here, "127.0.0.1", 8002) == {"refused"}
-    assert stage.who(here, "10.96.0.1", 8003) == {"refused"}, "what is no address of the node is nobody's to take"
+        cases = asked | (on_the_node if where == here else {})
+        said = stage.asks(where, *((*case[:3], 1) for case in cases.values()))
+        found = {name: answer.split()[0] for name, (answer,) in zip(cases, said, strict=True)}
+        assert found == {name: case[3] for name, case in cases.items()}, where
     ((seen,),) = stage.asks("far", ("tcp", first, 8000, 1))
     assert seen == f"near {stage.address['far']}", "the client is seen"
+
+
+SHUT = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: shut}
+spec: {podSelector: {matchLabels: {set: one}}, policyTypes: [Ingress]}
+"""
+
+
+def test_network_policies_hold_for_host_ports(stage: Stage):
+    first = stage.node(stage.first)
+    stage("apply", "-f", "-", stdin=SHUT)
+    try:
+        stage.until("far", {"nothing"}, first, 8000)
+        stage.until(f"node {stage.first}", NEAR, first, 8000)
+    finally:
+        stage("delete", "networkpolicy", "shut")
+    stage.until("far", NEAR, first, 8000)
 
 
 TAKING = """
