@@ -69,7 +69,7 @@ def _whole(question: Question, table: Table, ttl: int, *, tcp: bool) -> Answer:
     if question.class_ != wire.IN or question.type in REFUSED_TYPES:
         return Answer(wire.REFUSED, wire.error(question, wire.REFUSED))
     if question.name == table.zone and question.type in (wire.SOA, wire.NS):
-        return _apex(question, table.zone, ttl)
+        return _apex(question, table, ttl, tcp=tcp)
     name, found = question.name, table.find(question.name)
     owner, before, aliases = wire.pointer(wire.HEAD), b"", 0
     while question.type != wire.CNAME and aliases < CHAIN:
@@ -191,8 +191,16 @@ def _fitting(laid: Sequence[bytes], room: int) -> int:
     return len(laid)
 
 
-def _apex(question: Question, zone: str, ttl: int) -> Answer:
-    """Who is responsible for the zone."""
-    data = wire.soa(zone, int(clock.unix()), ttl) if question.type == wire.SOA else wire.encoded(f"ns.dns.{zone}")
+def _apex(question: Question, table: Table, ttl: int, *, tcp: bool) -> Answer:
+    """Who is responsible for the zone; a name server with its addresses."""
+    zone, server = table.zone, f"ns.dns.{table.zone}"
+    is_soa = question.type == wire.SOA
+    data = wire.soa(zone, int(clock.unix()), ttl) if is_soa else wire.encoded(server)
     piece = wire.record(wire.pointer(wire.HEAD), question.type, ttl, data)
-    return Answer(wire.NOERROR, wire.head(question, 0, answers=1) + piece, end=wire.option(question))
+    end, more = wire.option(question), []
+    if not is_soa:
+        begins = wire.HEAD + len(question.raw)
+        room = (wire.TCP_MOST if tcp else question.room) - begins - len(piece) - len(end)
+        at = begins + len(piece) - len(data)
+        more = _Layout(question, b"", b"", 0, ttl, room)._addresses({server: at}, table, room)
+    return Answer(wire.NOERROR, wire.head(question, 0, answers=1, more=len(more)) + piece + b"".join(more), end=end)

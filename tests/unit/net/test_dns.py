@@ -166,6 +166,17 @@ async def test_srv_brings_the_addresses_along():
         assert [str(record.rdata) for record in reply.ar] == ["10.244.0.2"]
 
 
+async def test_the_zones_name_server_brings_its_addresses_along():
+    spec = ServiceSpec(clusterIP="10.96.0.10", clusterIPs=["10.96.0.10", "fd00:10:96::a"])
+    own = Service(metadata=ObjectMeta(name="kube-dns", namespace="kube-system", uid="dns"), spec=spec)
+    async with serving(own) as (dns, _):
+        for reply in (await ask(dns, "cluster.local", "NS"), await ask_tcp(dns, "cluster.local", "NS")):
+            assert [str(record.rdata) for record in reply.rr] == ["ns.dns.cluster.local."]
+            found = [(str(record.rname), str(record.rdata)) for record in reply.ar]
+            assert found == [(f"{reply.rr[0].rdata}", ip) for ip in ("10.96.0.10", "fd00:10:96::a")]
+        assert [str(record.rdata) for record in (await ask(dns, "cluster.local", "SOA")).ar] == []
+
+
 async def test_a_change_is_in_the_very_next_answer():
     async with serving(a_service(), a_slice("10.244.0.2")) as (dns, informers):
         for address in ("10.244.0.7", "10.244.0.8"):
