@@ -1,6 +1,8 @@
 """One commit of the SQLite store, and the sweep behind a compaction. Called by the writer's thread only."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +37,7 @@ class Outcome:
 def commit(connection: apsw.Connection, group: list[Write], revision: int, path: Path) -> Outcome:
     """Write a group durably, its revisions starting at `revision`; when that fails, none of it is kept."""
     try:
-        with file.translated(path), connection:
+        with file.translated(path), _transaction(connection):
             outcome = _plan(_current(connection, group), group, revision)
             if outcome.events:
                 _write(connection, outcome.events)
@@ -46,7 +48,7 @@ def commit(connection: apsw.Connection, group: list[Write], revision: int, path:
 
 def sweep(connection: apsw.Connection, revision: int) -> bool:
     """Delete a slice of what is superseded up to a compacted revision; return whether more is left to do."""
-    with connection:
+    with _transaction(connection):
         swept: int = connection.execute(sql.SWEPT).get
         to: int | None = connection.execute(sql.NEXT_SLICE, (swept, revision, SLICE)).get
         if to is not None:
@@ -110,3 +112,16 @@ def _write(connection: apsw.Connection, events: list[Event]) -> None:
         connection.execute(sql.set_heads(len(alive) // 2), alive)
     if gone:
         connection.execute(sql.drop_heads(len(gone)), gone)
+
+
+@contextmanager
+def _transaction(connection: apsw.Connection) -> Iterator[None]:
+    """Commit in the end. A connection's own context holds the interpreter's lock until the disk has everything."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
