@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain, groupby
 
@@ -61,7 +61,7 @@ def batches(run: Sequence[Step]) -> Iterable[Sequence[Step]]:
 
 
 async def _carry_out_batch(api: Api, batch: Sequence[Step], recorder: Recorder, undone: Callable[[Step], None]) -> None:
-    tasks = (_tell_undone(carry_out_one(api, step, recorder), step, undone) for step in batch)
+    tasks = (_carry_out_or_tell(api, step, recorder, undone) for step in batch)
     if len(batch) == 1:
         await next(tasks)
         return
@@ -70,9 +70,9 @@ async def _carry_out_batch(api: Api, batch: Sequence[Step], recorder: Recorder, 
             raise result
 
 
-async def _tell_undone(work: Coroutine[None, None, None], step: Step, undone: Callable[[Step], None]) -> None:
+async def _carry_out_or_tell(api: Api, step: Step, recorder: Recorder, undone: Callable[[Step], None]) -> None:
     try:
-        await work
+        await carry_out_one(api, step, recorder)
     except BaseException:
         undone(step)
         raise

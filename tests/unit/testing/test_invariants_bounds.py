@@ -1,5 +1,7 @@
 """Invariants of updates, budgets and quotas: which writes they let pass and which they name."""
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 
@@ -13,9 +15,10 @@ from knarr.kinds.types.apps_v1 import (
     RollingUpdateStatefulSetStrategy,
     StatefulSetUpdateStrategy,
 )
-from knarr.kinds.types.core_v1 import ResourceQuota, ResourceQuotaSpec
+from knarr.kinds.types.core_v1 import PodCondition, ResourceQuota, ResourceQuotaSpec
 from knarr.kinds.types.meta_v1 import LabelSelector
 from knarr.kinds.types.policy_v1 import PodDisruptionBudget, PodDisruptionBudgetSpec
+from knarr.meta import clock
 from knarr.testing.builders import a_meta, a_node, a_pod, a_set
 from knarr.testing.invariants.daemonsets import bounds
 from knarr.testing.invariants.disruption import budgets
@@ -87,6 +90,23 @@ def test_a_pod_that_the_statefulset_saw_ready_counts_as_up():
     now = world(set_, a_pod(1, owner=set_, ready=False), before=members)
     assert not list(unavailable(deleted(members[2], "statefulset", since=NOW - 20), now))
     assert list(unavailable(deleted(members[2], "statefulset", since=NOW - 5), now)) == ["1 may be down, and [1] are"]
+
+
+@pytest.mark.parametrize(
+    "policy, seconds, said",
+    [("Parallel", 3, []), ("Parallel", 30, ["1 may be down, and [1] are"]), ("", 3, ["1 may be down, and [1] are"])],
+    ids=["not yet available", "available", "not yet available, of an ordered set"],
+)
+def test_a_pod_of_a_parallel_set_counts_once_it_is_available(policy, seconds, said):
+    set_ = a_rolling_set(None)
+    set_ = replace(set_, spec=replace(set_.spec, podManagementPolicy=policy, minReadySeconds=10))
+    members = [a_pod(number, owner=set_, ready=number != 1) for number in range(3)]
+    since = clock.timestamp(clock.now() - timedelta(seconds=seconds))
+    status = replace(
+        members[2].status, conditions=[PodCondition(type="Ready", status="True", lastTransitionTime=since)]
+    )
+    members[2] = replace(members[2], status=status)
+    assert list(unavailable(deleted(members[2], "statefulset"), world(set_, *members))) == said
 
 
 DAEMONS = {  # strategy, pods, what goes or comes, what is said
