@@ -8,4 +8,7 @@ from hypothesis import settings
 settings.register_profile("knarr", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("knarr")
 
+# A kubectl lives for a tenth of a second; collecting its garbage would be a third of that.
+os.environ.setdefault("GOGC", "400")
+
 pytest_plugins = ["tests.wire.compatibility"]

@@ -167,6 +167,7 @@ class Teller:
     async def process(self, command: Command, out: Any) -> AsyncIterator[Process]:
         environment = {
             "PATH": os.environ["PATH"],
+            "GOGC": os.environ["GOGC"],
             "HOME": str(self.folder),
             "KUBECONFIG": str(self.folder / "config"),
             **command.environment,

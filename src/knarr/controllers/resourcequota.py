@@ -37,6 +37,7 @@ RECOUNT_SECONDS = 300.0  #: pods leave their quota with time alone, when they sh
 SYNC_SECONDS = 5.0  #: to read a kind's objects for the first time
 MEASURED = ((pod.KIND, Pod), (service.KIND, Service), (persistentvolumeclaim.KIND, PersistentVolumeClaim))
 COUNT = "count/"
+MEASURING = "measuring"  #: the index of quotas by namespace and a kind that they measure
 
 log = logging.getLogger("knarr.controllers")
 
@@ -175,13 +176,16 @@ def quotas(kind: Kind) -> Callable[[Any, Context], Iterable[Key]]:
     """Of an object of the kind: the quotas of its namespace that measure the kind, which may count it otherwise now."""
 
     def related(obj: Any, context: Context) -> Iterable[Key]:
-        return [
-            (found.metadata.namespace, found.metadata.name)
-            for found in context.cache(ResourceQuota).list(obj.metadata.namespace)
-            if quota_usage.names(kind, found.spec.hard)
-        ]
+        found = context.cache(ResourceQuota).by_index(MEASURING, f"{obj.metadata.namespace}/{kind.resource}")
+        return [(quota.metadata.namespace, quota.metadata.name) for quota in found]
 
     return related
+
+
+def measured(quota: ResourceQuota) -> Iterable[str]:
+    """Where a quota is filed: under each of the kinds whose changes wake it, that it measures."""
+    kinds = (kind for kind, _ in MEASURED if quota_usage.names(kind, quota.spec.hard))
+    return [f"{quota.metadata.namespace}/{kind.resource}" for kind in kinds]
 
 
 def ended(found: Pod, context: Context) -> Iterable[Key]:
@@ -200,6 +204,7 @@ def controller() -> Controller:
             Source(Service, related=quotas(service.KIND)),
             Source(PersistentVolumeClaim, related=quotas(persistentvolumeclaim.KIND)),
         ],
+        indexes=[(ResourceQuota, MEASURING, measured)],
         sync=counter.sync,
         background=counter.follow,
         component="resourcequota-controller",

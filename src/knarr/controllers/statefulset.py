@@ -34,6 +34,7 @@ from knarr.meta import clock, labels
 from knarr.meta.errors import ApiError, Conflict
 
 SETS = Selecting(StatefulSet, by_spec)
+FRONTS = "fronts"  #: the index of sets by their claims' names
 HISTORY_LIMIT = 10  #: revisions kept beside those in use, when the set does not say
 
 
@@ -70,7 +71,7 @@ def controller() -> Controller:
         ],
         sync=sync_one,
         observe=observe,
-        indexes=[SETS.index],
+        indexes=[SETS.index, (StatefulSet, FRONTS, fronts)],
     )
 
 
@@ -232,8 +233,11 @@ def sets_that_claim(claim_: PersistentVolumeClaim, context: Context) -> list[Key
     front, ordinal = wanted.parent_and_ordinal(name)
     if ordinal < 0:
         return []
-    return [
-        (namespace, set_.metadata.name)
-        for set_ in context.cache(StatefulSet).list(namespace)
-        if any(front == f"{t.metadata.name}-{set_.metadata.name}" for t in set_.spec.volumeClaimTemplates)
-    ]
+    found = context.cache(StatefulSet).by_index(FRONTS, f"{namespace}/{front}")
+    return [(namespace, set_.metadata.name) for set_ in found]
+
+
+def fronts(set_: StatefulSet) -> list[str]:
+    """What the names of a set's claims begin with, before the ordinal, each after its namespace."""
+    meta = set_.metadata
+    return [f"{meta.namespace}/{template.metadata.name}-{meta.name}" for template in set_.spec.volumeClaimTemplates]

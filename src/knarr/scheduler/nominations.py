@@ -4,7 +4,7 @@ Keeps true: a pod is nominated to one node at most, from the moment of the decis
 status yet or not. The scheduler keeps it; the filters read `by_node`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, KeysView
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler.board import Key, key_of, priority_of
@@ -17,9 +17,10 @@ class Nominations:
         self._victims: dict[Key, frozenset[str]] = {}
         self.version = 0  #: counts the changes
 
-    def __contains__(self, key: Key) -> bool:
-        """Whether room is kept for a pod."""
-        return key in self._nodes
+    @property
+    def keys(self) -> KeysView[Key]:
+        """The pods for which room is kept, also those to come."""
+        return self._nodes.keys()
 
     def put(self, pod: Pod, node: str, victims: frozenset[str] = frozenset()) -> None:
         """Keep room for a pod on a node; `victims` are the uids of the pods that are told to go."""

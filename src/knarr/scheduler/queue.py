@@ -8,7 +8,7 @@ others (as upstream).
 import asyncio
 import heapq
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -33,14 +33,16 @@ class Waiting:
     order: int = 0
     places: set[str] | None = None  #: the nodes that could help it since it was tried; None for any
     alike: bytes | None = None  #: its likeness, once it has been tried; None for a pod like no other
+    group: Hashable = None  #: of those that rest and are alike; None while it does not rest
 
 
 class Queue:
-    def __init__(self, apart: Callable[[Key], bool] = lambda key: False) -> None:
-        """`apart`: whether a pod is like no other for now, whatever it asks for."""
+    def __init__(self, apart: Collection[Key] = ()) -> None:
+        """`apart`: the pods that are like no other for now, whatever they ask for."""
         self._apart = apart
         self._waiting: dict[Key, Waiting] = {}
-        self._tried: dict[Key, Waiting] = {}  # those of them that no node took at least once
+        self._resting: dict[Hashable, dict[Key, Waiting]] = {}  # and not due; those that are alike together
+        self._stirred: dict[Key, Waiting] = {}  # those that were tried and are to be tried again
         self._ready: list[tuple[int, int, Key]] = []
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._count = count()
@@ -67,6 +69,8 @@ class Queue:
         known.pod = pod
         if changed or pod.status.nominatedNodeName:
             known.alike = None
+            if known.group is not None:
+                self._rests(key, known)
         if changed:
             known.places = None
             if known.resting:
@@ -74,8 +78,9 @@ class Queue:
 
     def drop(self, key: Key) -> None:
         """Forget a pod: it is gone, or has its node."""
-        self._waiting.pop(key, None)
-        self._tried.pop(key, None)
+        if (waiting := self._waiting.pop(key, None)) is not None:
+            self._stirs(key, waiting)
+            self._stirred.pop(key, None)
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
 
@@ -95,12 +100,12 @@ class Queue:
         if not self.holds(waiting):
             return
         key = key_of(waiting.pod)
-        self._tried[key] = waiting
         loop = asyncio.get_running_loop()
         waiting.resting, waiting.due, waiting.places = True, False, None
         waiting.not_before = loop.time() + min(FIRST_DELAY * 2.0 ** min(waiting.tries, 30), LONGEST_DELAY)
         waiting.tries += 1
         waiting.alike = waiting.alike or likeness(waiting.pod)
+        self._rests(key, waiting)
         if self.moves != seen:
             self._wake(key)
         else:
@@ -120,23 +125,31 @@ class Queue:
 
         def is_helped(key: Key, waiting: Waiting) -> bool:
             alike = waiting.alike
-            if alike is None or self._apart(key):
+            if alike is None or key in self._apart:
                 return helps(waiting.pod)
             if (answer := answers.get(alike)) is None:
                 answer = answers[alike] = helps(waiting.pod)
             return answer
 
-        for key, waiting in self._tried.items():  # whoever was not tried yet looks everywhere anyway
-            if waiting.resting and not waiting.due:
-                if is_helped(key, waiting):
-                    waiting.places = {place} if place else None
-                    self._wake(key)
-            elif waiting.places is None:
+        stirred = [*self._stirred.items()]  # whoever was not tried yet looks everywhere anyway
+        helped = [key for group in self._resting.values() for key in self._helped(group, is_helped)]
+        for key in sorted(helped, key=lambda key: self._waiting[key].order):
+            self._waiting[key].places = {place} if place else None
+            self._wake(key)
+        for key, waiting in stirred:
+            if waiting.places is None:
                 continue  # it looks everywhere anyway
-            elif place:
+            if place:
                 waiting.places.add(place)
             elif is_helped(key, waiting):
                 waiting.places = None
+
+    def _helped(self, group: Mapping[Key, Waiting], is_helped: Callable[[Key, Waiting], bool]) -> list[Key]:
+        """Those of a group whom something helps. Nobody is looked at for whom the answer is known."""
+        apart = [key for key in self._apart if key in group]
+        one = next(((key, waiting) for key, waiting in group.items() if key not in apart), None)
+        found = [key for key in group if key not in apart] if one is not None and is_helped(*one) else []
+        return found + [key for key in apart if is_helped(key, group[key])]
 
     def wake_these(self, keys: Iterable[Key]) -> None:
         """Say that something happened that could help these, wherever."""
@@ -154,10 +167,29 @@ class Queue:
     def _wake(self, key: Key) -> None:
         waiting = self._waiting[key]
         waiting.due = True
+        self._stirs(key, waiting)
         if asyncio.get_running_loop().time() >= waiting.not_before:
             self._due(key)
         else:
             self._set_timer(key, waiting.not_before)
+
+    def _rests(self, key: Key, waiting: Waiting) -> None:
+        """Put a pod with those that rest and are alike."""
+        self._stirs(key, waiting)
+        del self._stirred[key]
+        waiting.group = waiting.alike or key
+        self._resting.setdefault(waiting.group, {})[key] = waiting
+
+    def _stirs(self, key: Key, waiting: Waiting) -> None:
+        """Take a pod away from those that rest."""
+        self._stirred[key] = waiting
+        if waiting.group is None:
+            return
+        group = self._resting[waiting.group]
+        del group[key]
+        if not group:
+            del self._resting[waiting.group]
+        waiting.group = None
 
     def _set_timer(self, key: Key, when: float) -> None:
         if (old := self._timers.pop(key, None)) is not None:
@@ -169,6 +201,7 @@ class Queue:
             timer.cancel()
         waiting = self._waiting[key]
         waiting.resting = False
+        self._stirs(key, waiting)
         waiting.order = next(self._count)
         self._push(key)
 

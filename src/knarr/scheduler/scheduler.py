@@ -57,7 +57,7 @@ class Scheduler:
         self._informers = context.informers
         self._claims = Claims()
         self._nominations = Nominations()
-        self.queue = Queue(self._nominations.__contains__)
+        self.queue = Queue(self._nominations.keys)
         self._refusals = Refusals(self._state)
         self._budgets = 0  # counts the changes of disruption budgets
         self._start = 0
@@ -84,7 +84,7 @@ class Scheduler:
                 await asyncio.sleep(0)  # a thousand may be too late
                 continue
             try:
-                began, apart = self._state(), key_of(waiting.pod) in self._nominations
+                began, apart = self._state(), key_of(waiting.pod) in self._nominations.keys
                 known = None if apart else self._refusals.of(waiting.pod)
                 decision = known or await self._decide(waiting.pod)
             except (ApiError, TransportError) as error:

@@ -167,7 +167,7 @@ def test_a_shared_answer_is_the_one_that_would_have_been_found(seed):
         if board.node_of(("n", name)):
             continue
         pod = a_pod(name, **dice.choice(SHAPES))
-        apart = key_of(pod) in nominations
+        apart = key_of(pod) in nominations.keys
         known, found = None if apart else refusals.of(pod), decided(pod, board, nominations)
         assert known is None or known == found
         shared += known is not None
