@@ -72,7 +72,7 @@ KINDS: tuple[Sample, ...] = (
         "v1",
         ("configmaps", "ConfigMap", {}),
         ("endpoints", "Endpoints", {}),
-        ("events", "Event", {"involvedObject": {"namespace": "knarr-benchmark-kinds"}, "reason": "None"}),
+        ("events", "Event", {"involvedObject": {"namespace": "knarr-benchmark-events"}, "reason": "None"}),
         (
             "limitranges",
             "LimitRange",

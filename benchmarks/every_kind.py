@@ -16,17 +16,20 @@ LOOKS, PAUSE = 20, 0.05  #: at what is to go, and seconds between them
 SETTLING, AT_REST = 300, 0.2  #: seconds at most, and of CPU in one of them
 TIMES = 5  #: each verb is tried so often for each kind
 NAMESPACE = "knarr-benchmark-kinds"
+#: a thousand events alone: those in which controllers tell of all the others stand beside the others
+OF_THEIR_OWN = {"events": "knarr-benchmark-events"}
 Tree = dict[str, Any]
 
 
 def check(target: Target, count: int, say: Callable[[str], None]) -> list[str]:
     """Fill, time, remove; lines for the report."""
-    tree = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    target.one("POST", "/api/v1/namespaces", tree)
+    for name in (NAMESPACE, *OF_THEIR_OWN.values()):
+        tree = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        target.one("POST", "/api/v1/namespaces", tree)
     try:
         for sample in KINDS:
             say(f"  {count} {sample.plural}")
-            shape = {"method": "POST", "path": sample.path(NAMESPACE), "body": json.dumps(sample.tree("filled-{n}"))}
+            shape = {"method": "POST", "path": folder(sample), "body": json.dumps(sample.tree("filled-{n}"))}
             target.run({"count": count, "requests": [shape]})
         say("  until the controllers are done with them")
         settle(target)
@@ -44,8 +47,13 @@ def check(target: Target, count: int, say: Callable[[str], None]) -> list[str]:
             if not sample.namespaced:
                 shape = {"method": "DELETE", "path": f"{sample.path('')}/{sample.name('filled-{n}')}"}
                 target.run({"count": count, "requests": [shape]}, lenient=True)
-        target.one("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
+        for name in (NAMESPACE, *OF_THEIR_OWN.values()):
+            target.one("DELETE", f"/api/v1/namespaces/{name}")
     return lines
+
+
+def folder(sample: Sample) -> str:
+    return sample.path(OF_THEIR_OWN.get(sample.plural, NAMESPACE))
 
 
 def settle(target: Target) -> None:
@@ -92,7 +100,7 @@ def verbs(connection: HTTPSConnection, sample: Sample, headers: dict[str, str]) 
             if answer.get("code") != CONFLICT:
                 return took
 
-    base, times = sample.path(NAMESPACE), dict[str, list[float]]()
+    base, times = folder(sample), dict[str, list[float]]()
     for turn in range(TIMES):
         name = sample.name(f"timed-{turn}")
         one = f"{base}/{name}"

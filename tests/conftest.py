@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # No deadline: machines are noisy, and speed belongs in benchmarks. In CI the examples are the same each time.
@@ -12,3 +13,8 @@ settings.load_profile("knarr")
 os.environ.setdefault("GOGC", "400")
 
 pytest_plugins = ["tests.wire.compatibility"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long: `scripts/test` gives each to one of its processes, in this order."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -12,6 +12,7 @@ import pytest
 from knarr.meta import clock
 from tests.wire.kubectl_cluster import TOKENS, Cluster, knarr
 
+pytestmark = pytest.mark.long
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
 SPACE = "/api/v1/namespaces/default"
 SETS = "/apis/apps/v1/namespaces/default/replicasets"

@@ -27,6 +27,7 @@ from knarr.meta.errors import ApiError
 from knarr.server.pki import Pki
 from knarr.testing.virtual_time import wait_until
 
+pytestmark = pytest.mark.long
 CRASHES, WRITERS = 50, 6
 LONGEST = 0.4  #: seconds a server lives under load at most
 

@@ -83,7 +83,8 @@ class KindTable:
 
     def put(self, group: str, plural: str, kinds: Iterable[Kind]) -> None:
         """Have these kinds, all of one resource, instead of what the table has of it."""
-        self._replace([*(kind for kind in self._kinds if (kind.group, kind.plural) != (group, plural)), *kinds])
+        others = [kind for kind in self._kinds if kind.plural != plural or kind.group != group]
+        self._replace([*others, *kinds])
 
     def drop(self, group: str, plural: str) -> None:
         """Have no kind of this resource."""

@@ -140,7 +140,7 @@ class CustomResources:
         known = self._served.get(name)
         if known is not None and known[0] == mark:
             return
-        if any((k.group, k.plural) == (group, plural) and k.custom is None for k in self._core.kinds.all()):
+        if any(k.plural == plural and k.group == group and k.custom is None for k in self._core.kinds.all()):
             return  # a kind of the server's own has that place
         found = custom.served(definition, await self._at_rest(definition, known[1] if known else None))
         await self._core.serve(found.stored)

@@ -1,6 +1,7 @@
 """Which of many webhooks or policies mean a sort of request: worked out once, until one of them is written."""
 
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any, Generic, TypeVar
 
 from knarr.kinds.kind import Kind
@@ -13,7 +14,7 @@ Versions = Callable[[Kind], Sequence[Kind]]
 
 class Concern(Generic[T]):
     """The answers of `decide` by sort of request. Lists are the same for as long as they are the same objects: those of
-    `State.list` are, until something in them is written; so are those of `versions` until a kind comes or goes."""
+    `State.list` are, until something in them is written. `versions` are the same while they are of the same kinds."""
 
     def __init__(self, decide: Callable[[Admission, Sequence[Kind], Sequence[Any]], T], versions: Versions) -> None:
         self._decide, self._versions = decide, versions
@@ -26,6 +27,10 @@ class Concern(Generic[T]):
         asked, forms = admission.requested or admission.kind, self._versions(admission.kind)
         sort = (asked.group, asked.version, asked.plural, admission.subresource, admission.verb)
         known = self._known.get(sort)
-        if known is None or known[0] is not forms:
+        if known is None or (known[0] is not forms and not _same(known[0], forms)):
             known = self._known[sort] = (forms, self._decide(admission, forms, lists))
         return known[1]
+
+
+def _same(old: Sequence[Kind], new: Sequence[Kind]) -> bool:
+    return len(old) == len(new) and all(map(is_, old, new))
