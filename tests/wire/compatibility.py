@@ -4,7 +4,7 @@ A test says what it shows: `@pytest.mark.operation("lightkube", "watch")`. With 
 one of the test's own `kubectl`. What the client itself cannot do is told by `lacks`. Results travel in the reports, so
 they arrive from xdist's workers too.
 
-    python -m pytest tests/wire -n 2 --dist loadfile --write-compatibility   # writes docs/compatibility.md
+    python -m pytest tests/wire -n 3 --dist loadfile --write-compatibility   # writes docs/compatibility.md
 
 When the whole wire suite ran and passed, it fails if the committed table says otherwise than this run. Only the columns
 of clients that are on this machine are compared, and no patch version is.
@@ -30,7 +30,7 @@ WORKS, MISSING, FAILS = "yes", "n/a", "NO"
 INTRODUCTION = """# Compatibility
 
 What unchanged clients do against knarr. Every cell is a test in `tests/wire` that ran when this page was written, by
-`python -m pytest tests/wire -n 2 --dist loadfile --write-compatibility`. A run of them fails when the page says
+`python -m pytest tests/wire -n 3 --dist loadfile --write-compatibility`. A run of them fails when the page says
 otherwise.
 `n/a`: the client has no such command or call. Empty: no test shows it with this client.
 """
@@ -115,7 +115,7 @@ class Results:
             terminalreporter.section("docs/compatibility.md is stale", red=True)
             for line in self.complaints:
                 terminalreporter.line(line)
-            terminalreporter.line("write it: python -m pytest tests/wire -n 2 --dist loadfile --write-compatibility")
+            terminalreporter.line("write it: python -m pytest tests/wire -n 3 --dist loadfile --write-compatibility")
 
 
 def whole(config: pytest.Config) -> bool:
