@@ -7,11 +7,12 @@ the binder only calls by annotating the claim. `plan_claim` and `plan_volume` de
 volumes'.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from knarr.client.cache import key_of
 from knarr.controllers.persistentvolume_reclaim import NAMESPACE, reclaim, recycled_by, recycler_name
 from knarr.controllers.persistentvolume_steps import bind, claim_phase, make_available, volume_phase
 from knarr.controllers.persistentvolume_stock import INDEXES, MEANT, Stock, named_by, of_volume, stock, waiting
@@ -269,15 +270,11 @@ def claims_of_volume(volume: PersistentVolume, context: Context) -> list[Key]:
     ref = volume.spec.claimRef
     claims = context.cache(PersistentVolumeClaim).by_index(MEANT, of_volume(volume.metadata.name))
     if ref is None:
-        return keys_of([*claims, *waiting(persistentvolume.storage_class(volume), context)])
-    return [*keys_of(claims), (ref.namespace, ref.name)]
+        return [*map(key_of, claims), *map(key_of, waiting(persistentvolume.storage_class(volume), context))]
+    return [*map(key_of, claims), (ref.namespace, ref.name)]
 
 
 def claims_of_class(class_: StorageClass, context: Context) -> list[Key]:
     """The claims that wait for a volume of a class, or for a default class."""
     undecided = [claim for claim in waiting("", context) if claim.spec.storageClassName is None]
-    return keys_of([*waiting(class_.metadata.name, context), *undecided])
-
-
-def keys_of(claims: Iterable[PersistentVolumeClaim]) -> list[Key]:
-    return [(claim.metadata.namespace, claim.metadata.name) for claim in claims]
+    return [*map(key_of, waiting(class_.metadata.name, context)), *map(key_of, undecided)]

@@ -45,11 +45,11 @@ def stock(context: Context, claim: PersistentVolumeClaim) -> Stock:
 
 
 def named_by(claim: PersistentVolumeClaim, context: Context) -> list[PersistentVolume]:
-    """The volumes that a claim names, or that name it."""
+    """The volumes that a claim names, or that name it; one that does both stands there twice."""
     cache = context.cache(PersistentVolume)
     found = cache.by_index(MEANT, of_claim(claim.metadata.namespace, claim.metadata.name))
     own = cache.get(claim.spec.volumeName) if claim.spec.volumeName else None
-    return found if own is None or own in found else [*found, own]
+    return found if own is None else [*found, own]
 
 
 def users(claim: PersistentVolumeClaim, context: Context) -> list[Pod]:

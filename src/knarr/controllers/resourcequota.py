@@ -17,6 +17,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from knarr.client.cache import key_of
 from knarr.client.discovery import discover
 from knarr.client.resource import Partial, Resource
 from knarr.client.transport import TransportError
@@ -176,8 +177,8 @@ def quotas(kind: Kind) -> Callable[[Any, Context], Iterable[Key]]:
     """Of an object of the kind: the quotas of its namespace that measure the kind, which may count it otherwise now."""
 
     def related(obj: Any, context: Context) -> Iterable[Key]:
-        found = context.cache(ResourceQuota).by_index(MEASURING, f"{obj.metadata.namespace}/{kind.resource}")
-        return [(quota.metadata.namespace, quota.metadata.name) for quota in found]
+        measuring = f"{obj.metadata.namespace}/{kind.resource}"
+        return map(key_of, context.cache(ResourceQuota).by_index(MEASURING, measuring))
 
     return related
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from knarr.client.cache import key_of
 from knarr.client.transport import TransportError
 from knarr.controllers import statefulset_pods as wanted
 from knarr.controllers.statefulset_conditions import conditions, next_deadline
@@ -233,8 +234,7 @@ def sets_that_claim(claim_: PersistentVolumeClaim, context: Context) -> list[Key
     front, ordinal = wanted.parent_and_ordinal(name)
     if ordinal < 0:
         return []
-    found = context.cache(StatefulSet).by_index(FRONTS, f"{namespace}/{front}")
-    return [(namespace, set_.metadata.name) for set_ in found]
+    return [*map(key_of, context.cache(StatefulSet).by_index(FRONTS, f"{namespace}/{front}"))]
 
 
 def fronts(set_: StatefulSet) -> list[str]:
