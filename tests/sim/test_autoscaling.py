@@ -1,10 +1,12 @@
 """Autoscalers of a whole cluster, on virtual time: a load that comes and goes, and metrics that are not there."""
 
 import asyncio
+import re
 from itertools import pairwise
 
 import pytest
 
+from knarr.controllers.horizontalpodautoscaler_metrics import Metrics
 from knarr.kinds.types.apps_v1 import Deployment
 from knarr.kinds.types.autoscaling_v2 import HorizontalPodAutoscaler
 from knarr.kinds.types.core_v1 import Event
@@ -75,6 +77,7 @@ def test_replicas_follow_a_load_up_at_once_and_down_after_five_minutes():
                 "AbleToScale": ("True", "ReadyForNewScale"),
                 "ScalingActive": ("True", "ValidMetricFound"),
                 "ScalingLimited": ("False", "DesiredWithinRange"),
+                "ScaledToZero": ("False", "NotScaledToZero"),
             }
             await load(cluster, "200m")
             await asyncio.sleep(285)
@@ -222,3 +225,35 @@ def test_a_changed_autoscaler_is_looked_at_at_once():
             assert await replicas(cluster) == 4
 
     virtual_time.run(main(), seed=7)
+
+
+def test_a_target_without_work_goes_to_none_and_comes_back_with_it(monkeypatch):
+    queue = [30_000]
+
+    async def length(*_):
+        return queue[0]
+
+    monkeypatch.setattr(Metrics, "external", length)
+    metrics = "[{type: External, external: {metric: {name: q}, target: {type: AverageValue, averageValue: 10}}}]"
+    wanted = scaler(behavior="{scaleDown: {stabilizationWindowSeconds: 60}}")
+    wanted = re.sub("metrics: .*", f"metrics: {metrics}", wanted).replace("minReplicas: 1", "minReplicas: 0")
+
+    async def main():
+        async with Cluster() as cluster:
+            await cluster.apply(WEB % ("0", 1), wanted)
+            await asyncio.sleep(60)
+            assert await replicas(cluster) == 3
+            queue[0] = 0
+            await asyncio.sleep(150)
+            assert await replicas(cluster) == 0
+            assert (await conditions(cluster))["ScaledToZero"] == ("True", "ScaledToZero")
+            queue[0] = 15_000
+            await asyncio.sleep(60)
+            assert await replicas(cluster) == 2
+            assert (await conditions(cluster))["ScaledToZero"] == ("False", "NotScaledToZero")
+            await cluster.api.patch(Deployment, "web", "default", {"spec": {"replicas": 0}})
+            await asyncio.sleep(60)
+            assert await replicas(cluster) == 0
+            assert (await conditions(cluster))["ScalingActive"] == ("False", "ScalingDisabled")
+
+    virtual_time.run(main(), seed=1)

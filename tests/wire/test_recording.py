@@ -27,6 +27,8 @@ ADMIN = User(name="admin", uid="1", groups=("system:masters", "system:authentica
 CLIENTS_FAULT = "what a client did wrong is answered 400: docs/decisions/client-errors-are-400.md"
 OLD_VERSIONS = "knarr also serves versions that upstream has removed: docs/decisions/old-versions.md"
 
+GENERATIONS = "since 1.37, autoscalers count their generations"
+
 #: id of a case: (why knarr answers otherwise, how each difference begins)
 KNOWN: dict[str, tuple[str, list[str]]] = {
     **{
@@ -45,6 +47,10 @@ KNOWN: dict[str, tuple[str, list[str]]] = {
             "apply unknown field": 0,
             "binding": 3,
         }.items()
+    },
+    **{
+        id_: (GENERATIONS, [f"step {step} .body.metadata.generation: got 1" for step in steps])
+        for id_, steps in {"life hpa": (0, 2, 3), "life hpa-v1": (0, 2, 3), "default hpa-v1": (0,)}.items()
     },
     "discovery /apis": (OLD_VERSIONS, ["step 0 .body.groups: "]),
     "discovery /apis/apps": (OLD_VERSIONS, ["step 0 .body.versions: "]),

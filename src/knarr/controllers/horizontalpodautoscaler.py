@@ -85,8 +85,8 @@ class Autoscalers:
     ) -> tuple[Decision, Snapshot]:
         bare = Snapshot(scaler, scaled.scale, (), (), clock.now())
         selector = scaled.scale.status.selector
-        if not planned.least_of(scaler) <= bare.current <= scaler.spec.maxReplicas:
-            return planned.decide(bare, known.history), bare  # its metrics do not matter
+        if not planned.needs_metrics(scaler, bare.current):
+            return planned.decide(bare, known.history), bare
         if not selector:
             return planned.unselectable(bare, "SelectorRequired", planned.NO_SELECTOR, "selector is required"), bare
         try:

@@ -1,7 +1,8 @@
 """What an autoscaler does in one pass: pure, but for the history that it takes note in.
 
 The metric that asks for the most replicas counts. Where some metrics say nothing, the others may make a target grow but
-not shrink; where none says anything, nothing happens. The bounds hold before any metric is looked at.
+not shrink; where none says anything, nothing happens. The bounds hold before any metric is looked at. A target at no
+replicas is left alone, unless it was the autoscaler that brought it there: the condition `ScaledToZero` says so.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from knarr.controllers.horizontalpodautoscaler_behavior import History, Said, Wish, limited
 from knarr.controllers.horizontalpodautoscaler_proposals import SOURCES, Proposed, Snapshot, propose
 from knarr.controllers.horizontalpodautoscaler_replicas import Incalculable
+from knarr.kinds.horizontalpodautoscaler_rules import WITHOUT_PODS
 from knarr.kinds.types.autoscaling_v2 import (
     HorizontalPodAutoscaler,
     HorizontalPodAutoscalerCondition,
@@ -22,9 +24,11 @@ from knarr.kinds.types.autoscaling_v2 import (
 from knarr.loop.steps import Event
 from knarr.meta import clock
 
-ABLE, ACTIVE, LIMITED = "AbleToScale", "ScalingActive", "ScalingLimited"
+ABLE, ACTIVE, LIMITED, ZERO = "AbleToScale", "ScalingActive", "ScalingLimited", "ScaledToZero"
 GOT_SCALE: Said = ("SucceededGetScale", "the HPA controller was able to get the target's current scale")
 DISABLED: Said = ("ScalingDisabled", "scaling is disabled since the replica count of the target is zero")
+ZEROED: Said = ("ScaledToZero", "the HPA controller scaled the workload to zero")
+NOT_ZEROED: Said = ("NotScaledToZero", "the HPA controller did not scale the workload to zero")
 NO_SELECTOR: Said = ("InvalidSelector", "the HPA target's scale is missing a selector")
 ABOVE = "Current number of replicas above Spec.MaxReplicas"
 BELOW = "Current number of replicas below Spec.MinReplicas"
@@ -54,18 +58,34 @@ class Recommendation:
 
 def decide(snapshot: Snapshot, history: History) -> Decision:
     """One pass over a target whose scale is known."""
-    spec, current, now = snapshot.scaler.spec, snapshot.current, snapshot.now
-    status = say(snapshot.scaler.status, ABLE, "True", GOT_SCALE, now)
+    scaler, current, now = snapshot.scaler, snapshot.current, snapshot.now
+    status = say(observed(scaler), ABLE, "True", GOT_SCALE, now)
     if not history.recommended:
         history.recommended.append((current, now))
-    least = least_of(snapshot.scaler)
-    if current == 0 and least != 0:
+    if needs_metrics(scaler, current):
+        return follow(snapshot, recommend(snapshot), status, history)
+    if current == 0:
         status = say(status, ACTIVE, "False", DISABLED, now)
         return Decision(counted(status, current, current, []))
-    if current > spec.maxReplicas or current < least:
-        reason, replicas = (ABOVE, spec.maxReplicas) if current > spec.maxReplicas else (BELOW, least)
-        return Decision(counted(status, current, replicas, []), replicas, reason)
-    return follow(snapshot, recommend(snapshot), status, history)
+    least, most = least_of(scaler), scaler.spec.maxReplicas
+    reason, replicas = (ABOVE, most) if current > most else (BELOW, least)
+    return Decision(counted(status, current, replicas, []), replicas, reason)
+
+
+def needs_metrics(scaler: HorizontalPodAutoscaler, current: int) -> bool:
+    """Whether the metrics decide: not beyond the bounds, nor of a target that somebody else brought to nothing."""
+    if current == 0:
+        return is_zeroed(scaler) and (least_of(scaler) > 0 or has_metrics_without_pods(scaler))
+    return least_of(scaler) <= current <= scaler.spec.maxReplicas
+
+
+def is_zeroed(scaler: HorizontalPodAutoscaler) -> bool:
+    """Whether it was the autoscaler that brought its target to no replicas."""
+    return any(each.type == ZERO and each.status == "True" for each in scaler.status.conditions)
+
+
+def has_metrics_without_pods(scaler: HorizontalPodAutoscaler) -> bool:
+    return any(metric.type in WITHOUT_PODS for metric in scaler.spec.metrics)
 
 
 def follow(
@@ -79,12 +99,13 @@ def follow(
         return Decision(counted(status, current, status.desiredReplicas, asked.statuses), events=[*asked.events, told])
     wish = Wish(current, asked.replicas, least_of(scaler), scaler.spec.maxReplicas)
     found = limited(scaler.spec, wish, history, now)
+    replicas = found.replicas if current else max(found.replicas, wish.least)  # which may have been raised meanwhile
     status = say(status, ABLE, "True", found.stabilized, now)
     status = say(status, LIMITED, "True" if found.limited else "False", found.bounded, now)
-    status = counted(status, current, found.replicas, asked.statuses)
-    if found.replicas == current:
+    status = counted(status, current, replicas, asked.statuses)
+    if replicas == current:
         return Decision(status, events=asked.events)
-    return Decision(status, found.replicas, why(asked, current), asked.events)
+    return Decision(status, replicas, why(asked, current), asked.events)
 
 
 def why(asked: Recommendation, current: int) -> str:
@@ -139,13 +160,13 @@ def unreachable(scaler: HorizontalPodAutoscaler, error: str, now: datetime) -> D
     """When the target's scale cannot be read."""
     said = ("FailedGetScale", f"the HPA controller was unable to get the target's current scale: {error}")
     events = [Event(scaler, "Warning", "FailedGetScale", error)]
-    return Decision(say(scaler.status, ABLE, "False", said, now), events=events)
+    return Decision(say(observed(scaler), ABLE, "False", said, now), events=events)
 
 
 def unselectable(snapshot: Snapshot, reason: str, said: Said, error: str) -> Decision:
     """When it cannot be said which pods are the target's."""
     scaler, now = snapshot.scaler, snapshot.now
-    status = say(say(scaler.status, ABLE, "True", GOT_SCALE, now), ACTIVE, "False", said, now)
+    status = say(say(observed(scaler), ABLE, "True", GOT_SCALE, now), ACTIVE, "False", said, now)
     events = [Event(scaler, "Warning", reason, error), Event(scaler, "Warning", "FailedComputeMetricsReplicas", error)]
     return Decision(counted(status, snapshot.current, status.desiredReplicas, []), events=events)
 
@@ -154,6 +175,8 @@ def rescaled(snapshot: Snapshot, decision: Decision) -> Decision:
     """The decision, once the target has been rescaled."""
     said = ("SucceededRescale", f"the HPA controller was able to update the target scale to {decision.replicas}")
     status = say(decision.status, ABLE, "True", said, snapshot.now)
+    zeroed = decision.replicas == 0 and snapshot.current > 0 and has_metrics_without_pods(snapshot.scaler)
+    status = say(status, ZERO, *(("True", ZEROED) if zeroed else ("False", NOT_ZEROED)), snapshot.now)
     told = f"New size: {decision.replicas}; reason: {decision.reason}"
     event = Event(snapshot.scaler, "Normal", "SuccessfulRescale", told)
     status = replace(status, lastScaleTime=clock.timestamp(snapshot.now))
@@ -176,6 +199,11 @@ def counted(
     return replace(status, currentReplicas=current, desiredReplicas=desired, currentMetrics=metrics)
 
 
+def observed(scaler: HorizontalPodAutoscaler) -> HorizontalPodAutoscalerStatus:
+    """The status as it was, of the generation that is looked at."""
+    return replace(scaler.status, observedGeneration=scaler.metadata.generation)
+
+
 def say(
     status: HorizontalPodAutoscalerStatus, type_: str, value: str, said: Said, now: datetime
 ) -> HorizontalPodAutoscalerStatus:
@@ -183,7 +211,12 @@ def say(
     known = next((each for each in status.conditions if each.type == type_), None)
     since = known.lastTransitionTime if known is not None and known.status == value else clock.timestamp(now)
     told = HorizontalPodAutoscalerCondition(
-        type=type_, status=value, reason=said[0], message=said[1], lastTransitionTime=since
+        type=type_,
+        status=value,
+        reason=said[0],
+        message=said[1],
+        lastTransitionTime=since,
+        observedGeneration=status.observedGeneration,
     )
     if known is None:
         return replace(status, conditions=[*status.conditions, told])

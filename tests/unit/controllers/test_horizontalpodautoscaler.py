@@ -1,10 +1,12 @@
 """How many replicas metrics ask for, and how fast they may come: rule by rule."""
 
+from dataclasses import replace as replace_in
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
+from knarr.controllers import horizontalpodautoscaler_plan as planned
 from knarr.controllers.horizontalpodautoscaler_behavior import (
     History,
     Wish,
@@ -12,7 +14,7 @@ from knarr.controllers.horizontalpodautoscaler_behavior import (
     rescaled,
     tolerance_of,
 )
-from knarr.controllers.horizontalpodautoscaler_plan import decide
+from knarr.controllers.horizontalpodautoscaler_plan import Decision, decide
 from knarr.controllers.horizontalpodautoscaler_proposals import Snapshot
 from knarr.controllers.horizontalpodautoscaler_replicas import (
     Incalculable,
@@ -314,14 +316,65 @@ def test_bounds_come_before_metrics():
     assert decide(snapshot(1, [BROKEN], minReplicas=2), History()).replicas == 2
 
 
-def test_none_stays_none_unless_none_may_be_the_least():
+QUEUE = v2.MetricSpec(
+    type="External",
+    external=v2.ExternalMetricSource(
+        metric=v2.MetricIdentifier(name="queue"), target=v2.MetricTarget(type="Value", value="10")
+    ),
+)
+
+
+def zeroed(snapshot):
+    """The snapshot, of a target that the autoscaler brought to no replicas."""
+    told = v2.HorizontalPodAutoscalerCondition(type="ScaledToZero", status="True", reason="ScaledToZero")
+    status = v2.HorizontalPodAutoscalerStatus(conditions=[told])
+    return replace_in(snapshot, scaler=replace(snapshot.scaler, status=status))
+
+
+#: sentence -> snapshot, replicas, reason
+FROM_ZERO = {
+    "what somebody else brought to none stays there": (snapshot(0, [25000], [QUEUE], minReplicas=0), None, ""),
+    "what the autoscaler brought there comes back": (
+        zeroed(snapshot(0, [25000], [QUEUE], minReplicas=0)), 3, "external metric queue(nil) above target",
+    ),
+    "unless nothing asks for it": (zeroed(snapshot(0, [0], [QUEUE], minReplicas=0)), None, ""),
+    "or the metrics need pods": (zeroed(snapshot(0, [BROKEN], minReplicas=0)), None, ""),
+    "where the least was raised it comes back to that": (
+        zeroed(snapshot(0, [0], [QUEUE], minReplicas=2)), 2, "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seen, replicas, reason", FROM_ZERO.values(), ids=FROM_ZERO)
+def test_a_target_at_no_replicas(seen, replicas, reason):
+    decision = decide(seen, History())
+    assert (decision.replicas, decision.reason) == (replicas, reason)
+
+
+def test_that_a_target_is_left_alone_is_said():
     assert said(decide(snapshot(0, [BROKEN]), History()))["ScalingActive"] == ("False", "ScalingDisabled")
-    target = v2.MetricTarget(type="Value", value="10")
-    external = v2.ExternalMetricSource(metric=v2.MetricIdentifier(name="queue"), target=target)
-    metric = v2.MetricSpec(type="External", external=external)
-    decision = decide(snapshot(0, [25000], [metric], minReplicas=0), History())
-    assert (decision.replicas, decision.reason) == (3, "external metric queue(nil) above target")
-    assert decision.status.currentMetrics[0].external.current.value == "25"
+
+
+#: sentence -> metrics, the least, replicas before and after, ScaledToZero
+ZEROED = {
+    "the last replica goes for want of work": ([QUEUE], 0, 1, 0, ("True", "ScaledToZero")),
+    "a first one comes back": ([QUEUE], 0, 0, 1, ("False", "NotScaledToZero")),
+    "any other change says that it was none such": ([cpu(50)], 1, 3, 2, ("False", "NotScaledToZero")),
+}
+
+
+@pytest.mark.parametrize("metrics, least, before, after, condition", ZEROED.values(), ids=ZEROED)
+def test_whether_the_autoscaler_brought_its_target_to_none_is_said(metrics, least, before, after, condition):
+    seen = snapshot(before, [0], metrics, minReplicas=least)
+    assert said(planned.rescaled(seen, Decision(seen.scaler.status, after)))["ScaledToZero"] == condition
+
+
+def test_status_and_conditions_are_of_the_generation_that_was_looked_at():
+    seen = snapshot(3, [used(a=50, b=50, c=50)])
+    meta = replace(seen.scaler.metadata, generation=7)
+    status = decide(replace_in(seen, scaler=replace(seen.scaler, metadata=meta)), History()).status
+    assert status.observedGeneration == 7
+    assert {each.observedGeneration for each in status.conditions} == {7}
 
 
 def test_a_first_pass_takes_what_there_is_for_wanted():
