@@ -3,7 +3,8 @@
 `ruleset.py` says what each service is in the maps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from knarr.net.families import FOUR, SIX, Family
 
@@ -12,6 +13,20 @@ MARK = "0x4000"  #: what came in from outside and has to come back through this 
 FEW = 8  #: endpoints that a service without chains has at most
 ENDS = tuple(f"end-{number}" for number in range(FEW))
 HOST_PORTS, HOST_PORTS_AT = "host-ports", "host-ports-at"  #: of every address of a node, and of one
+ADDRESS, PROTOCOL, PORT, VERDICT = "address", "inet_proto", "inet_service", "verdict"
+ENTRY, NODE_PORT, PLACE = (ADDRESS, PROTOCOL, PORT), (PROTOCOL, PORT), (ADDRESS, PORT)
+#: what is looked up in each map, and what it leads to; in a set, to nothing
+MAPS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "hairpin": ((ADDRESS, ADDRESS), ()),
+    "services": (ENTRY, (VERDICT,)),
+    "node-ports": (NODE_PORT, (VERDICT,)),
+    "refused": (ENTRY, (VERDICT,)),
+    "refused-node-ports": (NODE_PORT, (VERDICT,)),
+    "guarded": (ENTRY, (VERDICT,)),
+    HOST_PORTS: (NODE_PORT, PLACE),
+    HOST_PORTS_AT: (ENTRY, PLACE),
+    **dict.fromkeys(ENDS, (ENTRY, PLACE)),
+}
 TRANSLATED = "meta l4proto { tcp, udp, sctp } dnat"  #: nft wants to know that there are ports
 #: host ports lead from a node's loopback addresses to its pods; to those addresses nobody comes from outside
 FROM_LOOPBACK = f"ip saddr {FOUR.loopback} ip daddr != {FOUR.loopback} masquerade"
@@ -27,16 +42,11 @@ def base(services: str, kept: Sequence[str], family: Family = FOUR, *, host: boo
     Source ranges are looked at before an address is translated, refusals after it.
     """
     opened = "" if host else "    fib daddr type local jump host-ports\n"
-    entry, address = f"{family.type} . inet_proto . inet_service", _address(family)
+    address = _address(family)
     node_port = f"fib daddr type local {family.nft} daddr != {family.loopback} meta l4proto . th dport"
     others = f"{family.nft} daddr != {{ {', '.join(kept)} }} " if kept else ""
     return f"""\
-  set hairpin {{ type {family.type} . {family.type}; }}
-  map services {{ type {entry} : verdict; }}
-  map node-ports {{ type inet_proto . inet_service : verdict; }}
-  map refused {{ type {entry} : verdict; }}
-  map refused-node-ports {{ type inet_proto . inet_service : verdict; }}
-  map guarded {{ type {entry} : verdict; }}
+{"".join(_declaration(name, family) for name in MAPS)}\
 {_host_ports(family)}\
 {"".join(_end(number, family) for number in range(FEW))}\
 {"".join(map(_spread, range(1, FEW + 1)))}\
@@ -56,10 +66,8 @@ def base(services: str, kept: Sequence[str], family: Family = FOUR, *, host: boo
 
 def _host_ports(family: Family) -> str:
     """The ports of a node that lead to its pods."""
-    place, everywhere = f"{family.type} . inet_service", "meta l4proto . th dport"
+    everywhere = "meta l4proto . th dport"
     return f"""\
-  map {HOST_PORTS} {{ type inet_proto . inet_service : {place}; }}
-  map {HOST_PORTS_AT} {{ type {family.type} . inet_proto . inet_service : {place}; }}
   chain host-ports {{
     {TRANSLATED} {family.nft} to {_address(family)} map @{HOST_PORTS_AT}
     {TRANSLATED} {family.nft} to {everywhere} map @{HOST_PORTS}
@@ -71,10 +79,14 @@ def _address(family: Family) -> str:
     return f"{family.nft} daddr . meta l4proto . th dport"
 
 
+def _declaration(name: str, family: Family) -> str:
+    keys, goals = (" . ".join(family.type if each == ADDRESS else each for each in kinds) for kinds in MAPS[name])
+    return f"  map {name} {{ type {keys} : {goals}; }}\n" if goals else f"  set {name} {{ type {keys}; }}\n"
+
+
 def _end(number: int, family: Family) -> str:
-    """The services' endpoints of one number, and what sends a packet there."""
+    """What sends a packet to the services' endpoints of one number."""
     return f"""\
-  map end-{number} {{ type {family.type} . inet_proto . inet_service : {family.type} . inet_service; }}
   chain pick-{number} {{
     {TRANSLATED} {family.nft} to {_address(family)} map @end-{number}
   }}

@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from types import TracebackType
 from typing import Final, Self
@@ -19,6 +19,8 @@ from typing import Final, Self
 NETFILTER: Final = 12  #: the netlink protocol of rules and flows; routing has 0
 NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE, GETROUTE = 16, 17, 18, 20, 21, 24, 25, 26
 ERROR, DONE = 2, 3
+BATCH_BEGIN, BATCH_END = 16, 17  #: linux/netfilter/nfnetlink.h
+SNDBUFFORCE: Final = 32  #: asm-generic/socket.h
 REQUEST, ACK, REPLACE, EXCL, CREATE, DUMP = 0x1, 0x4, 0x100, 0x200, 0x400, 0x300
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 10, 18, 20, 28
 INFO_KIND, INFO_DATA, VETH_PEER = 1, 2, 1
@@ -30,6 +32,7 @@ FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 NODAD: Final = 0x02  #: of addresses: nobody is asked whether he has it
 IFF_UP: Final = 1
 HEADER: Final = struct.Struct("=IHHII")
+BATCH_HEAD: Final = struct.Struct("!BBH")
 LINK: Final = struct.Struct("=BxHiII")
 ADDRESS: Final = struct.Struct("=BBBBI")
 ROUTE: Final = struct.Struct("=BBBBBBBBI")
@@ -88,6 +91,22 @@ class Netlink:
                 if got == DONE:
                     return answers
                 answers.append((got, part))
+
+    def transact(self, subsystem: int, requests: Iterable[tuple[int, int, bytes]]) -> None:
+        """Send netfilter's requests, given by type, flags and body, as one transaction; OSError when the kernel refuses
+        one of them, and has done nothing then."""
+        ends = BATCH_HEAD.pack(0, 0, subsystem)
+        bodies = [(BATCH_BEGIN, 0, ends), *requests, (BATCH_END, 0, ends)]
+        parts: list[bytes] = []
+        for number, (kind, flags, body) in enumerate(bodies):
+            wanted = flags | REQUEST | (ACK if number == len(bodies) - 2 else 0)  # the last one's answer is enough
+            parts += HEADER.pack(HEADER.size + len(body), kind, wanted, number, 0), body
+        sent = b"".join(parts)
+        self._socket.setsockopt(socket.SOL_SOCKET, SNDBUFFORCE, 2 * len(sent) + (1 << 16))
+        self._socket.send(sent)
+        code = -struct.unpack_from("=i", self._socket.recv(1 << 12), HEADER.size)[0]
+        if code:
+            raise OSError(code, os.strerror(code))
 
     # links
 

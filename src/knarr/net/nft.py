@@ -14,7 +14,8 @@ from typing import Final
 from knarr.net import namespace
 from knarr.net.netlink import NETFILTER, Netlink, attribute, attributes, text
 
-GET_CHAIN: Final = 10 << 8 | 4  #: linux/netfilter/nf_tables.h
+GET_TABLE, GET_CHAIN = 10 << 8 | 1, 10 << 8 | 4  #: linux/netfilter/nf_tables.h
+TABLE_NAME: Final = 1
 CHAIN_TABLE, CHAIN_NAME, CHAIN_USE = 1, 3, 6
 FAMILIES: Final = {"ip": 2, "ip6": 10, "bridge": 7}  #: the kernel's numbers
 LONGEST_ERROR: Final = 500  #: characters that are told of what nft says
@@ -81,14 +82,32 @@ def has_rules(chains: Iterable[tuple[str, str, int]], place: str = "") -> bool:
         return all(_rules(kernel, *each) > 0 for each in chains)
 
 
+def has_table(table: str, family: int, place: str = "") -> bool:
+    """Whether there is a table of that name, whatever is in it. Blocking."""
+    if place:
+        with namespace.inside(place):
+            return has_table(table, family)
+    with Netlink(NETFILTER) as kernel:
+        return bool(_found(kernel, GET_TABLE, _head(family) + attribute(TABLE_NAME, text(table))))
+
+
 def _rules(kernel: Netlink, table: str, chain: str, family: int) -> int:
     """How many rules a chain has, and others that lead to it."""
-    head = struct.pack("=BBH", family, 0, 0)
-    asked = head + attribute(CHAIN_TABLE, text(table)) + attribute(CHAIN_NAME, text(chain))
+    asked = _head(family) + attribute(CHAIN_TABLE, text(table)) + attribute(CHAIN_NAME, text(chain))
+    answer = _found(kernel, GET_CHAIN, asked)
+    return int.from_bytes(dict(attributes(answer[len(_head(family)) :])).get(CHAIN_USE, b""))
+
+
+def _head(family: int) -> bytes:
+    return struct.pack("=BBH", family, 0, 0)
+
+
+def _found(kernel: Netlink, kind: int, asked: bytes) -> bytes:
+    """What the kernel answers, b"" when there is no such thing."""
     try:
-        ((_, answer), *_) = kernel.ask(GET_CHAIN, 0, asked)
+        ((_, answer), *_) = kernel.ask(kind, 0, asked)
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
-        return 0
-    return int.from_bytes(dict(attributes(answer[len(head) :])).get(CHAIN_USE, b""))
+        return b""
+    return answer

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from knarr.kinds.types.core_v1 import Pod, Service
 from knarr.kinds.types.discovery_v1 import EndpointSlice
-from knarr.net import conntrack, host_ports, namespace, nft, podnetwork
+from knarr.net import conntrack, elements, host_ports, namespace, nft, podnetwork
 from knarr.net.backends import View, backends, choose
 from knarr.net.base_rules import FIRST, base
 from knarr.net.conntrack import Address
@@ -20,7 +20,7 @@ from knarr.net.plan import NetworkPlan
 from knarr.net.records import Key, ready
 from knarr.net.refusals import Refusals, fitting
 from knarr.net.ruleset import Ground, cluster_addresses, is_programmed, outer_addresses, part, same_everywhere
-from knarr.net.table import EMPTY, Part, Table
+from knarr.net.table import EMPTY, Change, Part, Table
 
 log = logging.getLogger("knarr.net")
 
@@ -91,6 +91,7 @@ class Place:
         self.ground: Ground = ground(plan, host=view.is_host, family=view.family)
         self.table = Table(plan.bridge, view.family.nft)
         self.is_loaded = False
+        self._is_empty = False  #: loaded, but for the services
         self._plan, self._number = plan, number
         self.refused: dict[Key, str] = {}  #: whom the last load left out, and why
         self._refusals: Refusals[Key, Part] = Refusals()
@@ -125,6 +126,13 @@ class Place:
         """What it is known by: its network namespace and family."""
         return self.namespace, self.view.family.name
 
+    async def begin(self) -> None:
+        """Where there is no table yet, load one without services, while it is still being worked out what they are.
+        One that is there stays until `bring` puts the whole new one in its place."""
+        self.table.fill({})
+        there = await asyncio.to_thread(nft.has_table, self.table.name, self.view.family.number, self.namespace)
+        self._is_empty = not there and not await nft.load(self._whole(self.table), self.namespace)
+
     async def bring(self, wanted: Wanted, outer: Collection[str], now: float) -> None:
         """Load what is wanted: all services the first time, then those that changed. Raises OSError of the kernel's."""
         self.refused = {}
@@ -134,12 +142,12 @@ class Place:
         anew = not self.is_loaded
         if anew:
             self.table.fill(parts)
-            text = self._whole(self.table)
+        if anew and not self._is_empty:
+            said = await nft.load(self._whole(self.table), self.namespace)
         else:
-            text = self.table.changes(parts, now)
-        if text:
-            said = await nft.load(text, self.namespace)
-            self.is_loaded = not said or await self._leave_out(said)
+            said = await self._change(self.table.everything() if anew else self.table.changes(parts, now))
+        self._is_empty = False
+        self.is_loaded = not said or await self._leave_out(said)
         if self.is_loaded:
             if anew and self.loopback:
                 await podnetwork.lead_from_loopback(self._plan, self._number)
@@ -148,6 +156,17 @@ class Place:
                     self._refusals.forget(key)
             await self._sweep(now)
             await self._forget(wanted.flows)
+
+    async def _change(self, changes: Iterable[Change]) -> str:
+        """Change what is loaded; what is said when that is refused. Most changes are of elements alone, and quick."""
+        for change in changes:
+            if change.is_of_elements:
+                said = await asyncio.to_thread(elements.load, self.table.name, self.view.family, change, self.namespace)
+            else:
+                said = await nft.load(change.text(), self.namespace)
+            if said:
+                return said
+        return ""
 
     def _whole(self, table: Table) -> str:
         family, plan = self.view.family, self._plan

@@ -127,10 +127,15 @@ class ServiceProxy:
             keys |= {host_ports.key_of(pod): None for pod in opened}
         now = asyncio.get_running_loop().time()
         wanted = {place: Wanted() for place in self._places.values()}
-        for count, key in enumerate(keys, 1):
-            self._want(key, wanted, key in dirty)
-            if count % BREATH == 0:
-                await asyncio.sleep(0)
+        fresh = [place.begin() for place in self._places.values() if not place.is_loaded]
+        begun = asyncio.gather(*fresh, return_exceptions=True)  # `bring` meets what kept one from it, and tells
+        try:
+            for count, key in enumerate(keys, 1):
+                self._want(key, wanted, key in dirty)
+                if count % BREATH == 0:
+                    await asyncio.sleep(0)
+        finally:
+            await begun
         outer = {ip for found in self._outer.values() for ip in found}
         await self._each({place: place.bring(each, outer, now) for place, each in wanted.items()})
         self._tell_refused()

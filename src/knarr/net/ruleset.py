@@ -12,6 +12,7 @@ that all share choose the map.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
+from zlib import crc32
 
 from knarr.kinds.service import AFFINITY_SECONDS
 from knarr.kinds.types.core_v1 import LoadBalancerStatus, Service, ServicePort, ServiceSpec
@@ -25,6 +26,7 @@ from knarr.net.table import Part
 PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}  #: nft reads a number without looking it up in a file
 REFUSE, DROP = "goto refuse", "drop"
+MOST_CLIENTS = 1 << 18  #: that one port remembers; others are sent anywhere
 AGENT_PORT = 10250  #: where a node's agent listens for the API server
 
 
@@ -182,7 +184,7 @@ class _Port:
         """The chain that leads to the endpoints in use."""
         self.disguise(used)
         self.made.chains[self.chain(kind)] = (
-            tuple(self.stick(used))
+            tuple(self.stick(kind, used))
             if self.sticky
             else (by_chance([one.place for one in used], self.protocol, self.family),)
         )
@@ -192,19 +194,25 @@ class _Port:
         for one in used:
             self.lead("hairpin", f"{one.ip} . {one.ip}", "")
 
-    def stick(self, used: Sequence[Backend]) -> Iterable[str]:
-        """Whom the client had last, for as long as it comes back in time; else by chance."""
-        goals = []
-        for one in used:
-            ending = f"{self.name}/{one.ip.replace(':', '_')}/{one.port}"  # nft's names have no colons
-            chain, known = f"one/{ending}", f"clients/{ending}/{self.sticky}"
-            self.made.sets[known] = f"type {self.family.type}; flags dynamic,timeout; timeout {self.sticky}s"
-            rule = by_chance([one.place], self.protocol, self.family)
-            self.made.chains[chain] = (f"update @{known} {{ {self.family.nft} saddr }}", rule)
-            goals.append(chain)
-            yield f"{self.family.nft} saddr @{known} goto {chain}"
-        leads = ", ".join(f"{number} : goto {chain}" for number, chain in enumerate(goals))
-        yield f"numgen random mod {len(goals)} vmap {{ {leads} }}"
+    def stick(self, kind: str, used: Sequence[Backend]) -> Iterable[str]:
+        """Whom the client had last, for as long as it comes back in time and that one is there; else by chance. The
+        flow's mark says who it is; what is known already, `update` does not change."""
+        clients, ends = f"clients/{self.name}/{self.sticky}", self.chain(f"ends/{kind}")
+        address = f"{self.family.nft} saddr"
+        timeout = f"flags dynamic,timeout; timeout {self.sticky}s"
+        self.made.maps[clients] = f"type {self.family.type} : mark; size {MOST_CLIENTS}; {timeout}"
+        self.made.maps[ends] = f"type mark : {self.family.type} . inet_service"
+        numbered = marks(used)
+        for mark, one in numbered.items():
+            self.lead(ends, f"{mark:#x}", f"{one.ip} . {one.port}")
+        choice = ", ".join(f"{number} : {mark:#x}" for number, mark in enumerate(numbered))
+        keep = f"update @{clients} {{ {address} : ct mark }}"
+        lead = f"meta l4proto {self.protocol} dnat {self.family.nft} to ct mark map @{ends}"
+        yield f"ct mark set {address} map @{clients} {keep} {lead}"
+        yield f"delete @{clients} {{ {address} : ct mark }}"
+        yield f"ct mark set numgen random mod {len(numbered)} map {{ {choice} }}"
+        yield keep
+        yield lead
 
     def chain(self, kind: str) -> str:
         return f"{kind}/{self.name}"
@@ -214,6 +222,17 @@ class _Port:
 
     def lead(self, into: str, key: str, goal: str) -> None:
         self.made.elements[into, key] = goal
+
+
+def marks(used: Iterable[Backend]) -> dict[int, Backend]:
+    """A number for each endpoint, by which its clients know it: the same for as long as it is there."""
+    made: dict[int, Backend] = {}
+    for one in used:
+        mark = crc32(f"{one.ip} {one.port}".encode())
+        while mark in made:
+            mark = (mark + 1) % (1 << 32)
+        made[mark] = one
+    return made
 
 
 def by_chance(places: Sequence[tuple[str, int]], protocol: str, family: Family = FOUR) -> str:

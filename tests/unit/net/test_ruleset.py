@@ -1,5 +1,7 @@
 """Where a service's addresses and ports lead, as rules."""
 
+from zlib import crc32
+
 import pytest
 from msgspec.structs import replace
 
@@ -15,10 +17,10 @@ from knarr.kinds.types.core_v1 import (
 )
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from knarr.kinds.types.meta_v1 import ObjectMeta
-from knarr.net.backends import View
+from knarr.net.backends import Backend, View
 from knarr.net.base_rules import base
 from knarr.net.families import SIX
-from knarr.net.ruleset import Ground, by_chance, outer_addresses, part
+from knarr.net.ruleset import Ground, by_chance, marks, outer_addresses, part
 
 NODE, HOST = View("a", "", "10.244.0.0/24"), View()
 
@@ -175,16 +177,39 @@ def test_a_client_is_known_for_the_time_that_was_asked_for():
     config = SessionAffinityConfig(clientIP=ClientIPConfig(timeoutSeconds=60))
     service = a_service(sessionAffinity="ClientIP", sessionAffinityConfig=config)
     made = part(service, [a_slice("10.0.0.2@a", "10.0.0.3@b")], NODE, Ground())
-    first, second = (f"default/web/tcp/80/10.0.0.{n}/8080" for n in (2, 3))
-    assert made.sets == {
-        f"clients/{name}/60": "type ipv4_addr; flags dynamic,timeout; timeout 60s" for name in (first, second)
+    first, second = (f"{crc32(f'10.0.0.{n} 8080'.encode()):#x}" for n in (2, 3))
+    clients, ends = "clients/default/web/tcp/80/60", "ends/cluster/default/web/tcp/80"
+    assert made.maps == {
+        clients: "type ipv4_addr : mark; size 262144; flags dynamic,timeout; timeout 60s",
+        ends: "type mark : ipv4_addr . inet_service",
     }
-    assert made.chains["cluster/default/web/tcp/80"] == (
-        f"ip saddr @clients/{first}/60 goto one/{first}",
-        f"ip saddr @clients/{second}/60 goto one/{second}",
-        f"numgen random mod 2 vmap {{ 0 : goto one/{first}, 1 : goto one/{second} }}",
-    )
-    assert made.chains[f"one/{first}"] == (f"update @clients/{first}/60 {{ ip saddr }}", HERE)
+    assert made.chains == {
+        "cluster/default/web/tcp/80": (
+            f"ct mark set ip saddr map @{clients} update @{clients} {{ ip saddr : ct mark }}"
+            f" meta l4proto tcp dnat ip to ct mark map @{ends}",
+            f"delete @{clients} {{ ip saddr : ct mark }}",
+            f"ct mark set numgen random mod 2 map {{ 0 : {first}, 1 : {second} }}",
+            f"update @{clients} {{ ip saddr : ct mark }}",
+            f"meta l4proto tcp dnat ip to ct mark map @{ends}",
+        )
+    }
+    assert elements(made) == {
+        INNER: "goto cluster/default/web/tcp/80",
+        f"{ends} {first}": "10.0.0.2 . 8080",
+        f"{ends} {second}": "10.0.0.3 . 8080",
+    }
+
+
+def test_an_endpoint_keeps_its_mark_whoever_comes_and_goes():
+    three = [Backend(f"10.0.0.{n}", 8080) for n in (2, 3, 4)]
+    assert {one: mark for mark, one in marks(three[1:]).items()}.items() <= {
+        (one, mark) for mark, one in marks(three).items()
+    }
+
+
+def test_no_two_endpoints_have_the_same_mark(monkeypatch):
+    monkeypatch.setattr("knarr.net.ruleset.crc32", lambda data: (1 << 32) - 1)
+    assert list(marks(Backend(f"10.0.0.{n}", 8080) for n in range(3))) == [(1 << 32) - 1, 0, 1]
 
 
 def test_a_few_endpoints_stand_in_maps_and_many_in_a_chain():
@@ -271,12 +296,14 @@ def test_what_a_service_is_in_the_table_of_ipv6(service, expected):
 def test_what_ipv6_is_written_like():
     service = a_service(clusterIPs=["fd00:10:96::20"], sessionAffinity="ClientIP")
     made = part(service, [six("fd00:10:244::2@a")], SIX_NODE, Ground())
-    name = "default/web/tcp/80/fd00_10_244__2/8080"
-    assert made.chains[f"one/{name}"] == (
-        f"update @clients/{name}/10800 {{ ip6 saddr }}",
-        "meta l4proto tcp dnat to [fd00:10:244::2]:8080",
+    clients, ends = "clients/default/web/tcp/80/10800", "ends/cluster/default/web/tcp/80"
+    assert made.chains["cluster/default/web/tcp/80"][::4] == (
+        f"ct mark set ip6 saddr map @{clients} update @{clients} {{ ip6 saddr : ct mark }}"
+        f" meta l4proto tcp dnat ip6 to ct mark map @{ends}",
+        f"meta l4proto tcp dnat ip6 to ct mark map @{ends}",
     )
-    assert made.sets == {f"clients/{name}/10800": "type ipv6_addr; flags dynamic,timeout; timeout 10800s"}
+    assert made.maps[ends] == "type mark : ipv6_addr . inet_service"
+    assert made.maps[clients].startswith("type ipv6_addr : mark; ")
     assert by_chance([("fd00::2", 80), ("fd00::3", 80)], "udp", SIX) == (
         "meta l4proto udp dnat ip6 to numgen random mod 2 map { 0 : fd00::2 . 80, 1 : fd00::3 . 80 }"
     )
