@@ -46,6 +46,8 @@ def validate(job: CronJob) -> Iterator[FieldError]:
     yield from rules.required_one_of(spec.concurrencyPolicy, POLICIES, "spec.concurrencyPolicy")
     template = spec.jobTemplate.spec or JobSpec()
     yield from spec_rules(template, "spec.jobTemplate.spec")
+    if template.selector is not None:
+        yield field.wrong("spec.jobTemplate.spec.selector", template.selector, "`selector` will be auto-generated")
     if template.manualSelector:
         yield field.unsupported("spec.jobTemplate.spec.manualSelector", True, ("nil", "false"))
     for name in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"):

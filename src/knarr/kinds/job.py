@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-import msgspec
-
-from knarr.kinds import cells, internal, job_rules, rules, workloads
+from knarr.kinds import cells, job_rules, rules, workloads
+from knarr.kinds.job_status_rules import status_rules
+from knarr.kinds.job_update_rules import update_rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.podspec import validate_template
 from knarr.kinds.podspec_defaults import template_defaults
 from knarr.kinds.trees import child, fill, items, keep_spec, keep_status, part
 from knarr.kinds.types.batch_v1 import Job, JobSpec
-from knarr.kinds.types.core_v1 import PodTemplateSpec
+from knarr.kinds.types.meta_v1 import LabelSelector
 from knarr.meta import clock, field, labels, names
-from knarr.meta.field import FieldError, at
+from knarr.meta.field import FieldError, at, at_key
 from knarr.meta.label_rules import validate_selector
 
 UID_LABEL, NAME_LABEL = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
@@ -57,16 +57,21 @@ def prepare_create(tree: Tree) -> None:
     spec, metadata = child(tree, "spec"), child(tree, "metadata")
     if spec.get("manualSelector"):
         return
-    uid, name = metadata.get("uid", ""), metadata.get("name", "")
     marks = child(child(child(spec, "template"), "metadata"), "labels")
-    marks.update({UID_LABEL: uid, NAME_LABEL: name, OLD_UID_LABEL: uid, OLD_NAME_LABEL: name})
-    selector = child(spec, "selector")
-    child(selector, "matchLabels")[UID_LABEL] = uid
+    fill(marks, **own_labels(metadata.get("name", ""), metadata.get("uid", "")))
+    fill(child(child(spec, "selector"), "matchLabels"), **{UID_LABEL: metadata.get("uid", "")})
     label_like_template(tree)
+
+
+def own_labels(name: str, uid: str) -> dict[str, str]:
+    """What marks a Job's pods as its own."""
+    return {UID_LABEL: uid, NAME_LABEL: name, OLD_UID_LABEL: uid, OLD_NAME_LABEL: name}
 
 
 def validate(job: Job) -> Iterator[FieldError]:
     spec = job.spec or JobSpec()
+    if not spec.manualSelector and spec.selector is not None:
+        yield from mark_rules(job, spec.selector)
     yield from spec_rules(spec, "spec")
     if spec.selector is None:
         yield field.required("spec.selector")
@@ -82,6 +87,20 @@ def validate(job: Job) -> Iterator[FieldError]:
             "spec.template.metadata.labels", chosen or None, "`selector` does not match template `labels`"
         )
     yield from host_name(job, spec)
+
+
+def mark_rules(job: Job, selector: LabelSelector) -> Iterator[FieldError]:
+    """A user's own labels and selector must not be others than those that mark the Job's pods."""
+    own = own_labels(job.metadata.name, job.metadata.uid)
+    given = (job.spec or JobSpec()).template.metadata.labels
+    for key, value in own.items():
+        path, message = at_key("spec.template.metadata.labels", key), f"must be '{value}'"
+        if key not in given:
+            yield field.required(path, message)
+        elif given[key] != value:
+            yield field.wrong(path, dict(sorted(given.items())), message)
+    if not labels.of_object(selector).matches(own):
+        yield field.wrong("spec.selector", selector, "`selector` not auto-generated")
 
 
 def spec_rules(spec: JobSpec, path: str) -> Iterator[FieldError]:
@@ -108,35 +127,7 @@ def host_name(job: Job, spec: JobSpec) -> Iterator[FieldError]:
 
 def validate_update(new: Job, old: Job) -> Iterator[FieldError]:
     yield from validate(new)
-    after, before = new.spec or JobSpec(), old.spec or JobSpec()
-    elastic = (
-        after.completionMode == "Indexed"
-        and after.completions == after.parallelism
-        and before.completions == before.parallelism
-    )
-    if not elastic:
-        yield from rules.unchanged(after.completions, before.completions, "spec.completions")
-    yield from rules.unchanged(after.selector, before.selector, "spec.selector")
-    if placed(after.template, after, before) != placed(before.template, after, before):
-        yield field.wrong("spec.template", shown_template(after.template), rules.IMMUTABLE)
-    for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
-        yield from rules.unchanged(getattr(after, name), getattr(before, name), at("spec", name))
-
-
-def placed(template: PodTemplateSpec, after: JobSpec, before: JobSpec) -> PodTemplateSpec:
-    """The template without what decides where pods run, which may change while the job is suspended."""
-    if not (before.suspend and after.suspend):
-        return template
-    spec = msgspec.structs.replace(template.spec, nodeSelector={}, tolerations=[], affinity=None, schedulingGates=[])
-    return msgspec.structs.replace(
-        template, spec=spec, metadata=msgspec.structs.replace(template.metadata, labels={}, annotations={})
-    )
-
-
-def shown_template(template: PodTemplateSpec) -> dict[str, object]:
-    """A template as upstream's server holds it."""
-    metadata: dict[str, object] = msgspec.to_builtins(template.metadata)
-    return {**metadata, "Spec": internal.tree(template.spec)}
+    yield from update_rules(new, old)
 
 
 def status_of(job: Job) -> str:
@@ -193,6 +184,7 @@ KIND = Kind(
     prepare_status=keep_spec,
     validate=validate,
     validate_update=validate_update,
+    validate_status=status_rules,
     columns=(
         NAME_COLUMN,
         Column("Status"),

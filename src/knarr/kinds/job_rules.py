@@ -14,7 +14,7 @@ from knarr.kinds.types.batch_v1 import (
     SuccessPolicyRule,
 )
 from knarr.meta import field, names
-from knarr.meta.field import FieldError, at
+from knarr.meta.field import FieldError, at, valueless
 
 ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 OPERATORS = ("In", "NotIn")
@@ -222,8 +222,3 @@ def chosen(value: str, choices: tuple[str, ...], path: str) -> Iterator[FieldErr
         yield field.required(path, f"valid values: [{listed}]")
     else:
         yield from rules.one_of(value, choices, path)
-
-
-def valueless(path: str, message: str) -> FieldError:
-    """A broken rule that is told without the value."""
-    return FieldError("FieldValueInvalid", path, f"Invalid value: {message}")

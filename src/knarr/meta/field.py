@@ -59,6 +59,11 @@ def wrong(path: str, value: Any, detail: str = "") -> FieldError:
     return _error("FieldValueInvalid", path, show(value), detail)
 
 
+def valueless(path: str, detail: str) -> FieldError:
+    """field.Invalid of a rule that is told without the value."""
+    return _error("FieldValueInvalid", path, detail=detail)
+
+
 def unsupported(path: str, value: Any, supported: Sequence[str]) -> FieldError:
     choices = ", ".join(f'"{s}"' for s in supported)
     return _error("FieldValueNotSupported", path, show(value), f"supported values: {choices}" if choices else "")

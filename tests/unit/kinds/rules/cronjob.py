@@ -43,6 +43,10 @@ CREATE = {
         {"spec.startingDeadlineSeconds": -1},
         ["spec.startingDeadlineSeconds: Invalid value: -1: must be greater than or equal to 0"],
     ),
+    "a selector is made for each of its jobs": (
+        {"spec.jobTemplate.spec.selector": {"matchLabels": {"a": "b"}}},
+        ['spec.jobTemplate.spec.selector: Invalid value: {"matchLabels":{"a":"b"}}: `selector` will be auto-generated'],
+    ),
     "history is counted": (
         {"spec.successfulJobsHistoryLimit": -1},
         ["spec.successfulJobsHistoryLimit: Invalid value: -1: must be greater than or equal to 0"],

@@ -56,9 +56,23 @@ CREATE = {
         {"spec.selector": {"matchLabels": {"a": "b"}}},
         [
             (
+                'spec.selector: Invalid value: {"matchLabels":{"a":"b","batch.kubernetes.io/controller-uid":""}}: '
+                "`selector` not auto-generated"
+            ),
+            (
                 "spec.template.metadata.labels: Invalid value: "
                 '{"batch.kubernetes.io/controller-uid":"","batch.kubernetes.io/job-name":"x","controll'
                 'er-uid":"","job-name":"x"}: `selector` does not match template `labels`'
+            ),
+        ],
+    ),
+    "what marks its pods is its own": (
+        {"spec.template.metadata": {"labels": {"job-name": "y"}}},
+        [
+            (
+                "spec.template.metadata.labels[job-name]: Invalid value: "
+                '{"batch.kubernetes.io/controller-uid":"","batch.kubernetes.io/job-name":"x","controller-uid":"",'
+                '"job-name":"y"}: must be \'x\''
             )
         ],
     ),
