@@ -144,7 +144,18 @@ def test_a_cut_node_is_unreachable_until_it_is_healed(wires: NetworkPlan):
     asyncio.run(podnetwork.cut_node(wires, 1))
     assert not reaches(None, address)
     asyncio.run(podnetwork.heal_node(wires, 1))
-    assert any(reaches(None, address) for _ in range(5))  # the kernel tells the bridge within a second
+    assert any(reaches(None, address) for _ in range(5))  # the kernel tells the node within a second
+
+
+def test_a_pod_is_wired_when_its_bridge_sends_on_what_it_sends(wires: NetworkPlan, tmp_path: Path):
+    pod_on(0, POD, tmp_path / "0")
+    with namespace.inside(wires.node(0).namespace), Netlink() as kernel:
+        assert kernel.forwards(node_pods.pod_link(POD))
+        assert not kernel.forwards("lo")
+        kernel.set_link(node_pods.pod_link(POD), up=False)
+        assert not kernel.forwards(node_pods.pod_link(POD))
+    with Netlink() as kernel:
+        assert kernel.forwards(wires.node(1).link)
 
 
 def test_a_removed_node_takes_its_routes_along(wires: NetworkPlan):

@@ -23,7 +23,8 @@ BATCH_BEGIN, BATCH_END = 16, 17  #: linux/netfilter/nfnetlink.h
 SNDBUFFORCE: Final = 32  #: asm-generic/socket.h
 REQUEST, ACK, REPLACE, EXCL, CREATE, DUMP = 0x1, 0x4, 0x100, 0x200, 0x400, 0x300
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 10, 18, 20, 28
-INFO_KIND, INFO_DATA, VETH_PEER = 1, 2, 1
+INFO_KIND, INFO_DATA, INFO_SLAVE_DATA, VETH_PEER, PORT_STATE = 1, 2, 5, 1, 1
+FORWARDING: Final = b"\3"  #: linux/if_bridge.h
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC = 1, 4, 5, 6, 7
 UNICAST, BLACKHOLE = 1, 6
@@ -119,6 +120,13 @@ class Netlink:
                 return 0
             raise
         return int(LINK.unpack_from(answer)[2])
+
+    def forwards(self, name: str) -> bool:
+        """Whether a bridge sends on what comes from this link, and has what is for it go there. That begins when the
+        kernel's worker has seen that the wire is up, which may be after its two ends are; to ask hurries it."""
+        ((_, answer), *_) = self.ask(GETLINK, 0, LINK.pack(0, 0, self._required(name), 0, 0))
+        about = dict(attributes(dict(attributes(answer[LINK.size :])).get(IFLA_LINKINFO, b"")))
+        return dict(attributes(about.get(INFO_SLAVE_DATA, b""))).get(PORT_STATE) == FORWARDING
 
     def links(self) -> dict[str, str]:
         """Each link's name and alias."""

@@ -16,7 +16,7 @@ from knarr.net import namespace
 from knarr.net.families import SIX, family_of
 from knarr.net.netlink import Netlink
 from knarr.net.plan import NetworkPlan, NodePlan
-from knarr.net.podnetwork import POD_BRIDGE, opened, set_ipv6
+from knarr.net.podnetwork import POD_BRIDGE, opened, set_ipv6, until_joined
 
 
 class PodNetwork:
@@ -43,6 +43,7 @@ class PodNetwork:
             address = await asyncio.to_thread(self._take, uid)
         addresses = addresses_of(self.node, address)
         await asyncio.to_thread(self._wire, uid, network, addresses)
+        await until_joined(pod_link(uid), POD_BRIDGE)
         return addresses[::-1] if self.node.six_first else addresses
 
     async def remove_pod(self, uid: str) -> None:

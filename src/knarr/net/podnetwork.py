@@ -29,6 +29,7 @@ POD_BRIDGE = "pods0"
 SERVICE_LINK = "services0"
 SIOCGIFFLAGS, IFF_UP = 0x8913, 1  #: of Linux: asks for a link's flags; it is up
 FIRST = 1  #: the metric of a route of IPv6 that goes before those that the kernel makes
+LONGEST_JOIN, JOIN_PAUSE = 5.0, 0.002  #: seconds until a bridge has to have seen that a link is up, and between looks
 LAST_RESORT = 4000  #: the metric of the host's blackhole routes: any other route is better
 
 
@@ -44,7 +45,9 @@ async def delete_cluster_network(plan: NetworkPlan) -> None:
 
 async def add_node(plan: NetworkPlan, number: int) -> NodePlan:
     """A network namespace for the node, wired to the bridge, and routes between it and all others."""
-    return await asyncio.to_thread(_add_node, plan, number)
+    node = await asyncio.to_thread(_add_node, plan, number)
+    await until_joined(node.link, plan.bridge)
+    return node
 
 
 async def remove_node(plan: NetworkPlan, number: int) -> None:
@@ -58,6 +61,22 @@ async def cut_node(plan: NetworkPlan, number: int) -> None:
 
 async def heal_node(plan: NetworkPlan, number: int) -> None:
     await asyncio.to_thread(_set_wire, plan, number, True)
+    await until_joined(plan.node(number).link, plan.bridge)
+
+
+async def until_joined(link: str, bridge: str) -> None:
+    """Return when what is sent by a link that is up arrives, through its bridge. OSError when that does not come."""
+    try:
+        async with asyncio.timeout(LONGEST_JOIN):
+            while not await asyncio.to_thread(_is_joined, link, bridge):  # noqa: ASYNC110 the kernel answers
+                await asyncio.sleep(JOIN_PAUSE)
+    except TimeoutError:
+        raise OSError(errno.ETIMEDOUT, f"{bridge} does not take in {link}") from None
+
+
+def _is_joined(link: str, bridge: str) -> bool:
+    with Netlink() as kernel:
+        return bool(kernel.index(bridge)) and kernel.forwards(link)
 
 
 def is_cut(plan: NetworkPlan, number: int) -> bool:
