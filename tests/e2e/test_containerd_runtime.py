@@ -5,12 +5,14 @@ import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from knarr.app import config, lookup, processes
 from knarr.app.config import Cluster
+from knarr.net import namespace
 from knarr.node.runtimes.containerd import daemon
 from tests.e2e.conftest import Kubectl, knarr, on_terminal
 
@@ -188,6 +190,42 @@ def test_an_image_over_the_hosts_files_is_refused_with_the_reason(running: Runni
     events = running.kubectl("get", "events", "--field-selector=involvedObject.name=hosty")
     assert 'Failed to pull image "hosty:1": image "hosty:1" is built FROM host' in events
     running.kubectl("delete", "pod", "hosty", "--grace-period=1")
+
+
+OPENED = """
+apiVersion: v1
+kind: Pod
+metadata: {name: opened}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: bare:1
+    ports: [{containerPort: 8080, hostPort: 8000}, {containerPort: 8080, hostPort: 8001, hostIP: 127.0.0.1}]
+    readinessProbe: {httpGet: {port: 8080, path: /busybox}, periodSeconds: 1}
+"""
+
+
+def fetched(host: str, port: int) -> int:
+    """How many bytes there are."""
+    link = HTTPConnection(host, port, timeout=5)
+    link.request("GET", "/busybox")
+    return len(link.getresponse().read())
+
+
+def test_host_ports_lead_to_the_container(running: Running):
+    running.kubectl("apply", "-f", "-", stdin=OPENED)
+    running.kubectl("wait", "--for=condition=Ready", "pod/opened", "--timeout=30s")
+    node = running.cluster.node(running.cluster.node_names[0])
+    assert fetched(node.address, 8000)
+    with pytest.raises(ConnectionRefusedError):
+        fetched(node.address, 8001)
+    with namespace.inside(node.namespace):
+        assert fetched("127.0.0.1", 8000) and fetched("127.0.0.1", 8001)
+    for pod in ("db-0", "opened"):
+        fetch = f"wget -qO- http://{node.address}:8000/busybox >/dev/null && echo fetched"
+        assert running.kubectl("exec", pod, "--", "sh", "-c", fetch) == "fetched\n"
+    running.kubectl("delete", "pod", "opened", "--wait=true")
 
 
 def test_a_pod_on_the_nodes_network_has_the_nodes_address_and_name(running: Running):

@@ -52,7 +52,12 @@ def pod_name(key: Key) -> str:
 
 def by_host_ports(pod: Pod) -> Iterable[str]:
     """The index of the pods that have any."""
-    return (ANY,) if any(True for _ in container_ports(pod)) else ()
+    return (ANY,) if has_any(pod) else ()
+
+
+def has_any(pod: Pod) -> bool:
+    """Whether its containers have ports of their node, led to it or not."""
+    return next(container_ports(pod), None) is not None
 
 
 def openings(pod: Pod, family: Family) -> Iterator[Opening]:
@@ -74,7 +79,7 @@ def changed(old: Pod | None, new: Pod | None, families: Sequence[Family]) -> boo
     """Whether the node's ports are others with the new pod than with the old."""
     before, after = (
         (each.spec.nodeName, [[*openings(each, family)] for family in families])
-        if each is not None and any(True for _ in container_ports(each))
+        if each is not None and has_any(each)
         else ("", [])
         for each in (old, new)
     )
