@@ -1,8 +1,9 @@
 """Deletes Jobs, and with them their pods, when they have been over for as long as their spec says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from knarr.kinds.job import end_of
 from knarr.kinds.types.batch_v1 import Job, JobSpec
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
@@ -46,4 +47,10 @@ async def sync(key: Key, context: Context) -> datetime | None:
     return await carry_out(context.api, steps, context.recorder)
 
 
-CONTROLLER = Controller(name="ttl-after-finished", sources=[Source(Job, itself)], sync=sync)
+def ending(job: Job) -> Iterable[Key]:
+    """The key of a Job that is over and not to stay."""
+    spec = job.spec
+    return itself(job) if spec is not None and spec.ttlSecondsAfterFinished is not None and end_of(job) else ()
+
+
+CONTROLLER = Controller(name="ttl-after-finished", sources=[Source(Job, ending)], sync=sync)

@@ -7,6 +7,7 @@ Validation joins them with a path (`knarr.meta.field`).
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from knarr.meta.field import FieldError, required, wrong
 
@@ -21,6 +22,7 @@ HEADER = r"[-A-Za-z0-9]+"
 PERCENT = "[0-9]+%"
 
 EMPTY = "must be non-empty"
+LONGEST_QUALIFIED = 253 + 1 + 63  #: characters of a prefix, a slash and a name
 ALPHANUMERIC_MIDDLE = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 )
@@ -125,6 +127,15 @@ def wildcard_errors(value: str) -> list[str]:
 
 def qualified_errors(value: str) -> list[str]:
     """A label or annotation key, a resource or signer name: [prefix/]name."""
+    return [*_known_qualified(value)] if len(value) <= LONGEST_QUALIFIED else _qualified_errors(value)
+
+
+@lru_cache(2048)  # the same few keys come with every write
+def _known_qualified(value: str) -> tuple[str, ...]:
+    return tuple(_qualified_errors(value))
+
+
+def _qualified_errors(value: str) -> list[str]:
     parts = value.split("/")
     if len(parts) > 2:
         return [

@@ -4,15 +4,15 @@ It is in memory alone, and as bounded as history is; `knarr history` shows it.
 """
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+import msgspec
 
 from knarr.meta import clock
 
 KEPT = 20_000  #: writes
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(msgspec.Struct, frozen=True):
     """Who has a request carried out: the field manager that the client names, and the user."""
 
     manager: str = "knarr"

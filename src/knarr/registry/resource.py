@@ -6,9 +6,10 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Protocol
+
+import msgspec
 
 from knarr.kinds.kind import Kind
 from knarr.registry.entry import Entry, at_rest, load
@@ -20,8 +21,7 @@ HELD = 4000  #: changes kept at least for watches that begin in the past
 _revision = attrgetter("revision")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One write: what it made and what it replaced; None where there is nothing."""
 
     revision: int

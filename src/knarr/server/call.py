@@ -20,8 +20,7 @@ DEPRECATED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     request: Request
     target: Target
     user: User

@@ -1,8 +1,9 @@
 """What a request's method and path ask for: the verb, the resource, the name. Pure; mirrors upstream's RequestInfo."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+import msgspec
 
 from knarr.meta.errors import BadRequest
 from knarr.meta.fields import parse
@@ -11,8 +12,7 @@ VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH"
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What a request is about. Without a `resource` it is about the path itself."""
 
     path: str

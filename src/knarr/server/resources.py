@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from knarr.client.transport import Response
 from knarr.kinds.conversion import Unconverted, by_webhook

@@ -6,12 +6,12 @@ it is durable; a watch gives every event after its revision once and in order, o
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Record:
+
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A key's value at some revision."""
 
     key: str
@@ -20,8 +20,7 @@ class Record:
     created: int  #: of the write that began this life of the key
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One write. A delete has a revision of its own, an empty value, and the last value as `previous`."""
 
     type: Literal["put", "delete"]

@@ -53,6 +53,8 @@ class VirtualSelector(selectors.SelectSelector):
         self.idle: list[asyncio.Future[None]] = []  #: told when nothing is left to do at this moment
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0 and len(self.get_map()) == 1:
+            return []  # the one is what wakes the loop, which is awake: the system need not be asked
         events = super().select(0)
         if events or timeout == 0:
             return events

@@ -1,16 +1,16 @@
 """May they: one file for each source of permission, tried in order until one allows. Nobody is allowed by default."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from knarr.client.transport import User
 from knarr.meta.errors import Forbidden
 from knarr.server.paths import Target
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True):
     """What a user wants to do, as upstream's authorizers see it."""
 
     user: User
