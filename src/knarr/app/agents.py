@@ -112,12 +112,11 @@ def wait_listening(cluster: Cluster, node: str) -> None:
             return
 
 
-def kill(cluster: Cluster, node: str) -> None:
-    """Kill a node's agent at once, as a crash would."""
+def kill(cluster: Cluster, node: str) -> bool:
+    """Kill a node's agent at once, as a crash would; False when it does not run."""
     if cluster.is_simulated(node):
-        ask(cluster, {"stop": node})
-    elif not processes.end(lookup.pid_file(cluster, node), hard=True):
-        raise ConfigError(f"the agent of node {node!r} is not running")
+        return bool(ask(cluster, {"stop": node}))
+    return processes.end(lookup.pid_file(cluster, node), hard=True)
 
 
 def partition(cluster: Cluster, node: str) -> bool:

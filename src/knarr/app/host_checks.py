@@ -62,7 +62,9 @@ def check_stages(file: Path) -> None:
 
     try:
         parse_file(file)
-    except (Bad, OSError) as error:
+    except OSError as error:
+        raise ConfigError(f"--simulation {file}: {error.strerror}") from error
+    except Bad as error:
         raise ConfigError(f"--simulation {error}") from error
 
 

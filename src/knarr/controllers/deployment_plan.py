@@ -5,6 +5,7 @@ does not fall below the least that must be; one pass grows the new set or shrink
 next one sees what came of it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,8 +41,8 @@ def plan(deployment: Deployment, sets: Sequence[ReplicaSet], pods: Pods) -> Plan
     wanted_new = refreshed(deployment, new, old) if new else None
     if deployment.metadata.deletionTimestamp:
         return changed(deployment, new, old, wanted_new, old)
-    if not deployment.spec.paused and sets_of.ROLLBACK in deployment.metadata.annotations:
-        return Plan(rolled_back(deployment, sets), new, old)
+    if not deployment.spec.paused and (asked := revision_asked_for(deployment)) is not None:
+        return Plan(rolled_back(deployment, sets, asked), new, old)
     if deployment.spec.paused or was_resized(deployment, sets):
         result = changed(deployment, new, old, *resized(deployment, wanted_new, old))
         result.steps.extend(forgotten(deployment, old) if deployment.spec.paused else [])
@@ -216,11 +217,15 @@ def _resize(deployment: Deployment, before: ReplicaSet, after: ReplicaSet) -> St
 # Back, and what is forgotten
 
 
-def rolled_back(deployment: Deployment, sets: Sequence[ReplicaSet]) -> list[Step]:
-    """Take the template of an earlier revision, as the annotation of old clients asks; the annotation goes."""
+def revision_asked_for(deployment: Deployment) -> int | None:
+    """The revision that the annotation of old clients asks for, 0 for the one before; None when it is no number."""
+    text = deployment.metadata.annotations.get(sets_of.ROLLBACK, "")
+    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else None
+
+
+def rolled_back(deployment: Deployment, sets: Sequence[ReplicaSet], asked: int) -> list[Step]:
+    """Take the template of an earlier revision; the annotation that asks for it goes."""
     meta = deployment.metadata
-    text = meta.annotations[sets_of.ROLLBACK]
-    asked = int(text) if text.isascii() and text.isdigit() else 0
     left = {key: value for key, value in meta.annotations.items() if key != sets_of.ROLLBACK}
     cleared = replace(deployment, metadata=replace(meta, annotations=left))
     if not asked and not (asked := last_revision(sets)):

@@ -234,26 +234,32 @@ class Cluster:
 
     async def start_node(self, name: str) -> None:
         """Start a node's agent; return when the node is registered and knows its pods. KeyError: no such node."""
-        self.machines[name].stopped = False
+        machine = self._machine(name)
+        machine.stopped = False
         await self._running.nodes.start(name)
         agent = self._running.nodes.machines[name].agent
-        if agent is not None and not self.machines[name].cut:
+        if agent is not None and not machine.cut:
             await asyncio.wait([agent.joining])
 
     async def stop_node(self, name: str) -> None:
         """Stop a node's agent as a crash would; its pods run on."""
-        self.machines[name].stopped = True
+        self._machine(name).stopped = True
         await self._running.nodes.stop(name)
 
     async def partition_node(self, name: str) -> None:
         """Cut a node off from the API server; its pods run on, and its agent."""
-        self.machines[name].cut = True
+        self._machine(name).cut = True
         await self._running.nodes.partition(name)
 
     async def heal_node(self, name: str) -> None:
         """Reconnect a node."""
-        self.machines[name].cut = False
+        self._machine(name).cut = False
         await self._running.nodes.heal(name)
+
+    def _machine(self, name: str) -> Machine:
+        if (found := self.machines.get(name)) is None:
+            raise KeyError(f"no node is called {name!r}; there are {', '.join(sorted(self.machines)) or 'none'}")
+        return found
 
     async def _begin(self) -> None:
         self._parts = Parts(self._recipe, self.store, self.machines, self.faults, self._broke)

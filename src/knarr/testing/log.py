@@ -9,7 +9,12 @@ import msgspec
 from knarr.store.store import Event
 
 KEPT = 2000  #: writes, the last ones
-HEARTBEATS = ("/registry/coordination.k8s.io/leases/", "/registry/core/nodes/")
+#: heartbeats, and what each server registers of itself
+ROUTINE = (
+    "/registry/coordination.k8s.io/leases/",
+    "/registry/core/nodes/",
+    "/registry/apiregistration.k8s.io/apiservices/",
+)
 EVENTS = ("/registry/core/events/", "/registry/events.k8s.io/events/")
 
 
@@ -20,7 +25,7 @@ class Log:
         self._writes: deque[tuple[float, Event]] = deque(maxlen=KEPT)
 
     def take(self, seconds: float, writes: Iterable[Event]) -> None:
-        self._writes.extend((seconds, write) for write in writes if not write.key.startswith(HEARTBEATS))
+        self._writes.extend((seconds, write) for write in writes if not write.key.startswith(ROUTINE))
 
     def lines(self) -> list[str]:
         """The oldest first."""

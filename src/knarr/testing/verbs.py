@@ -168,12 +168,11 @@ class Verbs:
         return (namespace or self.namespace) if where.namespaced else ""
 
     async def _apply_one(self, tree: Tree, namespace: str) -> Tree:
-        try:
-            where = await names.resource_of(self.api, tree["apiVersion"], tree["kind"])
-            space = self._space(where, tree["metadata"].get("namespace") or namespace)
-            name = tree["metadata"].get("name", "")
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no manifest of an object ({error}): {tree!r}") from error
+        if fault := _fault(tree):
+            raise ValueError(f"no manifest of an object: {fault}: {tree!r}")
+        where = await names.resource_of(self.api, tree["apiVersion"], tree["kind"])
+        space = self._space(where, tree["metadata"].get("namespace") or namespace)
+        name = tree["metadata"].get("name", "")
         if not name:  # a generated one
             answer = await self.api.raw("POST", where.path(space), body=encode(tree))
         else:
@@ -235,6 +234,15 @@ def trees(manifest: Manifest) -> Iterator[Tree]:
             yield from tree["items"]
         elif tree is not None:
             yield tree
+
+
+def _fault(tree: Any) -> str:
+    """What keeps a tree from being an object's manifest, "" when nothing does."""
+    if not isinstance(tree, dict):
+        return "it is no mapping; a file is given as a pathlib.Path" if isinstance(tree, str) else "it is no mapping"
+    missing = [key for key in ("apiVersion", "kind") if not isinstance(tree.get(key), str)]
+    missing += [] if isinstance(tree.get("metadata"), dict) else ["metadata"]
+    return f"it has no {' and no '.join(missing)}" if missing else ""
 
 
 def _built(manifest: Any) -> Any:

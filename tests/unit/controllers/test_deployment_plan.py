@@ -223,6 +223,9 @@ ROLLBACKS = {
     "to a revision that is gone nothing is found": (
         "7", FULL, [f"{NOT_FOUND}Unable to find the revision to rollback to.", "update deployment web"],
     ),
+    "nor to one that never was": (
+        "-1", FULL, [f"{NOT_FOUND}Unable to find the revision to rollback to.", "update deployment web"],
+    ),
     "to the current template nothing changes": (
         "9", FULL,
         ["event on deployment web: DeploymentRollbackTemplateUnchanged: The rollback revision contains the same "
@@ -254,6 +257,13 @@ def test_recreate(deployment, sets, pods, wanted):
 @pytest.mark.parametrize(("deployment", "sets", "wanted"), HISTORY.values(), ids=HISTORY)
 def test_the_history_limit(deployment, sets, wanted):
     assert lines(deployment, sets) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "٣"])
+def test_a_rollback_to_what_is_no_number_is_not_asked_for(text):
+    assert lines(a_deployment(annotations={BACK: text}), [a_set("old", 0, revision=1), a_set("new", 10)]) == lines(
+        a_deployment(), [a_set("old", 0, revision=1), a_set("new", 10)]
+    )
 
 
 @pytest.mark.parametrize(("asked", "sets", "wanted"), ROLLBACKS.values(), ids=ROLLBACKS)

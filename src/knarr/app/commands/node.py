@@ -38,8 +38,8 @@ def ls(cluster_name: str) -> None:
 def stop(cluster_name: str, node: str) -> None:
     """Kill the agent of NODE, as a crash would; its pods go on without it."""
     cluster = lookup.running(cluster_name)
-    agents.kill(cluster, agents.check(cluster, node))
-    click.echo(f"agent of node {node} killed")
+    killed = agents.kill(cluster, agents.check(cluster, node))
+    click.echo(f"agent of node {node} killed" if killed else f"agent of node {node} does not run")
 
 
 @command.command("start")
