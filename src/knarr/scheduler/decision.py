@@ -12,7 +12,7 @@ from knarr.scheduler import storage
 from knarr.scheduler.board import Place, key_of
 from knarr.scheduler.filters import Complaint, complaints_of, node_affinity
 from knarr.scheduler.filters.complaint import Nominated, Round, round_of
-from knarr.scheduler.scores import SCORES
+from knarr.scheduler.scores import best
 from knarr.scheduler.storage import Needs, Storage
 
 ENOUGH = 100  #: places that will do are looked for until there are this many; upstream wants a share of all as well
@@ -87,9 +87,8 @@ def schedule(
     found, refused = _filtered(round_, names)
     if not found:
         return Refusal(round_, refused)
-    compared = replace(round_, compared=found)
-    best = found[0] if len(found) == 1 else max(found, key=lambda place: _score(compared, place))
-    return Decision(node=best.name, volumes=_volumes(needs, best, there))
+    chosen = found[0] if len(found) == 1 else best(replace(round_, compared=found))
+    return Decision(node=chosen.name, volumes=_volumes(needs, chosen, there))
 
 
 def nominated_to(pod: Pod, nominated: Nominated) -> str:
@@ -124,10 +123,6 @@ def _filtered(round_: Round, names: Collection[str] | None) -> tuple[list[Place]
     if names is not None and not found:
         return found, dict.fromkeys((place.name for place in round_.places), (node_affinity.ELSEWHERE,)) | refused
     return found, refused
-
-
-def _score(round_: Round, place: Place) -> float:
-    return sum(weight * score(round_, place) for score, weight in SCORES)
 
 
 def _volumes(needs: Needs, place: Place, there: Storage) -> Mapping[str, str]:

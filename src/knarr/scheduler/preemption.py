@@ -14,7 +14,7 @@ from knarr.kinds.types.policy_v1 import PodDisruptionBudget
 from knarr.meta import labels
 from knarr.scheduler.board import Place, key_of, priority_of
 from knarr.scheduler.decision import Decision, Refusal, available, nominated_place, nominated_to, tell
-from knarr.scheduler.filters import OF_PODS, Complaint, complaints_of
+from knarr.scheduler.filters import Complaint, complaints_of
 from knarr.scheduler.filters.capacity import lacking
 from knarr.scheduler.filters.complaint import Nominated, Round, round_of
 from knarr.scheduler.storage import Needs, Storage
@@ -124,7 +124,7 @@ def look_at(round_: Round, place: Place, budgets: Sequence[PodDisruptionBudget])
     for pod in sorted(lower, key=lambda pod: pod.metadata.uid not in protected):
         left.put(pod, place.loads[key_of(pod)])
         trial.rethink()
-        if complaints_of(trial, left, OF_PODS):
+        if complaints_of(trial, left, "of pods"):
             left.take(key_of(pod))
             victims.append(pod)
             violations += pod.metadata.uid in protected

@@ -22,10 +22,11 @@ def named(pod: Pod) -> frozenset[str] | None:
     return frozenset(found) if terms else None
 
 
+def concerns(round_: Round) -> bool:
+    return bool(round_.pod.spec.nodeSelector) or round_.pod.spec.affinity is not None
+
+
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
-    spec, node = round_.pod.spec, place.node
-    if not spec.nodeSelector and spec.affinity is None:
-        return ()
-    if is_selected(spec, node):
+    if is_selected(round_.pod.spec, place.node):
         return ()
     return (Complaint("node(s) didn't match Pod's node affinity/selector"),)

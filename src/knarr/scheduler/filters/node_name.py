@@ -6,7 +6,11 @@ from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Complaint, Round
 
 
+def concerns(round_: Round) -> bool:
+    return bool(round_.pod.spec.nodeName)
+
+
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
-    if round_.pod.spec.nodeName and round_.pod.spec.nodeName != place.name:
+    if round_.pod.spec.nodeName != place.name:
         return (Complaint("node(s) didn't match the requested node name"),)
     return ()

@@ -17,6 +17,11 @@ TOO_NEAR = Complaint("node(s) didn't match pod anti-affinity rules", final=False
 UNWELCOME = Complaint("node(s) didn't satisfy existing pods anti-affinity rules", final=False)
 
 
+def concerns(round_: Round) -> bool:
+    """A pod without terms still may be unwelcome: to pods that are there, or that are nominated."""
+    return round_.pod.spec.affinity is not None or bool(round_.watched()) or bool(round_.nominated)
+
+
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
     labels_there = place.node.metadata.labels.items()
     wanted = near(round_.pod)

@@ -23,9 +23,11 @@ class Rule:
     keys: tuple[str, ...]
 
 
+def concerns(round_: Round) -> bool:
+    return bool(round_.pod.spec.topologySpreadConstraints)
+
+
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
-    if not round_.pod.spec.topologySpreadConstraints:
-        return ()
     has = place.node.metadata.labels
     hard: Sequence[Rule] = round_.remember("hard rules", lambda: rules(round_.pod, "DoNotSchedule"))
     for index, rule in enumerate(hard):

@@ -10,6 +10,10 @@ from knarr.scheduler.filters.complaint import Complaint, Round
 EXCEEDED = Complaint("node(s) exceed max volume count", final=False)
 
 
+def concerns(round_: Round) -> bool:
+    return bool(round_.pod.spec.volumes)
+
+
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
     there = round_.storage
     wanted: frozenset[storage.Driven] = round_.remember("driven", lambda: frozenset(storage.driven(round_.pod, there)))

@@ -15,6 +15,10 @@ TAKEN = Complaint(
 DISK_TAKEN = Complaint("node(s) had no available disk", final=False)
 
 
+def concerns(round_: Round) -> bool:
+    return bool(round_.pod.spec.volumes)
+
+
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
     disks = round_.remember("disks", lambda: list(disks_of(round_.pod)))
     if disks and any(conflict(one, other) for pod in place.pods.values() for other in disks_of(pod) for one in disks):

@@ -18,6 +18,10 @@ LABELS = {
 SEPARATOR = "__"  #: between the zones of a volume that is in several
 
 
+def concerns(round_: Round) -> bool:
+    return bool(round_.needs.bound)
+
+
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
     has = place.node.metadata.labels
     if not any(key in has for key in LABELS):

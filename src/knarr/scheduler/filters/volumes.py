@@ -11,6 +11,10 @@ ELSEWHERE = Complaint("node(s) didn't match PersistentVolume's node affinity")
 NONE_FREE = Complaint("node(s) didn't find available persistent volumes to bind")
 
 
+def concerns(round_: Round) -> bool:
+    return bool(round_.needs.bound or round_.needs.waiting)
+
+
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:
     for claim in round_.needs.bound:
         volume = round_.storage.volume(claim.spec.volumeName)

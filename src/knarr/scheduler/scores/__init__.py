@@ -1,4 +1,8 @@
-"""The scores, one file each: how good a place is for a pod, from 0 to 100, and what each weighs (as upstream)."""
+"""The scores, one file each: how good a place is for a pod, from 0 to 100, and what each weighs (as upstream).
+
+A score looks at the pod and all places that are compared once, and gives the function that judges each of them; None
+when they are all alike to it.
+"""
 
 from collections.abc import Callable
 
@@ -6,9 +10,9 @@ from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Round
 from knarr.scheduler.scores import balance, company, least_allocated, preference, reluctance, spread
 
-Score = Callable[[Round, Place], float]
+Judge = Callable[[Place], float]
 
-SCORES: tuple[tuple[Score, int], ...] = (
+SCORES: tuple[tuple[Callable[[Round], Judge | None], int], ...] = (
     (least_allocated.score, 1),
     (balance.score, 1),
     (spread.score, 2),
@@ -16,3 +20,9 @@ SCORES: tuple[tuple[Score, int], ...] = (
     (company.score, 2),
     (reluctance.score, 3),
 )
+
+
+def best(round_: Round) -> Place:
+    """The best of the places that are compared; the first one of those that are equally good."""
+    judges = [(judge, weight) for score, weight in SCORES if (judge := score(round_)) is not None]
+    return max(round_.compared, key=lambda place: sum([weight * judge(place) for judge, weight in judges]))

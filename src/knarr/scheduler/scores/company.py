@@ -3,7 +3,7 @@
 What the pods that are there would like or avoid counts as much, and that some of them must be near such a pod a little.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from knarr.kinds.types.core_v1 import Pod, PodAffinityTerm
@@ -14,16 +14,18 @@ from knarr.scheduler.filters.pod_affinity import Domain, matches, near
 MUST = 1  #: the weight of what a pod that is there must have near, as upstream
 
 
-def score(round_: Round, place: Place) -> float:
+def score(round_: Round) -> Callable[[Place], float] | None:
     mine = list(preferred(round_.pod))
     places = None if mine else round_.watched()
     if places is not None and not places:
-        return 0.0
-    found = round_.tally("company", partial(_liking, round_, mine), places)
-    if not found:
-        return 0.0
-    least, most = round_.remember("company's bounds", lambda: _bounds(round_, found))
-    return 100.0 * (_of(found, place) - least) / (most - least) if most > least else 0.0
+        return None
+    if not (found := round_.tally("company", partial(_liking, round_, mine), places)):
+        return None
+    sums = [_of(found, place) for place in round_.compared]
+    least, most = min(sums), max(sums)
+    if most == least:
+        return None
+    return lambda place: 100.0 * (_of(found, place) - least) / (most - least)
 
 
 def preferred(pod: Pod) -> Iterator[tuple[PodAffinityTerm, int]]:
@@ -56,8 +58,3 @@ def _liking(round_: Round, mine: list[tuple[PodAffinityTerm, int]], place: Place
 
 def _of(found: Mapping[Domain, int], place: Place) -> int:
     return sum(found.get(domain, 0) for domain in place.node.metadata.labels.items())
-
-
-def _bounds(round_: Round, found: Mapping[Domain, int]) -> tuple[int, int]:
-    sums = [_of(found, place) for place in round_.compared]
-    return min(sums), max(sums)

@@ -1,5 +1,7 @@
 """The more of a node's processors and memory stays free, the better."""
 
+from collections.abc import Callable
+
 from knarr.scheduler import resources
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Round
@@ -7,9 +9,16 @@ from knarr.scheduler.filters.complaint import Round
 COUNTED = ("cpu", "memory")
 
 
-def score(round_: Round, place: Place) -> float:
-    asked = round_.remember("assumed", lambda: resources.assumed(round_.pod))
-    there = [name for name in COUNTED if place.allocatable.get(name)]
-    free = (place.allocatable[n] - place.assumed.get(n, 0) - asked.get(n, 0) for n in there)
-    parts = [max(0, left) * 100 / place.allocatable[n] for n, left in zip(there, free, strict=True)]
-    return sum(parts) / len(parts) if parts else 0.0
+def score(round_: Round) -> Callable[[Place], float]:
+    asked = resources.assumed(round_.pod)
+    each = [(name, asked.get(name, 0)) for name in COUNTED]
+
+    def judge(place: Place) -> float:
+        total, counted = 0.0, 0
+        for name, amount in each:
+            if there := place.allocatable.get(name):
+                total += max(0, there - place.assumed.get(name, 0) - amount) * 100 / there
+                counted += 1
+        return total / counted if counted else 0.0
+
+    return judge

@@ -27,9 +27,9 @@ class Wish:
     places: Sequence[Place] | None = None  #: where alike pods are, if that is known
 
 
-def score(round_: Round, place: Place) -> float:
-    found: Mapping[str, float] = round_.remember("evenness", lambda: evenness(round_))
-    return found.get(place.name, 0.0) if found else 100.0
+def score(round_: Round) -> Callable[[Place], float] | None:
+    found = evenness(round_)
+    return (lambda place: found.get(place.name, 0.0)) if found else None
 
 
 def evenness(round_: Round) -> Mapping[str, float]:
