@@ -71,7 +71,7 @@ class Api:
         where = self.resource(target)
         headers = {"accept": METADATA_ONLY} if where.type is Partial else None
         answer = await self.raw("GET", where.path(namespace, name, subresource), headers=headers)
-        return codec.decode(where.type, answer.body)
+        return codec.decode_object(where.type, answer.body)
 
     async def list(
         self,
@@ -119,7 +119,7 @@ class Api:
             owner = PARENTS.get(type_.__name__, type_)
             path = self.resource(owner).path(meta.namespace, meta.name, subresource)
         answer = await self.raw("POST", path, body=codec.encode(obj))
-        return codec.decode(type_, answer.body)
+        return codec.decode_object(type_, answer.body)
 
     async def update(self, obj: T, *, subresource: str = "") -> T:
         """Replace an object; with its resourceVersion set, only if nobody has changed it since."""
@@ -127,7 +127,7 @@ class Api:
         path = self.resource(type_).path(meta.namespace, meta.name, subresource)
         sent = status_of(obj) if subresource == "status" else obj
         answer = await self.raw("PUT", path, body=codec.encode(sent))
-        return codec.decode(type_, answer.body)
+        return codec.decode_object(type_, answer.body)
 
     async def patch(
         self,
@@ -149,7 +149,7 @@ class Api:
         query = _query(fieldManager=field_manager, force="true" if force else "")
         path = where.path(namespace, name, subresource)
         answer = await self.raw("PATCH", path, query=query, body=codec.encode(patch), headers=headers)
-        return codec.decode(where.type, answer.body)
+        return codec.decode_object(where.type, answer.body)
 
     async def delete(
         self,

@@ -14,6 +14,11 @@ from knarr.kinds.types.meta_v1 import ListMeta
 
 T = TypeVar("T")
 
+RECENT = 256  #: objects read a moment ago, at the most
+LARGE = 64 * 1024  #: bytes of an object that is not worth keeping
+
+_recent: dict[tuple[type, bytes], Any] = {}
+
 encode = msgspec.json.Encoder().encode
 
 
@@ -55,6 +60,22 @@ def decode(type_: type[T], data: bytes | msgspec.Raw) -> T:
     except msgspec.ValidationError:
         found = msgspec.convert(without_nulls(msgspec.json.decode(data)), type_, strict=False)
     return found
+
+
+def decode_object(type_: type[T], data: bytes | msgspec.Raw) -> T:
+    """Read an object that others read as well: the answer to a write, and the same version by every watch.
+
+    Nobody changes what was decoded, so all who ask within a moment get the same one.
+    """
+    raw = bytes(data)
+    if (found := _recent.get((type_, raw))) is None:
+        found = decode(type_, raw)
+        if len(raw) <= LARGE:
+            if len(_recent) >= RECENT:
+                _recent.clear()
+            _recent[type_, raw] = found
+    shared: T = found
+    return shared
 
 
 def decode_page(type_: type[T], data: bytes) -> tuple[ListMeta, list[T]]:

@@ -32,7 +32,7 @@ async def changes(answer: Response, type_: type[T]) -> AsyncIterator[Change[T]]:
                 yield Change("BOOKMARK", bookmark(type_, codec.decode(codec.Mark, found.object)))
                 continue
             if found.type != "ERROR":
-                yield Change(cast(ChangeType, found.type), codec.decode(type_, found.object))
+                yield Change(cast(ChangeType, found.type), codec.decode_object(type_, found.object))
                 continue
             status = codec.decode(Status, found.object)
         except msgspec.DecodeError as error:

@@ -13,6 +13,7 @@ from knarr.client.transport import TransportError
 from knarr.controllers import deployment_plan as planned
 from knarr.controllers import deployment_sets as sets_of
 from knarr.controllers.deployment_status import next_check, status
+from knarr.kinds.pod import is_finished
 from knarr.kinds.types.apps_v1 import Deployment, DeploymentStatus, ReplicaSet
 from knarr.kinds.types.core_v1 import Pod
 from knarr.loop.claims import ORPHANS, claim, controller_of, ensure_alive, orphaned_in
@@ -121,10 +122,12 @@ async def claim_sets(context: Context, deployment: Deployment) -> list[ReplicaSe
 # What wakes a deployment
 
 
-def deployments_that_recreate(pod: Pod, context: Context) -> list[Key]:
-    """The deployment that may wait for this pod's end before it makes new ones."""
-    namespace = pod.metadata.namespace
-    owner = controller_of(pod)
+def deployments_that_recreate(old: Pod | None, new: Pod | None, context: Context) -> list[Key]:
+    """The deployment that may wait for the end of this pod, which has come, before it makes new ones."""
+    if old is None or is_finished(old) or not (new is None or is_finished(new)):
+        return []
+    namespace = old.metadata.namespace
+    owner = controller_of(old)
     set_ = context.cache(ReplicaSet).get(owner.name, namespace) if owner and owner.kind == "ReplicaSet" else None
     above = controller_of(set_) if set_ is not None else None
     found = context.cache(Deployment).get(above.name, namespace) if above and above.kind == "Deployment" else None
@@ -137,7 +140,7 @@ CONTROLLER = Controller(
     sources=[
         Source(Deployment, itself),
         Source(ReplicaSet, controlled_by("Deployment"), related=DEPLOYMENTS.keys_of_orphan),
-        Source(Pod, related=deployments_that_recreate),
+        Source(Pod, between=deployments_that_recreate),
     ],
     sync=sync,
     indexes=[(ReplicaSet, ORPHANS, orphaned_in), DEPLOYMENTS.index],

@@ -61,7 +61,7 @@ def controller() -> Controller:
         component="controllermanager",
         sources=[
             Source(PodDisruptionBudget, itself),
-            Source(Pod, related=BUDGETS.keys),
+            Source(Pod, between=BUDGETS.keys_between),
             *(Source(type_, related=budgets_beside, matters=rescaled) for type_ in WORKLOADS),
         ],
         sync=sync,

@@ -276,7 +276,7 @@ def controller() -> Controller:
         name="endpoint-slice",
         sources=[
             Source(Service, itself),
-            Source(Pod, related=publication.SERVICES.keys),
+            Source(Pod, between=publication.SERVICES.keys_between),
             Source(EndpointSlice, service_of),
             Source(Node, related=aware_services, matters=changes_shares),
         ],

@@ -159,7 +159,7 @@ CONTROLLER = Controller(
     name="endpoint",
     sources=[
         Source(Service, itself),
-        Source(Pod, related=publication.SERVICES.keys),
+        Source(Pod, between=publication.SERVICES.keys_between),
         Source(Endpoints, itself),
     ],
     sync=sync,

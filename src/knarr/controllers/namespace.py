@@ -197,11 +197,13 @@ async def write_conditions(api: Api, namespace: Namespace, remains: Remains) -> 
     return await api.update(replace(namespace, status=status), subresource="status")
 
 
-def going(pod: Pod, context: Context) -> Iterable[Key]:
+def going(pod: Pod, context: Context) -> list[Key]:
     """The namespace of a pod that ends, if the namespace ends too: its next content may go when the pod is gone."""
+    if not pod.metadata.deletionTimestamp:
+        return []
     namespace = context.cache(Namespace).get(pod.metadata.namespace)
-    if pod.metadata.deletionTimestamp and namespace is not None and namespace.metadata.deletionTimestamp:
-        yield ("", namespace.metadata.name)
+    ends = namespace is not None and namespace.metadata.deletionTimestamp
+    return [("", pod.metadata.namespace)] if ends else []
 
 
 CONTROLLER = Controller(

@@ -1,8 +1,8 @@
 """Records events without ever keeping a caller waiting or failing it: they go through a bounded queue to one writer.
 
-Where the server is in the same process, events that wait are written together: their writes share one commit. The
-writer rests between two writes, the longer the busier the server is: a burst of events tells what happened, and does
-not hold up what still is to happen.
+Where the server is in the same process, events that wait are written together: their writes share one commit. Between
+two writes the writer lets others go first, until the event loop has nothing else to do: a burst of events tells what
+happened, and does not hold up what still is to happen. The more events wait, the shorter its patience.
 
 `Recorder.run` must run somewhere for events to be written. Components that share a process share the queue.
 """
@@ -26,7 +26,10 @@ from knarr.meta.errors import ApiError, NotFound
 
 QUEUE_LENGTH = 10_000  #: events that wait to be written; the next is dropped
 AT_ONCE = 64  #: events written at once where the server is in the same process; else each would need a connection
-REST, LONGEST_REST = 4.0, 0.3  #: times what a write took, and seconds at most, until the next is begun
+PATIENCE = 1.0  #: seconds at most between two writes, where nothing else waits to be written
+CROWD = 5_000  #: events that wait when there is no patience left
+LOOK, LATE = 0.005, 0.001  #: seconds after which the writer looks whether the loop is busy: whether it is woken late
+LOOKS = 3  #: how often in a row it is woken in time when the loop is not
 TRIES, TRY_SECONDS = 12, 10.0  #: how often and at what distance an unreachable server is tried, as client-go
 
 log = logging.getLogger("knarr.loop")
@@ -72,16 +75,22 @@ class Writer:
                     log.warning("events were dropped: %d", self._dropped)
                 self._dropped = 0
                 self._gone.clear()
-            occurrence, rest = await self._queue.get(), 0.0
-            taken, batch = self._batch(occurrence)
+            taken, batch = self._batch(await self._queue.get())
+            began = loop.time()
             if batch:
-                began = loop.time()
                 await self._deliver_all(batch)
-                rest = min(REST * (loop.time() - began), LONGEST_REST)
             for _ in range(taken):
                 self._queue.task_done()
-            if rest:  # not so on virtual time, where a write takes none
-                await asyncio.sleep(rest)
+            if loop.time() > began:  # not so on virtual time, where a write takes none
+                await self._let_others_go_first()
+
+    async def _let_others_go_first(self) -> None:
+        loop = asyncio.get_running_loop()
+        began, in_time = loop.time(), 0
+        while in_time < LOOKS and loop.time() - began < PATIENCE * (1 - self._queue.qsize() / CROWD):
+            looked = loop.time()
+            await asyncio.sleep(LOOK)
+            in_time = in_time + 1 if loop.time() - looked < LOOK + LATE else 0
 
     def _batch(self, occurrence: Occurrence) -> tuple[int, list[Counted]]:
         """How many occurrences are taken from the queue, this one among them, and what of them is to be written at

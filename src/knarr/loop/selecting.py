@@ -30,6 +30,14 @@ class Selecting:
         found = [owner for place in places for owner in cache.by_index(INDEX, place)]
         return [(namespace, owner.metadata.name) for owner in found if self.selector(owner).matches(labels)]
 
+    def keys_between(self, old: Any, new: Any, context: Context) -> list[Key]:
+        """Those that select an object that changed: as it was, or as it is."""
+        if old is None or new is None:
+            return self.keys(new or old, context)
+        if old.metadata.labels == new.metadata.labels:
+            return self.keys(new, context)
+        return [*self.keys(old, context), *self.keys(new, context)]
+
     def keys_of_orphan(self, obj: Any, context: Context) -> list[Key]:
         """Those that the object could belong to: none if somebody manages it, or if it is on its way out."""
         if controller_of(obj) is not None or obj.metadata.deletionTimestamp:

@@ -6,7 +6,7 @@ word at a time; `in` and `notin` are operators only where an operator may stand.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
@@ -87,6 +87,16 @@ class Selector:
 
     requirements: tuple[Requirement, ...] = ()
     nothing: bool = False
+    _equal: Mapping[str, str] = field(
+        init=False, repr=False, compare=False
+    )  # what the requirements of equality ask for
+    _others: tuple[Requirement, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        equal = {each.key: each.values[0] for each in self.requirements if each.operator == "="}
+        object.__setattr__(self, "_equal", equal)
+        others = (each for each in self.requirements if each.operator != "=" or equal[each.key] != each.values[0])
+        object.__setattr__(self, "_others", tuple(others))
 
     @property
     def empty(self) -> bool:
@@ -94,9 +104,9 @@ class Selector:
         return not self.requirements and not self.nothing
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        if self.nothing:
+        if self.nothing or not self._equal.items() <= labels.items():
             return False
-        for requirement in self.requirements:  # noqa: SIM110 (a generator takes twice as long: all pods, each pass)
+        for requirement in self._others:  # noqa: SIM110 (a generator takes twice as long: all pods, each pass)
             if not requirement.matches(labels):
                 return False
         return True

@@ -41,8 +41,8 @@ async def connect(socket: WebSocket, wanted: Wanted, protocol: str) -> Remote:
 
     first = STDOUT if wanted.stdout else STDERR if wanted.stderr and not wanted.tty else ERROR
     try:
-        await Channel(socket, first, encoded).write(b"")  # the sign that all is well
         await asyncio.sleep(MAKING)
+        await Channel(socket, first, encoded).write(b"")  # the sign that all is well
     except BaseException:
         running.cancel()
         raise
