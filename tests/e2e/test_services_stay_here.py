@@ -199,7 +199,8 @@ def change_rules_of(family: Family, address: str, first: str, second: str) -> No
         table.fill(full)
         assert asyncio.run(apply(table.whole(base(services, kept, family)), place))
         for parts in (empty, full, dict.fromkeys(empty, Part())):
-            assert asyncio.run(apply(table.changes(parts, 0.0), place))
+            changes = "".join(each.text() for each in table.changes(parts, 0.0))
+            assert asyncio.run(apply(changes, place))
 
 
 def wait_rounds(senders: list[Sender]) -> None:

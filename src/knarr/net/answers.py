@@ -72,12 +72,14 @@ def _whole(question: Question, table: Table, ttl: int, *, tcp: bool) -> Answer:
         return _apex(question, table, ttl, tcp=tcp)
     name, found = question.name, table.find(question.name)
     owner, before, aliases = wire.pointer(wire.HEAD), b"", 0
-    while question.type != wire.CNAME and aliases < CHAIN:
+    followed: set[str] = set()
+    while question.type != wire.CNAME and aliases < CHAIN and name not in followed:
         alias = next((record for record in found or () if record.kind == "CNAME"), None)
         if alias is None:
             break
         begins = wire.HEAD + len(question.raw) + len(before) + len(owner) + 10
         before += wire.record(owner, wire.CNAME, ttl, wire.encoded(alias.value))
+        followed.add(name)
         owner, aliases, name = wire.pointer(begins), aliases + 1, alias.value
         if not ours(name, table.zone):
             start = wire.head(question, 0, answers=aliases) + before

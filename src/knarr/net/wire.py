@@ -186,7 +186,7 @@ def head(
     question: Question, code: int, *, answers: int = 0, authorities: int = 0, more: int = 0, flags: int = AA
 ) -> bytes:
     """What follows the ID, up to the end of the question; `more` are additional records beside EDNS' own."""
-    kept = question.flags & (RD | CD)
+    kept = question.flags & (OPCODE | RD | CD)
     counts = (1 if question.raw else 0), answers, authorities, more + question.edns
     return struct.pack("!5H", QR | flags | RA | kept | code & 0xF, *counts) + question.raw
 

@@ -108,9 +108,8 @@ class Allocator:
 
     def _withheld(self, family: str, address: str) -> str:
         """Why an address can't be had; "" when it can."""
-        network = self.networks[family]
-        if not _has(network, address):
-            return f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {network}"
+        if not _has(self.networks[family], address):
+            return "the provided network does not match the current range"
         return "provided IP is already allocated" if self._is_taken(canonical(address)) else ""
 
     def _node_ports(self, spec: Tree, held: set[Claim], promised: set[Claim], errors: list[FieldError]) -> None:

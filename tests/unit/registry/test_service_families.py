@@ -140,10 +140,10 @@ REFUSED = {
     "an address outside of its range": (
         "46",
         {"clusterIP": "fd00::1"},
-        'spec.clusterIPs: Invalid value: ["fd00::1"]: failed to allocate IP fd00::1: the provided IP (fd00::1) is not '
-        "in the valid range. The range of valid IPs is fd00:10:96::/112",
+        'spec.clusterIPs: Invalid value: ["fd00::1"]: failed to allocate IP fd00::1: the provided network does '
+        "not match the current range",
     ),
-    "the range's own address": ("46", {"clusterIP": "fd00:10:96::"}, "is not in the valid range"),
+    "the range's own address": ("46", {"clusterIP": "fd00:10:96::"}, "does not match the current range"),
     "an address that is taken, written otherwise": ("46", {"clusterIP": "fd00:10:96:0::FF"}, "already allocated"),
     "addresses without the first alone": (
         "46",

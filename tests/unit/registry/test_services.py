@@ -66,13 +66,13 @@ async def test_an_address_from_the_range_above_the_band_for_chosen_ones(registry
 REFUSED = {
     "the range's own address": (
         {"clusterIP": "10.96.0.0"},
-        'spec.clusterIPs: Invalid value: ["10.96.0.0"]: failed to allocate IP 10.96.0.0: the provided IP (10.96.0.0) '
-        "is not in the valid range. The range of valid IPs is 10.96.0.0/16",
+        'spec.clusterIPs: Invalid value: ["10.96.0.0"]: failed to allocate IP 10.96.0.0: the provided network '
+        "does not match the current range",
     ),
     "an address outside the range": (
         {"clusterIP": "10.1.0.1"},
-        'spec.clusterIPs: Invalid value: ["10.1.0.1"]: failed to allocate IP 10.1.0.1: the provided IP (10.1.0.1) is '
-        "not in the valid range. The range of valid IPs is 10.96.0.0/16",
+        'spec.clusterIPs: Invalid value: ["10.1.0.1"]: failed to allocate IP 10.1.0.1: the provided network '
+        "does not match the current range",
     ),
     "an address that is taken": (
         {"clusterIP": "10.96.0.10"},
