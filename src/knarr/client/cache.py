@@ -75,7 +75,8 @@ class Cache(Generic[T]):
         self._indexes[name] = (key, filed)
         for space in self._objects.values():
             for obj in space.values():
-                _refile(filed, key_of(obj), (), key(obj), obj)
+                for value in tuple(key(obj)):
+                    filed.setdefault(value, Filed()).put(key_of(obj), obj)
 
     def __len__(self) -> int:
         return sum(map(len, self._objects.values()))
@@ -87,7 +88,13 @@ class Cache(Generic[T]):
         old = space.get(name)
         space[name] = obj
         for values, filed in self._indexes.values():
-            _refile(filed, key, values(old) if old is not None else (), values(obj), obj)
+            wanted = tuple(values(obj))
+            if old is not None and (left := [value for value in values(old) if value not in wanted]):
+                _unfile(filed, key, left)
+            for value in wanted:
+                if (under := filed.get(value)) is None:
+                    under = filed[value] = Filed()
+                under.put(key, obj)
         return old
 
     def drop(self, key: Key) -> T | None:
@@ -103,16 +110,6 @@ class Cache(Generic[T]):
 
     def keys(self) -> set[Key]:
         return {(namespace, name) for namespace, space in self._objects.items() for name in space}
-
-
-def _refile(filed: dict[str, Filed[T]], key: Key, before: Iterable[str], after: Iterable[str], obj: T) -> None:
-    """File an object under the values that it has now, and no longer under those that only the one before had."""
-    wanted = tuple(after)
-    _unfile(filed, key, [value for value in before if value not in wanted])
-    for value in wanted:
-        if (under := filed.get(value)) is None:
-            under = filed[value] = Filed()
-        under.put(key, obj)
 
 
 def _unfile(filed: dict[str, Filed[T]], key: Key, values: Iterable[str]) -> None:

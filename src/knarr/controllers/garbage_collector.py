@@ -119,6 +119,8 @@ class Collector:
         def listen(old: Partial | None, new: Partial | None) -> None:
             if defines:
                 self._defined.set()
+            if old is not None and new is not None and self.graph.renew(old, new):
+                return
             if new is not None:
                 identity = identity_of(resource.api_version, resource.kind, new)
                 findings = self.graph.observe(identity, new)

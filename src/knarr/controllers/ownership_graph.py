@@ -68,6 +68,17 @@ class Graph:
         self.nodes: dict[str, Node] = {}
         self._absent: OrderedDict[Identity, None] = OrderedDict()
 
+    def renew(self, old: Any, new: Any) -> bool:
+        """Take in a change of an object that leaves its owners and what it waits for as they were, if it is one."""
+        was, meta = old.metadata, new.metadata
+        node = self.nodes.get(meta.uid)
+        if node is None or node.virtual or node.deleting:
+            return False
+        if was.uid != meta.uid or was.ownerReferences != meta.ownerReferences or was.finalizers != meta.finalizers:
+            return False
+        node.version = meta.resourceVersion
+        return not meta.deletionTimestamp
+
     def observe(self, identity: Identity, obj: Partial) -> Findings:
         """Take in an object as it is now."""
         findings = Findings()

@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from knarr.kinds.decode import go_name
@@ -113,6 +114,12 @@ def amount(go: str) -> Check:
 def time(layout: str, micro: bool) -> Callable[[str], Check]:
     show = clock.micro_timestamp if micro else clock.timestamp
 
+    @lru_cache(512)  # what is written now says "now" many times
+    def canonical(value: str) -> str:
+        if not _TIME.fullmatch(value):
+            raise ValueError
+        return show(clock.parse(value.upper()))
+
     def make(go: str) -> Check:
         def check(value: Any) -> Kept:
             if value is None:
@@ -120,9 +127,7 @@ def time(layout: str, micro: bool) -> Callable[[str], Check]:
             if type(value) is not str:
                 raise Mismatch(go_name(value), "string")
             try:
-                if not _TIME.fullmatch(value):
-                    raise ValueError
-                return show(clock.parse(value.upper())), None
+                return canonical(value), None
             except (ValueError, OverflowError):
                 plain = f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"'
                 raise Mismatch(plain=plain) from None

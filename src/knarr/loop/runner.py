@@ -40,10 +40,15 @@ class Context:
     informers: Informers
     recorder: Recorder
     waits: Waits = field(default_factory=Waits)  #: what all of them wait for
+    _caches: dict[type[Any], Cache[Any]] = field(default_factory=dict, repr=False)  #: of whole collections
 
     def cache(self, type_: type[T], **scope: str) -> Cache[T]:
         """What is known of a type's objects; of use once the informer is synced, as a controller's sources are."""
-        return self.informers.of(type_, **scope).cache
+        if scope:
+            return self.informers.of(type_, **scope).cache
+        if (known := self._caches.get(type_)) is None:
+            known = self._caches[type_] = self.informers.of(type_).cache
+        return known
 
 
 def itself(obj: Any) -> Iterable[Key]:

@@ -69,7 +69,9 @@ class PodWorkers:
                 worker.remove()
         elif worker := self.workers.get(new.metadata.uid):
             worker.told = new
-            worker.update(new)
+            known = worker.pod.metadata.resourceVersion
+            if not known or new.metadata.resourceVersion != known:  # else the worker wrote it, and has it
+                worker.update(new)
         else:
             self._employ(Worker(self, new))
 
