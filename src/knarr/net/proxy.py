@@ -118,6 +118,20 @@ class ServiceProxy:
 
     async def _bring(self, dirty: Collection[Key]) -> None:
         """Load the services that changed, and all of them where nothing is loaded yet."""
+        fresh = [place.begin() for place in self._places.values() if not place.is_loaded]
+        begun = asyncio.gather(*fresh, return_exceptions=True)  # `bring` meets what kept one from it, and tells
+        try:
+            wanted = await self._wanted(dirty)
+        finally:
+            await begun
+        now = asyncio.get_running_loop().time()
+        outer = {ip for found in self._outer.values() for ip in found}
+        await self._each({place: place.bring(each, outer, now) for place, each in wanted.items()})
+        self._tell_refused()
+
+    async def _wanted(self, dirty: Collection[Key]) -> dict[Place, Wanted]:
+        """What each place is to have of the services that changed, and of all of them where nothing is loaded yet."""
+        await asyncio.sleep(0)  # those that begin do so now
         for key in dirty:
             self._look(key)
         keys = dict.fromkeys(dirty)
@@ -125,20 +139,12 @@ class ServiceProxy:
             keys |= {_key(service): None for service in self._services.cache.list()}
             opened = self._pods.cache.by_index(host_ports.BY_HOST_PORTS, host_ports.ANY)
             keys |= {host_ports.key_of(pod): None for pod in opened}
-        now = asyncio.get_running_loop().time()
         wanted = {place: Wanted() for place in self._places.values()}
-        fresh = [place.begin() for place in self._places.values() if not place.is_loaded]
-        begun = asyncio.gather(*fresh, return_exceptions=True)  # `bring` meets what kept one from it, and tells
-        try:
-            for count, key in enumerate(keys, 1):
-                self._want(key, wanted, key in dirty)
-                if count % BREATH == 0:
-                    await asyncio.sleep(0)
-        finally:
-            await begun
-        outer = {ip for found in self._outer.values() for ip in found}
-        await self._each({place: place.bring(each, outer, now) for place, each in wanted.items()})
-        self._tell_refused()
+        for count, key in enumerate(keys, 1):
+            self._want(key, wanted, key in dirty)
+            if count % BREATH == 0:
+                await asyncio.sleep(0)
+        return wanted
 
     def _look(self, key: Key) -> None:
         """Keep what all places need to know of a service: its addresses from outside and its health check port."""
