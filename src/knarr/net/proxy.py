@@ -22,7 +22,7 @@ from knarr.net.health import HealthPorts
 from knarr.net.place import Place, Wanted
 from knarr.net.plan import NetworkPlan
 from knarr.net.records import Key, service_of
-from knarr.net.ruleset import AGENT_PORT, outer_addresses
+from knarr.net.ruleset import AGENT_PORT, is_programmed, outer_addresses
 
 CALM = 0.005  #: seconds to wait for further changes of a burst
 AGAIN = 5.0  #: seconds until a failed load is tried again, and until new nodes are looked for
@@ -159,7 +159,7 @@ class ServiceProxy:
         self._outer[key] = [ip for family in self._plan.families for ip in outer_addresses(service, family)]
         if self._outer[key] != before:
             self._warn(service, self._outer[key])
-        if service.spec.healthCheckNodePort:
+        if service.spec.healthCheckNodePort and is_programmed(service):
             self._checked[key] = service.spec.healthCheckNodePort
 
     def _look_at_pod(self, pod: Pod | None) -> None:

@@ -26,6 +26,7 @@ from knarr.net.table import Part
 PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}  #: nft reads a number without looking it up in a file
 REFUSE, DROP = "goto refuse", "drop"
+OTHER_PROXY = "service.kubernetes.io/service-proxy-name"
 MOST_CLIENTS = 1 << 18  #: that one port remembers; others are sent anywhere
 AGENT_PORT = 10250  #: where a node's agent listens for the API server
 
@@ -46,8 +47,10 @@ class Ground:
 
 
 def is_programmed(service: Service) -> bool:
-    """Whether a service has rules at all."""
-    return service.spec is not None and service.spec.type != "ExternalName" and not headless(service)
+    """Whether a service has rules at all: those of another proxy are left to it."""
+    if service.spec is None or OTHER_PROXY in service.metadata.labels:
+        return False
+    return service.spec.type != "ExternalName" and not headless(service)
 
 
 def same_everywhere(service: Service, slices: Sequence[EndpointSlice]) -> bool:

@@ -33,6 +33,11 @@ def a_service(ip="10.96.0.20", node_port=None, given=(), **spec) -> Service:
     return Service(metadata=ObjectMeta(name="web", namespace="default"), spec=ServiceSpec(**wanted), status=status)
 
 
+def labelled(service: Service) -> Service:
+    labels = {"service.kubernetes.io/service-proxy-name": "mesh"}
+    return replace(service, metadata=replace(service.metadata, labels=labels))
+
+
 def a_slice(*places: str) -> EndpointSlice:
     """Endpoints as "10.0.0.2@a"."""
     ready = EndpointConditions(ready=True)
@@ -62,6 +67,12 @@ LEADS = {
     "one without is refused with the rest of the range": (a_service(), a_slice(), NODE, {}),
     "a headless service has no rules": (a_service("None"), ONE, NODE, {}),
     "nor has another name": (a_service("", type="ExternalName"), ONE, NODE, {}),
+    "nor one that another proxy serves": (
+        labelled(a_service(type="LoadBalancer", node_port=30080, given=["172.30.0.200"])),
+        ONE,
+        NODE,
+        {},
+    ),
     "traffic from inside stays on the node where that is wanted": (
         a_service(internalTrafficPolicy="Local"),
         ONE,
