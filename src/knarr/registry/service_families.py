@@ -32,7 +32,7 @@ def needs_address(spec: Tree) -> bool:
 
 def carry_over(spec: Tree, before: Tree) -> None:
     """An update that leaves out the addresses keeps them; one to a mere alias drops what it left as it was."""
-    if not needs_address(before):
+    if not before or not needs_address(before):
         return
     if needs_address(spec):
         if before.get("clusterIP") and not spec.get("clusterIP"):

@@ -58,10 +58,10 @@ class Allocator:
         service_families.carry_over(spec, before)
         if before:
             _keep(spec, before)
+        service_families.make_plural(spec, before)
         if not needs_address(spec):
             spec.pop("internalTrafficPolicy", None)
             return
-        service_families.make_plural(spec, before)
         if errors := service_families.complete(spec, before, tuple(self.networks)):
             raise invalid("Service", "", tree["metadata"].get("name", ""), errors)
 

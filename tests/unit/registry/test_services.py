@@ -69,6 +69,10 @@ REFUSED = {
         'spec.clusterIPs: Invalid value: ["10.96.0.0"]: failed to allocate IP 10.96.0.0: the provided network '
         "does not match the current range",
     ),
+    "an address of a mere alias": (
+        {"type": "ExternalName", "externalName": "a.b", "clusterIP": "10.96.0.77"},
+        "spec.clusterIPs: Forbidden: may not be set for ExternalName services",
+    ),
     "an address outside the range": (
         {"clusterIP": "10.1.0.1"},
         'spec.clusterIPs: Invalid value: ["10.1.0.1"]: failed to allocate IP 10.1.0.1: the provided network '
