@@ -46,10 +46,22 @@ INSIDE = "KNARR_BENCHMARK_INSIDE"
 
 
 def main(arguments: list[str]) -> None:
+    from benchmarks import net_affinity, net_dns  # which import this module
+
+    def programmed(note: Note) -> None:
+        rules(given.services, note)
+
+    stages: dict[str, Callable[[Note], None]] = {
+        "rules": programmed,
+        **net_affinity.STAGES,
+        "throughput": throughput,
+        **net_change.STAGES,
+        **net_dns.STAGES,
+    }
     parser = argparse.ArgumentParser(prog="benchmarks net", description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--services", type=int, default=1000)
-    parser.add_argument("--only", default="", help="the stages with this in their name")
+    parser.add_argument("--only", default="", help=f"the stages with this in their name: {', '.join(stages)}")
     parser.add_argument("--json", type=Path, help="write every figure here")
     parser.add_argument("--plot", type=Path, help="draw the figures into this PNG (needs matplotlib)")
     parser.add_argument("--write-docs", action="store_true", help=f"put the table into {DOCS.name}")
@@ -57,14 +69,6 @@ def main(arguments: list[str]) -> None:
     if INSIDE not in os.environ:
         leave(arguments)
     gc.set_threshold(*PATIENT)  # as the server does
-    from benchmarks import net_dns  # which imports this module
-
-    stages = {
-        "rules": lambda note: rules(given.services, note),
-        "throughput": throughput,
-        **net_change.STAGES,
-        **net_dns.STAGES,
-    }
     runs: list[Run] = []
     for number in range(given.runs):
         say(f"run {number + 1}")
