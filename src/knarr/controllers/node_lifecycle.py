@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from knarr.controllers.node_zones import Zones
 from knarr.kinds.types.coordination_v1 import Lease
 from knarr.kinds.types.core_v1 import Node, NodeCondition, ObjectReference, Pod, PodCondition, Taint
+from knarr.loop import pods_by_node
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Event, Patch, Step, Wait
@@ -243,7 +244,7 @@ class Lifecycle:
         last = self._signs[name] = sign(self._signs.get(name), node, lease, now)
 
         def pods() -> Iterator[Pod]:  # asked for of a silent node alone
-            yield from context.cache(Pod).by_index("node", name)
+            yield from pods_by_node.pods_on(context, name)
 
         def turn() -> datetime | None:
             return self._zones.turn(node, now)
@@ -265,7 +266,7 @@ def controller(heartbeat: float = HEARTBEAT) -> Controller:
         ],
         sync=lifecycle.sync,
         observe=lifecycle.observe,
-        indexes=[(Pod, "node", lambda pod: [pod.spec.nodeName] if pod.spec.nodeName else [])],
+        indexes=[pods_by_node.INDEX],
     )
 
 

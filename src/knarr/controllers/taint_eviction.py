@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from knarr.kinds.placement import is_for
 from knarr.kinds.pod import disrupted
 from knarr.kinds.types.core_v1 import Node, Pod, Taint, Toleration
+from knarr.loop import pods_by_node
 from knarr.loop.executor import carry_out
 from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.steps import Delete, Event, Patch, Step, Wait
@@ -121,7 +122,7 @@ def controller() -> Controller:
             return None
         if since := undated(node, before, now):
             seen[name] = since
-        pods = context.cache(Pod).by_index("node", name) if waited or is_tainted(node) else []
+        pods = pods_by_node.pods_on(context, name) if waited or is_tainted(node) else []
         steps = list(plan(dated(node, since), pods, now))
         if leaving := {step.obj.metadata.uid for step in steps if isinstance(step, Wait)}:
             waiting[name] = leaving
@@ -132,7 +133,7 @@ def controller() -> Controller:
         component="taint-eviction-controller",
         sources=[Source(Node, itself), Source(Pod, related=tainted_node)],
         sync=sync,
-        indexes=[(Pod, "node", lambda pod: [pod.spec.nodeName] if pod.spec.nodeName else [])],
+        indexes=[pods_by_node.INDEX],
     )
 
 

@@ -5,18 +5,18 @@ versions one is stored, and the others are views of it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from knarr.kinds import cells, conversion, custom_validation, jsonpath
+from knarr.kinds import conversion, custom_validation, jsonpath
+from knarr.kinds.custom_columns import columns, row, text
 from knarr.kinds.custom_schema import METADATA, Schema, default, prune
 from knarr.kinds.decode import go_name
-from knarr.kinds.kind import NAME_COLUMN, Column, Kind, Scale, Tree, View
+from knarr.kinds.kind import Kind, Scale, Tree, View
 from knarr.kinds.scalars import Mismatch
 from knarr.kinds.schema import Findings, undecodable, walker
 from knarr.kinds.trees import carry, items, keep_status
@@ -161,7 +161,7 @@ def kind_of(definition: Tree, version: Tree) -> Kind:
         expressions(schema),
     )
     selectable = [entry["jsonPath"] for entry in items(version, "selectableFields")]
-    columns = list(items(version, "additionalPrinterColumns"))
+    printed = list(items(version, "additionalPrinterColumns"))
     return Kind(
         type=Custom,
         custom=type_,
@@ -185,8 +185,8 @@ def kind_of(definition: Tree, version: Tree) -> Kind:
         validate=type_.errors,
         validate_update=type_.errors,
         validate_status=type_.errors,
-        columns=_columns(columns),
-        row=_row(columns),
+        columns=columns(printed),
+        row=row(printed),
         selectable={path.removeprefix("."): _selected(path) for path in selectable},
         deprecation=_deprecation(version, names["kind"], group),
     )
@@ -236,66 +236,6 @@ def _keep_metadata(new: Tree, old: Tree) -> None:
     """The status of a custom resource is written without labels or annotations."""
     for key in ("labels", "annotations", "finalizers", "ownerReferences"):
         carry(new["metadata"], old["metadata"], key)
-
-
-def _columns(given: Sequence[Tree]) -> tuple[Column, ...]:
-    if not given:
-        return (NAME_COLUMN, Column("Age", "date"))
-    return (
-        NAME_COLUMN,
-        *(
-            Column(c["name"], c["type"], c.get("description", ""), c.get("priority", 0), c.get("format", ""))
-            for c in given
-        ),
-    )
-
-
-def _row(given: Sequence[Tree]) -> Callable[[Custom, datetime], list[Any]]:
-    columns = [(c["type"], c["jsonPath"]) for c in given] or [("date", ".metadata.creationTimestamp")]
-
-    def row(obj: Custom, now: datetime) -> list[Any]:
-        found = (jsonpath.find(obj.content, path) for _, path in columns)
-        shown = [
-            cell(type_, values[0], now) if values else None for (type_, _), values in zip(columns, found, strict=True)
-        ]
-        return [obj.metadata.name, *shown]
-
-    return row
-
-
-def cell(type_: str, value: Any, now: datetime) -> Any:
-    """A value in a column of a type; None where it does not fit."""
-    match type_, value:
-        case _, None:
-            return None
-        case "integer", bool():
-            return None
-        case "integer", int() | float():
-            return int(value)
-        case "number", int() | float():
-            return value
-        case "boolean", bool():
-            return value
-        case "string", _:
-            return text(value)
-        case "date", str():
-            try:
-                return cells.since(value, now)
-            except ValueError:
-                return "<invalid>"
-    return None
-
-
-def text(value: Any) -> str:
-    """A value as Kubernetes' JSONPath prints it."""
-    match value:
-        case str():
-            return value
-        case bool():
-            return str(value).lower()
-        case float() if value.is_integer():
-            return str(int(value))
-    return str(value) if isinstance(value, int | float) else msgspec.json.encode(value).decode()
 
 
 def _selected(path: str) -> Callable[[Custom], str]:

@@ -47,11 +47,11 @@ class Refusals:
         self._at: State = ()
         self._known: dict[bytes, Decision] = {}
 
-    def of(self, pod: Pod) -> Decision | None:
-        """What was said of a pod like this one."""
+    def of(self, pod: Pod, alike: bytes | None = None) -> Decision | None:
+        """What was said of a pod like this one; `alike` is its likeness, where that is known already."""
         if self._at != self._state():
             self._known.clear()
-        if not self._known or (alike := likeness(pod)) is None:
+        if not self._known or (alike := alike or likeness(pod)) is None:
             return None
         return self._known.get(alike)
 

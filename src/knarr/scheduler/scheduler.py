@@ -85,7 +85,7 @@ class Scheduler:
                 continue
             try:
                 began, apart = self._state(), key_of(waiting.pod) in self._nominations.keys
-                known = None if apart else self._refusals.of(waiting.pod)
+                known = None if apart else self._refusals.of(waiting.pod, waiting.alike)
                 decision = known or await self._decide(waiting.pod)
             except (ApiError, TransportError) as error:
                 log.warning("pod %s/%s: %s", *key_of(waiting.pod), error)

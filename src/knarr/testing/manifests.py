@@ -20,7 +20,9 @@ def trees(manifest: Any) -> list[dict[str, Any]]:
         return [tree]
     import yaml
 
-    return [tree for tree in yaml.safe_load_all(manifest) if tree]
+    from knarr.kinds.yaml_text import LOADER
+
+    return [tree for tree in yaml.load_all(manifest, LOADER) if tree]
 
 
 async def post(api: Api, tree: dict[str, Any], namespace: str) -> None:

@@ -222,13 +222,15 @@ def trees(manifest: Manifest) -> Iterator[Tree]:
     """The objects of a manifest: of text, of a file, of a folder's files in the order of their names."""
     import yaml
 
+    from knarr.kinds.yaml_text import LOADER
+
     if isinstance(manifest, os.PathLike):
         path = Path(manifest)
         files = sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
         for file in files:
             yield from trees(file.read_text())
         return
-    found = yaml.safe_load_all(manifest) if isinstance(manifest, str) else [_built(manifest)]
+    found = yaml.load_all(manifest, LOADER) if isinstance(manifest, str) else [_built(manifest)]
     for tree in found:
         if isinstance(tree, dict) and "items" in tree and str(tree.get("kind", "")).endswith("List"):
             yield from tree["items"]
