@@ -21,6 +21,7 @@ from knarr.kinds.wire_shape import GO_NAMES, POINTER_STRUCTS, always_there, drop
 from knarr.meta.errors import BadRequest
 
 ZERO: dict[str, Any] = {"str": "", "int": 0, "bool": False, "float": 0}
+PLAIN: dict[str, type] = {"str": str, "bool": bool}  #: types any value of which, but for its zero, is kept as it is
 
 #: checks a value in place; returns what to keep (None: drop the field) and the unknown fields inside, or None
 Check = Callable[[Any], tuple[Any, "list[str] | None"]]
@@ -89,12 +90,15 @@ def walker(name: str) -> Walker:
     """The compiled check of one struct type."""
     struct, entry = name.rpartition(".")[2], types()[name]
     checks = {sys.intern(key): _check(struct, key, spec) for key, spec in entry["fields"].items()}
+    plain = {key: kept for key, spec in entry["fields"].items() if (kept := _plain(spec["type"], spec)) is not None}
     fill = list(_filled(struct, entry))
 
     def walk(tree: Tree) -> list[str] | None:
         unknown: list[str] | None = None
         dropped: list[str] | None = None
         for key, value in tree.items():
+            if value and plain.get(key) is type(value):
+                continue
             check = checks.get(key)
             if check is None:
                 unknown = unknown or []
@@ -143,6 +147,11 @@ def _filled(struct: str, entry: dict[str, Any]) -> Iterator[tuple[str, Any, Walk
                 yield key, {}, _late(type_)
 
 
+def _plain(type_: str, spec: dict[str, Any]) -> type | None:
+    """The Python type of values that need no check but for it, where there is one."""
+    return PLAIN.get(type_) if spec.get("format") != "byte" else None
+
+
 def _late(name: str) -> Walker:
     """A type's walker, compiled when first needed: types refer to one another, some to themselves."""
     compiled: Walker | None = None
@@ -161,10 +170,11 @@ def _check(struct: str, key: str, spec: dict[str, Any]) -> Check:
     type_: str = spec["type"]
     scalar = GO_NAMES.get(f"{struct}.{key}", "")
     if type_.startswith("[]"):
-        return _list(_check_of(type_[2:], spec, scalar), f"[]{scalar or _go_type(type_[2:], spec)}", type_[2:])
+        go = f"[]{scalar or _go_type(type_[2:], spec)}"
+        return _list(_check_of(type_[2:], spec, scalar), go, type_[2:], _plain(type_[2:], spec))
     if type_.startswith("{}"):
         go = "v1.ResourceList" if type_ == "{}Quantity" else f"map[string]{_go_type(type_[2:], spec)}"
-        return _map(_check_of(type_[2:], spec, scalar), go, type_[2:])
+        return _map(_check_of(type_[2:], spec, scalar), go, type_[2:], _plain(type_[2:], spec))
     check = _check_of(type_, spec, scalar)
     if not spec.get("required") and type_ in ZERO and drops_zero(struct, key, type_):
         return _without_zero(check)
@@ -181,11 +191,14 @@ def _check_of(type_: str, spec: dict[str, Any], scalar: str = "") -> Check:
         return SCALARS["bytes" if spec.get("format") == "byte" else "str"](scalar or "string")
     if "." not in type_:
         return SCALARS[type_](scalar or _go_type(type_, spec))
-    inner, go = _late(type_), _go_type(type_, spec)
+    go, compiled = _go_type(type_, spec), None
 
     def struct(value: Any) -> tuple[Any, list[str] | None]:
+        nonlocal compiled
         if type(value) is dict:
-            return value, inner(value)
+            if compiled is None:
+                compiled = walker(type_)
+            return value, compiled(value)
         if value is None:
             return None, None
         raise Mismatch(go_name(value), go)
@@ -201,7 +214,7 @@ def _without_zero(check: Check) -> Check:
     return optional
 
 
-def _list(check: Check, go: str, item_type: str) -> Check:
+def _list(check: Check, go: str, item_type: str, plain: type | None = None) -> Check:
     empty = _empty_of(item_type)
 
     def items(value: Any) -> tuple[Any, list[str] | None]:
@@ -209,6 +222,8 @@ def _list(check: Check, go: str, item_type: str) -> Check:
             if value is None:
                 return None, None
             raise Mismatch(go_name(value), go)
+        if plain is not None and _all(value, plain):
+            return (value or None), None
         unknown: list[str] | None = None
         for index, item in enumerate(value):
             kept, inside = check(item)
@@ -225,7 +240,7 @@ def _list(check: Check, go: str, item_type: str) -> Check:
     return items
 
 
-def _map(check: Check, go: str, item_type: str) -> Check:
+def _map(check: Check, go: str, item_type: str, plain: type | None = None) -> Check:
     empty = _empty_of(item_type)
 
     def members(value: Any) -> tuple[Any, list[str] | None]:
@@ -233,6 +248,8 @@ def _map(check: Check, go: str, item_type: str) -> Check:
             if value is None:
                 return None, None
             raise Mismatch(go_name(value), go)
+        if plain is not None and _all(value.values(), plain):
+            return (value or None), None
         unknown: list[str] | None = None
         for key, item in value.items():
             kept, inside = check(item)
@@ -247,6 +264,11 @@ def _map(check: Check, go: str, item_type: str) -> Check:
         return (value or None), unknown
 
     return members
+
+
+def _all(items: Iterable[Any], type_: type) -> bool:
+    """Whether all items are of a type."""
+    return set(map(type, items)) <= {type_}
 
 
 def _empty_of(type_: str) -> Callable[[], Any]:

@@ -20,12 +20,13 @@ from knarr.registry.registry import Registry
 from knarr.registry.scale import SCALE
 from knarr.registry.views import stored
 from knarr.server import bodies, component_statuses, negotiation, queries, rollbacks, status, tables, watches
-from knarr.server.admission import Admission, State, admit
+from knarr.server.admission import Admission, admit
 from knarr.server.admission.chain import Plugins
 from knarr.server.authorization import Authorizer, attributes, refusal
 from knarr.server.call import Call, deprecations, warning_headers
 from knarr.server.conversions import Conversions
 from knarr.server.queries import ListOptions
+from knarr.server.state import RegistryState
 
 ORPHANS = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
@@ -42,9 +43,9 @@ APPLY = "application/apply-patch+yaml"
 class Resources:
     """Verbs on kinds that are stored. Permission for the request's own verb was checked before."""
 
-    def __init__(self, registry: Registry, plugins: Plugins, state: State, authorizer: Authorizer) -> None:
+    def __init__(self, registry: Registry, plugins: Plugins, state: RegistryState, authorizer: Authorizer) -> None:
         self._registry, self._plugins, self._state, self._authorizer = registry, plugins, state, authorizer
-        self._conversions = Conversions(state)
+        self._conversions, self._has = Conversions(state), state.has
         self._verbs: dict[str, Callable[[Call, Kind], Awaitable[Response]]] = {
             "get": self.get,
             "list": self.list_all,
@@ -275,12 +276,14 @@ class Resources:
             )
 
         async def change(new: Tree, old: Tree | None) -> None:
-            await admit(self._plugins.mutate(kind.kind), about(new, old), self._state)
+            if plugins := self._plugins.mutate(kind.kind, self._has):
+                await admit(plugins, about(new, old), self._state)
 
         async def judge(new: Tree, old: Tree | None) -> None:
             if old is None and verb != "create":
                 await self._may_create(call)  # an apply makes what is not there
-            await admit(self._plugins.validate(kind.kind), about(new, old), self._state)
+            if plugins := self._plugins.validate(kind.kind, self._has):
+                await admit(plugins, about(new, old), self._state)
 
         return Options(
             dry_run=asked.dry_run,

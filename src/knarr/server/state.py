@@ -60,6 +60,11 @@ class RegistryState:
         found: T = kept[1]
         return found
 
+    def has(self, type_: type[Type]) -> bool:
+        """Whether there is an object of a type."""
+        resource = self._resource(type_)
+        return resource is not None and resource.count("") > 0
+
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
         resource = self._resource(type_)
         if resource is None or not resource.count(""):

@@ -3,9 +3,17 @@
 Quotas are last: what they have counted is then written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from knarr.kinds.types.admissionregistration_v1 import (
+    MutatingAdmissionPolicy,
+    MutatingWebhookConfiguration,
+    ValidatingAdmissionPolicy,
+    ValidatingWebhookConfiguration,
+)
+from knarr.kinds.types.base import Type
+from knarr.kinds.types.core_v1 import LimitRange, ResourceQuota
 from knarr.server.admission import Plugin
 from knarr.server.admission.certificate_requester import CertificateRequester
 from knarr.server.admission.certificates import CertificateSigners, CertificateSubjectRestriction
@@ -29,6 +37,7 @@ from knarr.server.admission.toleration_seconds import DefaultTolerationSeconds
 from knarr.server.admission.webhooks import MutatingWebhooks, ValidatingWebhooks
 from knarr.server.authorization import Authorizer
 
+WORKLOADS = ("ReplicationController", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 #: plugins that look at objects of these kinds alone: nobody else's way leads past them
 ONLY: dict[type, tuple[str, ...]] = {
     LimitDefaults: ("Pod",),
@@ -45,8 +54,21 @@ ONLY: dict[type, tuple[str, ...]] = {
     LimitBounds: ("Pod", "PersistentVolumeClaim"),
     PersistentVolumeClaimResize: ("PersistentVolumeClaim",),
     CertificateSubjectRestriction: ("CertificateSigningRequest",),
+    PodSecurity: ("Namespace", "Pod", "PodTemplate", *WORKLOADS),
+}
+#: what users configure a plugin by: while there is no object of it, nobody's way leads past the plugin
+BY: dict[type, type[Type]] = {
+    LimitDefaults: LimitRange,
+    MutatingPolicies: MutatingAdmissionPolicy,
+    MutatingWebhooks: MutatingWebhookConfiguration,
+    LimitBounds: LimitRange,
+    ValidatingPolicies: ValidatingAdmissionPolicy,
+    ValidatingWebhooks: ValidatingWebhookConfiguration,
+    ResourceQuotas: ResourceQuota,
 }
 ASKED = NodeRestriction | MutatingPolicies | MutatingWebhooks | ValidatingPolicies | ValidatingWebhooks
+
+Configured = tuple[Plugin, type[Type] | None]  #: a plugin, and what it is configured by
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +77,23 @@ class Plugins:
 
     mutating: Sequence[Plugin]
     validating: Sequence[Plugin]
-    _by_kind: dict[tuple[int, str], Sequence[Plugin]] = field(default_factory=dict, init=False, repr=False)
+    _by_kind: dict[tuple[int, str], Sequence[Configured]] = field(default_factory=dict, init=False, repr=False)
 
-    def mutate(self, kind: str) -> Sequence[Plugin]:
-        """Those of the first phase for objects of a kind."""
-        return self._concerned(0, self.mutating, kind)
+    def mutate(self, kind: str, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
+        """Those of the first phase for objects of a kind; `has` says whether there is an object of a type."""
+        return self._concerned(0, self.mutating, kind, has)
 
-    def validate(self, kind: str) -> Sequence[Plugin]:
+    def validate(self, kind: str, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
         """Those of the second phase for objects of a kind."""
-        return self._concerned(1, self.validating, kind)
+        return self._concerned(1, self.validating, kind, has)
 
-    def _concerned(self, phase: int, plugins: Sequence[Plugin], kind: str) -> Sequence[Plugin]:
+    def _concerned(
+        self, phase: int, plugins: Sequence[Plugin], kind: str, has: Callable[[type[Type]], bool]
+    ) -> Sequence[Plugin]:
         if (found := self._by_kind.get((phase, kind))) is None:
-            found = tuple(plugin for plugin in plugins if kind in ONLY.get(type(plugin), (kind,)))
-            self._by_kind[phase, kind] = found
-        return found
+            chosen = (plugin for plugin in plugins if kind in ONLY.get(type(plugin), (kind,)))
+            found = self._by_kind[phase, kind] = tuple((plugin, BY.get(type(plugin))) for plugin in chosen)
+        return [plugin for plugin, by in found if by is None or has(by)]
 
     @property
     def configured(self) -> Sequence[Plugin]:
