@@ -1,17 +1,18 @@
 """EndpointSlice: a part of the addresses behind a service."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from knarr.kinds import cells, rules
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree
 from knarr.kinds.trees import fill, items
 from knarr.kinds.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
-from knarr.meta import field
+from knarr.meta import field, names
 from knarr.meta.field import FieldError
+from knarr.meta.label_rules import validate_labels
 
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
-MOST_ENDPOINTS, MOST_ADDRESSES, MOST_PORTS = 1000, 100, 20000
+MOST_ENDPOINTS, MOST_ADDRESSES, MOST_PORTS, MOST_LABELS, MOST_HINTS = 1000, 100, 20000, 16, 8
 SERVICE_LABEL = "kubernetes.io/service-name"
 
 
@@ -37,15 +38,47 @@ def _endpoint(endpoint: Endpoint, type_: str, path: str) -> Iterator[FieldError]
         yield field.too_many(at, len(endpoint.addresses), MOST_ADDRESSES)
     for index, address in enumerate(endpoint.addresses):
         yield from _address(address, type_, field.at(at, index))
-    if endpoint.hostname is not None:
-        yield from rules.dns_label(endpoint.hostname, field.at(path, "hostname"))
     if endpoint.nodeName is not None:
         yield from rules.dns_subdomain(endpoint.nodeName, field.at(path, "nodeName"))
+    at = field.at(path, "deprecatedTopology")
+    if len(endpoint.deprecatedTopology) > MOST_LABELS:
+        yield field.too_many(at, len(endpoint.deprecatedTopology), MOST_LABELS)
+    yield from validate_labels(endpoint.deprecatedTopology, at)
+    if endpoint.hostname is not None:
+        yield from rules.dns_label(endpoint.hostname, field.at(path, "hostname"))
+    if endpoint.hints is not None:
+        zones, nodes = ([each.name for each in of] for of in (endpoint.hints.forZones, endpoint.hints.forNodes))
+        yield from _hints(zones, names.label_value_errors, field.at(path, "hints", "forZones"))
+        yield from _hints(nodes, names.subdomain_errors, field.at(path, "hints", "forNodes"))
+
+
+def _hints(given: Sequence[str], errors: Callable[[str], list[str]], path: str) -> Iterator[FieldError]:
+    """For whom an endpoint is meant: some names, each once."""
+    if len(given) > MOST_HINTS:
+        yield field.too_many(path, len(given), MOST_HINTS)
+        return
+    for index, name in enumerate(given):
+        at = field.at(path, index, "name")
+        if name in given[:index]:
+            yield field.duplicate(at, name)
+        yield from rules.wrong(at, name, errors(name))
+
+
+def _domain(name: str, path: str) -> Iterator[FieldError]:
+    """A name of at least two labels; its last dot may be written."""
+    if not name:
+        yield field.required(path)
+        return
+    whole = name.removesuffix(".")
+    if errors := names.subdomain_errors(whole):
+        yield field.wrong(path, whole, ",".join(errors))
+    elif "." not in whole:
+        yield field.wrong(path, whole, "should be a domain with at least two segments separated by dots")
 
 
 def _address(address: str, type_: str, path: str) -> Iterator[FieldError]:
     if type_ == "FQDN":
-        yield from rules.dns_subdomain(address, path)
+        yield from _domain(address, path)
         return
     parsed = rules.address_of(address)
     if parsed is None:
@@ -69,6 +102,8 @@ def _ports(ports: Sequence[EndpointPort]) -> Iterator[FieldError]:
             yield field.duplicate(field.at(path, "name"), name)
         seen.add(name)
         yield from rules.required_one_of(port.protocol, rules.PROTOCOLS, field.at(path, "protocol"))
+        if port.appProtocol:
+            yield from rules.qualified_name(port.appProtocol, field.at(path, "appProtocol"))
 
 
 def validate_update(new: EndpointSlice, old: EndpointSlice) -> Iterable[FieldError]:

@@ -42,6 +42,26 @@ CREATE = {
         {"endpoints.0.hostname": "a.b"},
         ['endpoints[0].hostname: Invalid value: "a.b": must not contain dots'],
     ),
+    "a domain has two labels": (
+        {"addressType": "FQDN", "endpoints.0.addresses": ["alone."]},
+        [
+            'endpoints[0].addresses[0]: Invalid value: "alone": should be a domain with at least two segments '
+            "separated by dots"
+        ],
+    ),
+    "a domain may end with a dot": ({"addressType": "FQDN", "endpoints.0.addresses": ["a.example."]}, []),
+    "an endpoint is meant for each zone once": (
+        {"endpoints.0.hints": {"forZones": [{"name": "a"}, {"name": "a"}]}},
+        ['endpoints[0].hints.forZones[1].name: Duplicate value: "a"'],
+    ),
+    "and for no more than eight nodes": (
+        {"endpoints.0.hints": {"forNodes": [{"name": f"n{number}"} for number in range(9)]}},
+        ["endpoints[0].hints.forNodes: Too many: 9: must have at most 8 items"],
+    ),
+    "an old topology is one of labels": (
+        {"endpoints.0.deprecatedTopology": {f"k{number}": "v" for number in range(17)}},
+        ["endpoints[0].deprecatedTopology: Too many: 17: must have at most 16 items"],
+    ),
 }
 UPDATE = {
     "a type stays": (
