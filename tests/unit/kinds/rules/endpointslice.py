@@ -49,7 +49,6 @@ CREATE = {
             "separated by dots"
         ],
     ),
-    "a domain may end with a dot": ({"addressType": "FQDN", "endpoints.0.addresses": ["a.example."]}, []),
     "an endpoint is meant for each zone once": (
         {"endpoints.0.hints": {"forZones": [{"name": "a"}, {"name": "a"}]}},
         ['endpoints[0].hints.forZones[1].name: Duplicate value: "a"'],
