@@ -251,7 +251,7 @@ class Resources:
         admission = Admission(
             verb, kind, target.namespace, target.name, call.user, target.subresource, tree, dry_run=dry_run
         )
-        await admit(self._plugins.configured, admission, self._state)
+        await admit(self._plugins.configured(self._has), admission, self._state)
 
     def _options(
         self, call: Call, kind: Kind, asked: queries.WriteOptions, verb: str, duplicates: Sequence[str]

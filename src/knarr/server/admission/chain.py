@@ -3,7 +3,7 @@
 Quotas are last: what they have counted is then written.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from knarr.kinds.types.admissionregistration_v1 import (
@@ -77,28 +77,31 @@ class Plugins:
 
     mutating: Sequence[Plugin]
     validating: Sequence[Plugin]
-    _by_kind: dict[tuple[int, str], Sequence[Configured]] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[tuple[str, str], Sequence[Configured]] = field(default_factory=dict, init=False, repr=False)
 
     def mutate(self, kind: str, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
         """Those of the first phase for objects of a kind; `has` says whether there is an object of a type."""
-        return self._concerned(0, self.mutating, kind, has)
+        return self._concerned("mutate", kind, has)
 
     def validate(self, kind: str, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
         """Those of the second phase for objects of a kind."""
-        return self._concerned(1, self.validating, kind, has)
+        return self._concerned("validate", kind, has)
 
-    def _concerned(
-        self, phase: int, plugins: Sequence[Plugin], kind: str, has: Callable[[type[Type]], bool]
-    ) -> Sequence[Plugin]:
-        if (found := self._by_kind.get((phase, kind))) is None:
-            chosen = (plugin for plugin in plugins if kind in ONLY.get(type(plugin), (kind,)))
-            found = self._by_kind[phase, kind] = tuple((plugin, BY.get(type(plugin))) for plugin in chosen)
+    def configured(self, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
+        """Those that users configure, and what holds nodes to their own: for requests that write no object itself."""
+        return self._concerned("ask", "", has)
+
+    def _concerned(self, phase: str, kind: str, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
+        if (found := self._known.get((phase, kind))) is None:
+            chosen = self._chosen(phase, kind)
+            found = self._known[phase, kind] = tuple((plugin, BY.get(type(plugin))) for plugin in chosen)
         return [plugin for plugin, by in found if by is None or has(by)]
 
-    @property
-    def configured(self) -> Sequence[Plugin]:
-        """Those that users configure, and what holds nodes to their own: for requests that write no object itself."""
-        return [plugin for plugin in (*self.mutating, *self.validating) if isinstance(plugin, ASKED)]
+    def _chosen(self, phase: str, kind: str) -> Iterable[Plugin]:
+        if phase == "ask":
+            return (plugin for plugin in (*self.mutating, *self.validating) if isinstance(plugin, ASKED))
+        plugins = self.mutating if phase == "mutate" else self.validating
+        return (plugin for plugin in plugins if kind in ONLY.get(type(plugin), (kind,)))
 
 
 def default_plugins(charge: Charge, versions: Versions, authorizer: Authorizer) -> Plugins:
