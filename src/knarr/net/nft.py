@@ -8,7 +8,8 @@ import os
 import shutil
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from knarr.net import namespace
@@ -50,22 +51,19 @@ async def apply(text: str, place: str = "") -> bool:
 async def load(text: str, place: str = "", *, check: bool = False) -> str:
     """Load rules, in a named network namespace or here, or only see whether they would be taken; give what nft says
     when it refuses them, else ""."""
-    prefix = ["nsenter", f"--net={namespace.path(place)}"] if place else []
-    with _in_memory(text) as rules:
-        process = await asyncio.create_subprocess_exec(
-            *prefix,
-            "nft",
-            *(["-c"] if check else []),
-            "-f",
-            "-",
-            stdin=rules,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    _, said = await process.communicate()
-    if not process.returncode:
+    return await asyncio.to_thread(_load, text, place, ["-c"] if check else [])
+
+
+def _load(text: str, place: str, options: Sequence[str]) -> str:
+    try:
+        with _in_memory(text) as rules, namespace.inside(place) if place else contextlib.nullcontext():
+            command = ["nft", *options, "-f", "-"]
+            done = subprocess.run(command, stdin=rules, capture_output=True, check=False)  # noqa: S603
+    except OSError as error:  # no such namespace any more, or no nft
+        return str(error)
+    if not done.returncode:
         return ""
-    return said.decode(errors="replace").strip()[:LONGEST_ERROR] or f"exit code {process.returncode}"
+    return done.stderr.decode(errors="replace").strip()[:LONGEST_ERROR] or f"exit code {done.returncode}"
 
 
 async def is_loaded(table: str, chain: str, place: str = "", family: int = socket.AF_INET) -> bool:
