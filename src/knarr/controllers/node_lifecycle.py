@@ -262,7 +262,7 @@ def controller(heartbeat: float = HEARTBEAT) -> Controller:
         sources=[
             Source(Node, itself, related=lifecycle.stirred),
             Source(Lease, node_of_lease, namespace=LEASES, matters=never),
-            Source(Pod, node_of_pod, matters=changes_node),
+            Source(Pod, related=unheard_node, matters=changes_node),
         ],
         sync=lifecycle.sync,
         observe=lifecycle.observe,
@@ -294,5 +294,7 @@ def changes_node(old: Pod, new: Pod) -> bool:
     return old.spec.nodeName != new.spec.nodeName
 
 
-def node_of_pod(pod: Pod) -> list[Key]:
-    return [("", pod.spec.nodeName)] if pod.spec.nodeName else []
+def unheard_node(pod: Pod, context: Context) -> list[Key]:
+    """The pod's node, if nothing is heard of it: to the others a pod more makes no difference."""
+    node = context.cache(Node).get(pod.spec.nodeName) if pod.spec.nodeName else None
+    return [("", node.metadata.name)] if node is not None and readiness(node) == "Unknown" else []
