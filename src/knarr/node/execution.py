@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from knarr.client.transport import TransportError
-from knarr.kinds.types.core_v1 import Pod
+from knarr.kinds.types.core_v1 import Container, Pod
 from knarr.meta import clock
 from knarr.meta.errors import ApiError, Conflict, NotFound
 from knarr.node import failures, pulls, unconfirmed
@@ -103,7 +103,7 @@ async def _start(worker: "Worker", step: Start) -> None:
     host, memory, container = worker.host, worker.memory, everyone(worker.pod)[step.name]
     tell = partial(worker.tell, container=container)
     await pulls.ensure(host.runtime, container, tell)
-    pod = _with_address(worker)
+    pod = _with_address(worker) if refers_to_status(container) else worker.pod
     env = environment(pod, container, await host.sources(pod, container))
     mounts = await host.volumes.mounts(pod, container, env)
     spec = container_spec(pod, container, step.attempt, env, mounts, host.config)
@@ -117,6 +117,12 @@ async def _start(worker: "Worker", step: Start) -> None:
     memory.retries.pop(step.name, None)
     memory.waiting.pop(step.name, None)
     await begin_hook(worker, container, id_)
+
+
+def refers_to_status(container: Container) -> bool:
+    """Whether the environment is told something of the pod's status."""
+    sources = (each.valueFrom.fieldRef for each in container.env if each.valueFrom is not None)
+    return any(source is not None and source.fieldPath.startswith("status.") for source in sources)
 
 
 def _with_address(worker: "Worker") -> Pod:
