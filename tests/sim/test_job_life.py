@@ -201,6 +201,28 @@ def test_pods_that_a_user_deletes_are_failures_and_are_replaced():
     assert first.metadata.uid not in uids
 
 
+@pytest.mark.parametrize(("ignored", "failed"), [(False, 1), (True, None)])
+def test_an_evicted_pod_has_not_succeeded_and_counts_as_its_policy_says(ignored, failed):
+    rule = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    policy = {"podFailurePolicy": {"rules": [rule]}} if ignored else {}
+
+    async def story(cluster):
+        patient = manifest(1, 1, after="60", **policy).replace('"terminationGracePeriodSeconds": 0', '"hostname": "x"')
+        await cluster.apply(patient)
+        await asyncio.sleep(5)
+        [pod] = await pods_of(cluster)
+        path = f"/api/v1/namespaces/{SPACE}/pods/{pod.metadata.name}/eviction"
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod.metadata.name}}
+        await cluster.api.raw("POST", path, body=json.dumps(eviction).encode())
+        await asyncio.sleep(30)
+        status = (await the_job(cluster)).status
+        assert (status.active, status.succeeded, status.failed) == (1, None, failed)
+        await asyncio.sleep(60)
+        assert end_of(await the_job(cluster)) == "Complete"
+
+    live(story)
+
+
 def test_pods_that_a_deleted_job_leaves_behind_are_tracked_no_longer():
     async def story(cluster):
         await cluster.apply(manifest(2, 2))

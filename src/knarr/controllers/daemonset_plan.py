@@ -180,13 +180,12 @@ def revisions(view: Snapshot, pods: Sequence[Pod]) -> tuple[Pod | None, Pod | No
 
 
 def roll_in_place(view: Snapshot, by_node: Mapping[str, Sequence[Pod]]) -> list[Step]:
-    """Delete outdated pods: all that are unavailable, and as many others as may be missing."""
+    """Delete outdated pods: all that are unavailable, and as many others as may be missing. Nodes that want no pod any
+    more lose theirs so."""
     missing = 0
     broken: list[Pod] = []
     candidates: list[Pod] = []
-    for node, pods in by_node.items():
-        if not view.nodes.get(node, Fit(False, False)).wants:
-            continue
+    for pods in by_node.values():
         pair = revisions(view, pods)
         if pair is None or (pair[0] is None) == (pair[1] is None):
             missing += 1
@@ -202,10 +201,12 @@ def roll_in_place(view: Snapshot, by_node: Mapping[str, Sequence[Pod]]) -> list[
 
 
 def roll_with_surge(view: Snapshot, by_node: Mapping[str, Sequence[Pod]]) -> list[Step]:
-    """Create new pods beside outdated ones: where the old is unavailable, and on as many others as may have two."""
-    doubled = 0
+    """Create new pods beside outdated ones: where the old is unavailable, and on as many others as may have two. Nodes
+    that want no pod any more lose theirs, but while they are needed to have as many available as are wanted."""
+    doubled = available = 0
     broken: list[str] = []
     candidates: list[str] = []
+    spared: list[Pod] = []
     done: list[Step] = []
     for node, pods in by_node.items():
         pair = revisions(view, pods)
@@ -213,13 +214,20 @@ def roll_with_surge(view: Snapshot, by_node: Mapping[str, Sequence[Pod]]) -> lis
             doubled += 1
             continue
         new, old = pair
-        if old is None or not view.nodes.get(node, Fit(False, False)).wants:
+        first = old or new
+        available += first is not None and view.available(first)
+        if old is None:
             continue
-        if new is None:
-            (candidates if view.available(old) else broken).append(node)
-        elif view.available(new):
+        if new is not None and view.available(new):
             done.append(removal(view, old, "outdated"))
-        else:
+        elif new is not None:
             doubled += 1
+        elif view.nodes.get(node, Fit(False, False)).wants:
+            (candidates if view.available(old) else broken).append(node)
+        elif view.available(old):
+            spared.append(old)
+        else:
+            done.append(removal(view, old, "not wanted here"))
+    done += [removal(view, pod, "not wanted here") for pod in spared[: max(available - wanted_nodes(view), 0)]]
     spare = max(surge(view) - doubled, 0)
     return [*done, *(creation(view, node) for node in (*broken, *candidates[:spare]))]

@@ -4,7 +4,6 @@ The feed applies each commit before the write that made it returns (`applied`), 
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -91,9 +90,9 @@ class Core:
         """End the watches and the feed. The store stays open: it is the caller's."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
         self._fail(ServiceUnavailable("the registry is stopped"))
 
     async def serve(self, kind: Kind) -> None:

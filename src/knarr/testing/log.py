@@ -28,8 +28,8 @@ class Log:
         self._writes.extend((seconds, write) for write in writes if not write.key.startswith(ROUTINE))
 
     def lines(self) -> list[str]:
-        """The oldest first."""
-        return [f"{seconds:9.3f}  {_line(write)}" for seconds, write in self._writes]
+        """The oldest first. They may be asked for by another thread than the one that writes go on in."""
+        return [f"{seconds:9.3f}  {_line(write)}" for seconds, write in self._writes.copy()]
 
 
 def _line(write: Event) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import copy
 import heapq
 import itertools
+import math
 import random
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -22,6 +23,7 @@ from knarr.meta import clock
 
 T = TypeVar("T")
 
+NANOSECOND = 1e-9
 EPOCH = 1767225600.0  #: virtual time begins at 2026-01-01T00:00:00Z
 
 
@@ -111,6 +113,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._virtual.time
+
+    @property
+    def _clock_resolution(self) -> float:
+        """How near a timer is whose moment has come; a nanosecond added to half a year would change nothing."""
+        return max(NANOSECOND, math.ulp(self._virtual.time))
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, value: float) -> None:
+        """The base class would set the real clock's."""
 
     def call_at(  # type: ignore[override]  # typeshed's signature needs 3.11's star in the callback
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None

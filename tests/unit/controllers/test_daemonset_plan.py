@@ -168,9 +168,13 @@ ROLLING = {
     "all are new": (view(a_set(), everywhere(NEW)), []),
     "OnDelete deletes nothing": (view(a_set(strategy="OnDelete"), everywhere(OLD)), []),
     "OnDelete fills in the new revision": (view(a_set(strategy="OnDelete"), everywhere(OLD)[1:]), ["create a"]),
-    "a node that wants none is not updated": (
-        view(a_set(), [a_pod("a", OLD)], "", fits={"a": KEPT}), [],
+    "a node that wants none any more loses its old one": (
+        view(a_set(), [a_pod("a", OLD)], "", fits={"a": KEPT}), ["delete old-a: outdated"],
     ),
+    "in its turn": (
+        view(a_set(), [a_pod("b", NEW, ready=False), a_pod("a", OLD)], "b", fits={"a": KEPT}), [],
+    ),
+    "and keeps a new one": (view(a_set(), [a_pod("a", NEW)], "", fits={"a": KEPT}), []),
 }  # fmt: skip
 
 SURGING = {
@@ -192,6 +196,17 @@ SURGING = {
         view(a_set(0, 1), everywhere(OLD, ready=False)), ["create a", "create b", "create c"],
     ),
     "all are new": (view(a_set(0, 1), everywhere(NEW)), []),
+    "a node that wants none any more loses its old one once enough others are available": (
+        view(a_set(0, 1), [a_pod("a", OLD), a_pod("b", NEW)], "b", fits={"a": KEPT}),
+        ["delete old-a: not wanted here"],
+    ),
+    "and not before": (
+        view(a_set(0, 1), [a_pod("a", OLD), a_pod("b", NEW, ready=False)], "b", fits={"a": KEPT}), [],
+    ),
+    "but at once where it is not available": (
+        view(a_set(0, 1), [a_pod("a", OLD, ready=False), a_pod("b", NEW, ready=False)], "b", fits={"a": KEPT}),
+        ["delete old-a: not wanted here"],
+    ),
 }  # fmt: skip
 
 

@@ -331,3 +331,11 @@ async def test_a_binding_gives_a_pod_its_node_once(registry):
         await registry.bind(K.Pod, "ns", "x", {"target": {"name": "n2"}})
     with pytest.raises(BadRequest, match=r"target\.name: Required value"):
         await registry.bind(K.Pod, "ns", "x", {"target": {}})
+
+
+async def test_who_stops_a_registry_can_be_stopped_meanwhile(registry):
+    stopping = asyncio.create_task(registry.stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping

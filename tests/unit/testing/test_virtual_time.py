@@ -78,3 +78,15 @@ def test_a_condition_is_awaited_or_given_up():
             await wait_until(lambda: False, timeout=3)
 
     run(main())
+
+
+@pytest.mark.parametrize("days", [194, 195, 4000, 40_000])
+def test_the_clock_goes_on_however_late_it_is(days):
+    async def main():
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(days * 86400)
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+        return loop.time() - days * 86400
+
+    assert run(main()) == pytest.approx(10, abs=0.01)

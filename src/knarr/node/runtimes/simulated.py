@@ -32,7 +32,7 @@ from knarr.node.runtimes.simulated_streams import (
     refused,
     unplayable,
 )
-from knarr.node.simulation.defaults import UNREADY, annotated_end, annotated_usage, there
+from knarr.node.simulation.defaults import UNREADY, annotated_end, annotated_usage, interrupted, there
 from knarr.node.simulation.life import Life
 from knarr.node.simulation.stages import NO_STAGES, Exit, Point, Stages, Subject
 
@@ -164,13 +164,14 @@ class SimulatedRuntime:
         state = next((e for e in self._containers(uid) if e.id == container and e.state == "running"), None)
         if state is None:
             return
-        stage = self.stages.pod("stopping", self._subject(uid, state.name, state.image), clock.rng())
+        subject = self._subject(uid, state.name, state.image)
+        stage = self.stages.pod("stopping", subject, clock.rng())
         seconds = self.delays.stop if stage is None else stage.seconds(clock.rng())
         await asyncio.sleep(min(seconds, grace))
         if seconds > grace:
             self._end(uid, container, Exit(137, 9))
         else:
-            self._end(uid, container, (stage.effect.exit if stage else None) or Exit())
+            self._end(uid, container, (stage.effect.exit if stage else None) or interrupted(subject.owner))
 
     async def remove_container(self, uid: str, container: str) -> None:
         if pod := self._pods.get(uid):

@@ -12,12 +12,18 @@ UNREADY = "knarr.dev/simulated-unready"  #: "true": probes fail
 CPU = "knarr.dev/simulated-cpu"  #: what each container uses, as a quantity
 MEMORY = "knarr.dev/simulated-memory"
 MISSING = ("missing", "nonexistent", "does-not-exist", "broken")  #: words in the name of an image that is not there
+TERMINATED = 143  #: the code of a process that knows nothing of SIGTERM
 LONGEST = 1e9  #: seconds
 
 
 def there(image: str) -> bool:
     """Whether an image of this name is there."""
     return not any(word in image for word in MISSING)
+
+
+def interrupted(owner: str) -> Exit:
+    """How a container ends that is stopped before its end, by its pod's owner: a server gladly, a Job's work undone."""
+    return Exit(TERMINATED) if owner.startswith("Job/") else Exit()
 
 
 def annotated_end(annotations: Mapping[str, str]) -> PodStage | None:
