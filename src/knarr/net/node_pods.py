@@ -14,9 +14,10 @@ from pathlib import Path
 
 from knarr.net import namespace
 from knarr.net.families import SIX, family_of
+from knarr.net.joining import until_joined
 from knarr.net.netlink import Netlink
 from knarr.net.plan import NetworkPlan, NodePlan
-from knarr.net.podnetwork import POD_BRIDGE, opened, set_ipv6, until_joined
+from knarr.net.podnetwork import POD_BRIDGE, opened, set_ipv6
 
 
 class PodNetwork:

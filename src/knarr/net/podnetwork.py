@@ -22,6 +22,7 @@ from pathlib import Path
 
 from knarr.net import namespace
 from knarr.net.families import FOUR, SIX, Family
+from knarr.net.joining import until_joined
 from knarr.net.netlink import BLACKHOLE, Netlink
 from knarr.net.plan import NetworkPlan, NodePlan, first_of
 
@@ -29,7 +30,6 @@ POD_BRIDGE = "pods0"
 SERVICE_LINK = "services0"
 SIOCGIFFLAGS, IFF_UP = 0x8913, 1  #: of Linux: asks for a link's flags; it is up
 FIRST = 1  #: the metric of a route of IPv6 that goes before those that the kernel makes
-LONGEST_JOIN, JOIN_PAUSE = 5.0, 0.002  #: seconds until a bridge has to have seen that a link is up, and between looks
 LAST_RESORT = 4000  #: the metric of the host's blackhole routes: any other route is better
 
 
@@ -62,21 +62,6 @@ async def cut_node(plan: NetworkPlan, number: int) -> None:
 async def heal_node(plan: NetworkPlan, number: int) -> None:
     await asyncio.to_thread(_set_wire, plan, number, True)
     await until_joined(plan.node(number).link, plan.bridge)
-
-
-async def until_joined(link: str, bridge: str) -> None:
-    """Return when what is sent by a link that is up arrives, through its bridge. OSError when that does not come."""
-    try:
-        async with asyncio.timeout(LONGEST_JOIN):
-            while not await asyncio.to_thread(_is_joined, link, bridge):  # noqa: ASYNC110 the kernel answers
-                await asyncio.sleep(JOIN_PAUSE)
-    except TimeoutError:
-        raise OSError(errno.ETIMEDOUT, f"{bridge} does not take in {link}") from None
-
-
-def _is_joined(link: str, bridge: str) -> bool:
-    with Netlink() as kernel:
-        return bool(kernel.index(bridge)) and kernel.forwards(link)
 
 
 def is_cut(plan: NetworkPlan, number: int) -> bool:
