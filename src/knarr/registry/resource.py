@@ -75,6 +75,11 @@ class Resource:
         start = max(low, bisect_right(self._keys, after)) if after else low
         return (self._entries[key] for key in self._keys[start:high])
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no entry at all."""
+        return not self._keys
+
     def count(self, namespace: str, after: str = "") -> int:
         """How many entries `span` gives."""
         low, high = self._bounds(namespace)

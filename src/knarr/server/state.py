@@ -63,11 +63,11 @@ class RegistryState:
     def has(self, type_: type[Type]) -> bool:
         """Whether there is an object of a type."""
         resource = self._resource(type_)
-        return resource is not None and resource.count("") > 0
+        return resource is not None and not resource.empty
 
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
         resource = self._resource(type_)
-        if resource is None or not resource.count(""):
+        if resource is None or resource.empty:
             return ()  # by far the most often: no quotas, no ranges, no webhooks
         key = (type_, namespace)
         kept = self._lists.get(key)

@@ -55,7 +55,7 @@ class VirtualSelector(selectors.SelectSelector):
         self.idle: list[asyncio.Future[None]] = []  #: told when nothing is left to do at this moment
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout == 0 and len(self.get_map()) == 1:
+        if timeout == 0 and len(self._fd_to_key) == 1:  # type: ignore[attr-defined]  # the base class's
             return []  # the one is what wakes the loop, which is awake: the system need not be asked
         events = super().select(0)
         if events or timeout == 0:
