@@ -6,12 +6,12 @@ The numbers are linux/netfilter/nf_tables.h's. Of a key or a goal each field tak
 
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
 from knarr.net import namespace
-from knarr.net.base_rules import ADDRESS, MAPS, PROTOCOL, VERDICT
+from knarr.net.base_rules import ADDRESS, MAPS, PORT, PROTOCOL, VERDICT
 from knarr.net.families import Family
 from knarr.net.netlink import CREATE, NETFILTER, Netlink, attribute, text
 from knarr.net.table import Change, by_map
@@ -23,6 +23,14 @@ KEY, DATA, DATA_VALUE, DATA_VERDICT, VERDICT_CODE, VERDICT_CHAIN = 1, 2, 1, 2, 1
 NESTED: Final = 0x8000
 CODES: Final = {"drop": 0, "goto": -4}
 ROOM: Final = 60_000  #: bytes of elements that go into one message; its lists are 64 KiB at most
+
+VALUE: Final = struct.Struct("=HHHH")
+BYTE, SHORT = struct.Struct("Bxxx"), struct.Struct("!Hxx")
+FIELDS: Final[Mapping[str, Callable[[str, Family], bytes]]] = {
+    ADDRESS: lambda given, family: socket.inet_pton(family.number, given),
+    PROTOCOL: lambda given, family: BYTE.pack(int(given)),
+    PORT: lambda given, family: SHORT.pack(int(given)),
+}
 
 Request = tuple[int, int, bytes]
 
@@ -75,24 +83,22 @@ def element(name: str, key: str, goal: str, family: Family) -> bytes:
 
 @lru_cache(maxsize=1 << 14)
 def _key(kinds: tuple[str, ...], given: str, family: Family) -> bytes:
-    return attribute(KEY | NESTED, attribute(DATA_VALUE, _packed(kinds, given, family)))
+    return _value(KEY, kinds, given, family)
 
 
-@lru_cache(maxsize=1 << 14)
 def _data(kinds: tuple[str, ...], given: str, family: Family) -> bytes:
-    if kinds != (VERDICT,):
-        return attribute(DATA | NESTED, attribute(DATA_VALUE, _packed(kinds, given, family)))
+    return _verdict(given) if kinds == (VERDICT,) else _value(DATA, kinds, given, family)
+
+
+@lru_cache(maxsize=1 << 10)
+def _verdict(given: str) -> bytes:
     verb, _, chain = given.partition(" ")
     verdict = attribute(VERDICT_CODE, struct.pack("!i", CODES[verb]))
     verdict += attribute(VERDICT_CHAIN, text(chain)) if chain else b""
     return attribute(DATA | NESTED, attribute(DATA_VERDICT | NESTED, verdict))
 
 
-def _packed(kinds: tuple[str, ...], given: str, family: Family) -> bytes:
-    return b"".join(_field(kind, each, family) for kind, each in zip(kinds, given.split(" . "), strict=True))
-
-
-def _field(kind: str, given: str, family: Family) -> bytes:
-    if kind == ADDRESS:
-        return socket.inet_pton(family.number, given)
-    return struct.pack("Bxxx" if kind == PROTOCOL else "!Hxx", int(given))
+def _value(attribute_: int, kinds: tuple[str, ...], given: str, family: Family) -> bytes:
+    """An attribute that holds nothing but one of data; each of its fields is a multiple of four bytes long."""
+    data = b"".join([FIELDS[kind](each, family) for kind, each in zip(kinds, given.split(" . "), strict=True)])
+    return VALUE.pack(len(data) + VALUE.size, attribute_ | NESTED, len(data) + VALUE.size // 2, DATA_VALUE) + data
