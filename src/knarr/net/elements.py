@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 from knarr.net import namespace
@@ -32,6 +33,8 @@ FIELDS: Final[Mapping[str, Callable[[str, Family], bytes]]] = {
     PORT: lambda given, family: SHORT.pack(int(given)),
 }
 
+PACKING: Final = Lock()  #: one thread at a time: what it has packed for its place, the others find
+
 Request = tuple[int, int, bytes]
 
 
@@ -42,8 +45,10 @@ def load(table: str, family: Family, change: Change, place: str = "") -> str:
         with namespace.inside(place):
             return load(table, family, change)
     try:
+        with PACKING:
+            wanted = list(requests(table, family, change))
         with Netlink(NETFILTER) as kernel:
-            kernel.transact(SUBSYSTEM, requests(table, family, change))
+            kernel.transact(SUBSYSTEM, wanted)
     except (OSError, ValueError, struct.error) as error:  # the latter of what is no address or no port
         return str(error)
     return ""
