@@ -67,7 +67,7 @@ def decode_object(type_: type[T], data: bytes | msgspec.Raw) -> T:
 
     Nobody changes what was decoded, so all who ask within a moment get the same one.
     """
-    raw = bytes(data)
+    raw = bytes(data).removesuffix(b"\n")  # which an answer ends with, and an object in a watch's line does not
     if (found := _recent.get((type_, raw))) is None:
         found = decode(type_, raw)
         if len(raw) <= LARGE:
