@@ -17,11 +17,8 @@ DEFINITIONS = Resource[Any](
 )
 
 
-class UnknownKind(KeyError):
+class UnknownKind(ValueError):
     """The cluster serves nothing of that name."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 async def resource(api: Api, word: str) -> Resource[Any]:
