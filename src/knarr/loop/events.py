@@ -1,8 +1,8 @@
 """Records events without ever keeping a caller waiting or failing it: they go through a bounded queue to one writer.
 
-Where the server is in the same process, events that wait are written together: their writes share one commit. Between
-two writes the writer lets others go first, until the event loop has nothing else to do: a burst of events tells what
-happened, and does not hold up what still is to happen. The more events wait, the shorter its patience.
+Where the server is in the same process, events that wait are written together: their writes share one commit. Then,
+between two writes, the writer lets others go first, until the event loop has nothing else to do: a burst of events tells
+what happened, and does not hold up what still is to happen. The more events wait, the shorter its patience.
 
 `Recorder.run` must run somewhere for events to be written. Components that share a process share the queue.
 """
@@ -81,7 +81,7 @@ class Writer:
                 await self._deliver_all(batch)
             for _ in range(taken):
                 self._queue.task_done()
-            if loop.time() > began:  # not so on virtual time, where a write takes none
+            if self._together > 1 and loop.time() > began:  # not so on virtual time, where a write takes none
                 await self._let_others_go_first()
 
     async def _let_others_go_first(self) -> None:
