@@ -1,8 +1,8 @@
 """Records events without ever keeping a caller waiting or failing it: they go through a bounded queue to one writer.
 
 Where the server is in the same process, events that wait are written together: their writes share one commit. Then,
-between two writes, the writer lets others go first, until the event loop has nothing else to do: a burst of events tells
-what happened, and does not hold up what still is to happen. The more events wait, the shorter its patience.
+between two writes, the writer lets others go first, until the event loop has nothing else to do: a burst of events
+tells what happened, and does not hold up what still is to happen. The more events wait, the shorter its patience.
 
 `Recorder.run` must run somewhere for events to be written. Components that share a process share the queue.
 """
