@@ -23,6 +23,14 @@ def wished(nodes: str | None, runtime: str | None) -> dict[str, int | str | None
     return {"runtime": chosen, "nodes": counts[chosen], **beside}
 
 
+def scaled(text: str) -> int:
+    """How many simulated nodes are asked for, by `12` or `simulated=12`: real ones do not come and go by the number."""
+    counts = by_runtime(text if "=" in text else f"simulated={text}", "scale")
+    if set(counts) != {"simulated"}:
+        raise ConfigError(f"scale {text}: only simulated nodes can be scaled")
+    return counts["simulated"]
+
+
 def by_runtime(text: str, what: str) -> dict[str, int]:
     """The numbers in `RUNTIME=N,...`; ConfigError on an unknown or repeated runtime, or a number that cannot be."""
     counts: dict[str, int] = {}

@@ -6,7 +6,7 @@ import pytest
 
 from knarr.app import config
 from knarr.app.config import Cluster, ConfigError
-from knarr.app.node_counts import by_runtime, wished
+from knarr.app.node_counts import by_runtime, scaled, wished
 
 WISHES = {
     "nothing is as before": (None, None, {"nodes": None, "runtime": None}),
@@ -41,6 +41,26 @@ REFUSED = {
 def test_what_cannot_be_is_refused(nodes, runtime, message):
     with pytest.raises(ConfigError) as refusal:
         wished(nodes, runtime)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["12", "simulated=12"])
+def test_a_number_to_scale_to_is_of_simulated_nodes(text):
+    assert scaled(text) == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("many", "scale simulated 'many': must be a whole number from 0 to 30000"),
+        ("-1", "must be a whole number"),
+        ("sandbox=3", "scale sandbox=3: only simulated nodes can be scaled"),
+        ("sandbox=1,simulated=3", "only simulated nodes can be scaled"),
+    ],
+)
+def test_what_cannot_be_scaled_to_is_refused(text, message):
+    with pytest.raises(ConfigError) as refusal:
+        scaled(text)
     assert message in str(refusal.value)
 
 

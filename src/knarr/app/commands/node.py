@@ -1,9 +1,8 @@
-"""`knarr node ls`, `knarr node stop|start|partition|heal NODE`, `knarr node scale simulated=N`."""
+"""`knarr node ls`, `knarr node stop|start|partition|heal NODE`, `knarr node scale N`."""
 
 import click
 
 from knarr.app import agents, lookup, node_counts, readiness
-from knarr.app.config import ConfigError
 
 
 @click.group("node")
@@ -72,12 +71,10 @@ def heal(cluster_name: str, node: str) -> None:
 
 @command.command("scale")
 @_cluster
-@click.argument("count", metavar="simulated=N")
+@click.argument("count", metavar="[simulated=]N")
 def scale(cluster_name: str, count: str) -> None:
     """Have N simulated nodes, and return when they are registered or gone. The last ones go first."""
     cluster = lookup.running(cluster_name)
-    wanted = node_counts.by_runtime(count, "scale") if "=" in count else {}
-    if set(wanted) != {"simulated"}:
-        raise ConfigError(f"scale {count}: only simulated nodes can be scaled; say simulated=N")
-    before = agents.scale(cluster, wanted["simulated"])
-    click.echo(f"simulated nodes: {wanted['simulated']} (before: {before})")
+    wanted = node_counts.scaled(count)
+    before = agents.scale(cluster, wanted)
+    click.echo(f"simulated nodes: {wanted} (before: {before})")
