@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from knarr.controllers.horizontalpodautoscaler_behavior import History, Said, Wish, limited
 from knarr.controllers.horizontalpodautoscaler_proposals import SOURCES, Proposed, Snapshot, propose
 from knarr.controllers.horizontalpodautoscaler_replicas import Incalculable
-from knarr.kinds.horizontalpodautoscaler_rules import WITHOUT_PODS
+from knarr.kinds.horizontalpodautoscaler_rules import has_metrics_without_pods
 from knarr.kinds.types.autoscaling_v2 import (
     HorizontalPodAutoscaler,
     HorizontalPodAutoscalerCondition,
@@ -75,17 +75,13 @@ def decide(snapshot: Snapshot, history: History) -> Decision:
 def needs_metrics(scaler: HorizontalPodAutoscaler, current: int) -> bool:
     """Whether the metrics decide: not beyond the bounds, nor of a target that somebody else brought to nothing."""
     if current == 0:
-        return is_zeroed(scaler) and (least_of(scaler) > 0 or has_metrics_without_pods(scaler))
+        return is_zeroed(scaler) and (least_of(scaler) > 0 or has_metrics_without_pods(scaler.spec))
     return least_of(scaler) <= current <= scaler.spec.maxReplicas
 
 
 def is_zeroed(scaler: HorizontalPodAutoscaler) -> bool:
     """Whether it was the autoscaler that brought its target to no replicas."""
     return any(each.type == ZERO and each.status == "True" for each in scaler.status.conditions)
-
-
-def has_metrics_without_pods(scaler: HorizontalPodAutoscaler) -> bool:
-    return any(metric.type in WITHOUT_PODS for metric in scaler.spec.metrics)
 
 
 def follow(
@@ -175,7 +171,7 @@ def rescaled(snapshot: Snapshot, decision: Decision) -> Decision:
     """The decision, once the target has been rescaled."""
     said = ("SucceededRescale", f"the HPA controller was able to update the target scale to {decision.replicas}")
     status = say(decision.status, ABLE, "True", said, snapshot.now)
-    zeroed = decision.replicas == 0 and snapshot.current > 0 and has_metrics_without_pods(snapshot.scaler)
+    zeroed = decision.replicas == 0 and snapshot.current > 0 and has_metrics_without_pods(snapshot.scaler.spec)
     status = say(status, ZERO, *(("True", ZEROED) if zeroed else ("False", NOT_ZEROED)), snapshot.now)
     told = f"New size: {decision.replicas}; reason: {decision.reason}"
     event = Event(snapshot.scaler, "Normal", "SuccessfulRescale", told)

@@ -93,9 +93,13 @@ def metrics_rules(spec: HorizontalPodAutoscalerSpec, old: HorizontalPodAutoscale
         if metric.object is not None and not known:
             where = at(path, "object", "describedObject", "apiVersion")
             yield from rules.wrong(where, metric.object.describedObject.apiVersion, described_errors(metric))
-    if spec.minReplicas == 0 and not any(metric.type in WITHOUT_PODS for metric in spec.metrics):
+    if spec.minReplicas == 0 and not has_metrics_without_pods(spec):
         message = "must specify at least one Object or External metric to support scaling to zero replicas"
         yield field.forbidden("spec.metrics", message)
+
+
+def has_metrics_without_pods(spec: HorizontalPodAutoscalerSpec) -> bool:
+    return any(metric.type in WITHOUT_PODS for metric in spec.metrics)
 
 
 def described_errors(metric: MetricSpec) -> list[str]:

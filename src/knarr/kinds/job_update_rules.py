@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from knarr.kinds import internal, rules
+from knarr.kinds.job_status_rules import has
 from knarr.kinds.types.batch_v1 import Job, JobSpec
 from knarr.kinds.types.core_v1 import Affinity, Container, PodSpec, PodTemplateSpec
 from knarr.meta import field
@@ -40,8 +41,7 @@ def completions_rules(after: JobSpec, before: JobSpec) -> Iterator[FieldError]:
 def is_at_rest(job: Job) -> bool:
     """Whether the Job is suspended and has no pods: it never began, or has been brought to a halt."""
     spec, status = job.spec or JobSpec(), job.status
-    halted = any(each.type == "Suspended" and each.status == "True" for each in status.conditions)
-    return bool(spec.suspend) and not status.active and (halted or not status.startTime)
+    return bool(spec.suspend) and not status.active and (has(status, "Suspended") or not status.startTime)
 
 
 def with_what_may_change(before: PodTemplateSpec, after: PodTemplateSpec) -> PodTemplateSpec:

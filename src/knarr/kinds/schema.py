@@ -191,14 +191,11 @@ def _check_of(type_: str, spec: dict[str, Any], scalar: str = "") -> Check:
         return SCALARS["bytes" if spec.get("format") == "byte" else "str"](scalar or "string")
     if "." not in type_:
         return SCALARS[type_](scalar or _go_type(type_, spec))
-    go, compiled = _go_type(type_, spec), None
+    inner, go = _late(type_), _go_type(type_, spec)
 
     def struct(value: Any) -> tuple[Any, list[str] | None]:
-        nonlocal compiled
         if type(value) is dict:
-            if compiled is None:
-                compiled = walker(type_)
-            return value, compiled(value)
+            return value, inner(value)
         if value is None:
             return None, None
         raise Mismatch(go_name(value), go)

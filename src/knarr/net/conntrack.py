@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from knarr.net.families import FOUR, SIX, Family
-from knarr.net.netlink import DUMP, NETFILTER, Netlink, attribute, attributes
+from knarr.net.netlink import DUMP, NESTED, NETFILTER, Netlink, attribute, attributes
 
 SUBSYSTEM, GET, DELETE = 1 << 8, 1, 2
 ORIGINAL, REPLY, ID = 1, 2, 12  #: of a flow
@@ -20,7 +20,6 @@ IP, PROTOCOL = 1, 2  #: of a direction
 ENDS: Final = {FOUR: (1, 2), SIX: (3, 4)}  #: a direction's source and destination
 NUMBER, SOURCE_PORT, DESTINATION_PORT = 1, 2, 3  #: of a protocol
 UDP = 17
-NESTED = 0x8000
 HEAD = struct.Struct("=BBH")
 
 Address = tuple[str, int]

@@ -14,14 +14,13 @@ from typing import Final
 from knarr.net import namespace
 from knarr.net.base_rules import ADDRESS, MAPS, PORT, PROTOCOL, VERDICT
 from knarr.net.families import Family
-from knarr.net.netlink import CREATE, NETFILTER, Netlink, attribute, text
+from knarr.net.netlink import CREATE, NESTED, NETFILTER, Netlink, attribute, text
 from knarr.net.table import Change, by_map
 
 SUBSYSTEM: Final = 10
 NEW_ELEMENTS, DELETE_ELEMENTS = SUBSYSTEM << 8 | 12, SUBSYSTEM << 8 | 14
 LIST_TABLE, LIST_SET, LIST_ELEMENTS, ELEMENT = 1, 2, 3, 1
 KEY, DATA, DATA_VALUE, DATA_VERDICT, VERDICT_CODE, VERDICT_CHAIN = 1, 2, 1, 2, 1, 2
-NESTED: Final = 0x8000
 CODES: Final = {"drop": 0, "goto": -4}
 ROOM: Final = 60_000  #: bytes of elements that go into one message; its lists are 64 KiB at most
 

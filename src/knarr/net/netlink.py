@@ -16,6 +16,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_net
 from types import TracebackType
 from typing import Final, Self
 
+NESTED: Final = 0x8000  #: of an attribute that holds others
 NETFILTER: Final = 12  #: the netlink protocol of rules and flows; routing has 0
 NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE, GETROUTE = 16, 17, 18, 20, 21, 24, 25, 26
 ERROR, DONE = 2, 3

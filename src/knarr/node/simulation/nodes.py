@@ -16,6 +16,7 @@ from knarr.client.transport import Transport, TransportError
 from knarr.kinds.types.coordination_v1 import Lease
 from knarr.kinds.types.core_v1 import Node, Pod, Service
 from knarr.loop.events import AT_ONCE, Recorder, Writer
+from knarr.loop.pods_by_node import node_of
 from knarr.meta import clock
 from knarr.meta.errors import ApiError, NotFound
 from knarr.node.config import NodeConfig
@@ -66,7 +67,7 @@ class SimulatedNodes:
     async def run(self) -> None:
         """Be all the nodes."""
         pods = self._informers.of(Pod)
-        pods.cache.add_index(INDEX, lambda pod: [pod.spec.nodeName] if pod.spec.nodeName else [])
+        pods.cache.add_index(INDEX, node_of)
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._group.create_task(self._writer.run(), name="events")
