@@ -107,6 +107,20 @@ def reference(boat):
     return {"apiVersion": "example.com/v1", "kind": "Boat", "name": boat.metadata.name, "uid": boat.metadata.uid}
 
 
+def test_what_a_custom_resource_owned_goes_even_if_it_went_before_its_kind_was_found():
+    async def act(cluster):
+        await cluster.apply(BOATS)
+        await cluster.settled(quiet=garbage_collector.SETTLE_SECONDS / 4)
+        boat = await a_boat(cluster, "skuld")
+        oars = ObjectMeta(name="oars", namespace="default", ownerReferences=[OwnerReference(**reference(boat))])
+        await cluster.api.create(ConfigMap(metadata=oars))
+        await cluster.api.delete(BOAT, "skuld", "default")
+        await cluster.advance(seconds=2 * garbage_collector.SETTLE_SECONDS)
+        assert not await is_there(cluster, ConfigMap, "oars")
+
+    story(act)
+
+
 FLEETS = {"Background": (False, False), "Foreground": (False, False), "Orphan": (True, True)}
 
 

@@ -69,6 +69,7 @@ class Collector:
         self.graph = Graph()
         self._resources: dict[tuple[str, str], Resource[Partial]] = {}
         self._watched: dict[tuple[str, str], Resource[Partial]] = {}
+        self._puzzled: set[str] = set()  # uids of what waits for a kind that was not found yet
         self._synced = asyncio.Event()
         self._defined = asyncio.Event()  # set when a definition of custom resources came, changed or went
 
@@ -111,6 +112,10 @@ class Collector:
         except TimeoutError:
             log.warning("garbage collector: not all kinds could be read, going on")
         self._synced.set()
+        if new:
+            for uid in self._puzzled:
+                enqueue(("", uid))
+            self._puzzled.clear()
         return not (new or gone or discovered.failed)
 
     def _listener(self, resource: Resource[Partial], context: Context, enqueue: Enqueue) -> Callable[[Any, Any], None]:
@@ -148,10 +153,12 @@ class Collector:
     async def sync(self, key: Key, context: Context, enqueue: Enqueue) -> float | None:
         """Look at one object, by its uid."""
         await self._synced.wait()
+        self._puzzled.discard(key[1])
         try:
             return await self._look_at(key[1], context, enqueue)
         except UnknownKind as error:
             log.debug("garbage collector: unknown kind: %s", error)
+            self._puzzled.add(key[1])
             return DISCOVER_SECONDS
         except Misowned as error:
             log.info("garbage collector: a cluster-wide object names an owner of a namespace: %s", error)
