@@ -116,7 +116,9 @@ async def test_a_request_reaches_a_pod_as_it_was_sent(server, agent, path):
     assert agent.dialed == ["GET /dial/default/web-0?port=8080 HTTP/1.1"]
     lines = agent.seen[0].lower().splitlines()
     assert lines[0] == "post /x%20y/?q=1 http/1.1"
-    assert "host: 10.244.0.7:8080" in lines
+    assert f"host: {server.url.removeprefix('https://').rstrip('/')}" in lines
+    assert f"x-forwarded-uri: {path.partition('?')[0]}" in lines
+    assert "x-forwarded-for: 127.0.0.1" in lines
     assert not any(line.startswith("authorization") for line in lines)
 
 

@@ -30,6 +30,8 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     user: User | None = None  #: whom the transport has made sure of
+    asked: str = ""  #: the query as it came over a socket, still encoded
+    peer: str = ""  #: the address of who asks, over a socket
 
     def parameter(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

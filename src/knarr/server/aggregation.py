@@ -110,7 +110,7 @@ class Aggregation:
         context = await self._context(service.spec.caBundle, verify and not service.spec.insecureSkipTLSVerify)
         name = f"{wanted.name}.{wanted.namespace}.svc"
         headers = {key: value for key, value in request.headers.items() if not key.startswith(REMOTE)}
-        sent = Request(request.method, request.path, request.query, headers, request.body)
+        sent = Request(request.method, request.path, request.query, headers, request.body, asked=request.asked)
         path = quote(request.path, safe=SAFE)
         patience = None if lasts(sent) else ANSWER_SECONDS
         return await exchange(sent, lambda: secured(dial, context, name), host, path, who, patience)

@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
+from urllib.parse import parse_qsl
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -29,7 +30,7 @@ from knarr.server.limits import (
     STALL_SECONDS,
     Live,
 )
-from knarr.server.messages import CONTINUE, LAST_CHUNK, Received, chunk, head, query_of, refusal
+from knarr.server.messages import CONTINUE, LAST_CHUNK, Received, asked_by, chunk, head, refusal
 
 log = logging.getLogger("knarr.server")
 
@@ -53,6 +54,7 @@ class Connection(asyncio.BufferedProtocol):
         self._writable: asyncio.Future[None] | None = None  # while the client reads too slowly
         self._early: list[bytes] | None = None  # what came after an Upgrade request
         self._user: User | None = None
+        self._peer = ""  # the client's address
         self._head_bytes = 0  # of a head that has not come whole
         self._since = self._loop.time()  # when it last began to wait for a request
         self._waiting = 0  # bytes of the bodies in the queue
@@ -66,6 +68,7 @@ class Connection(asyncio.BufferedProtocol):
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert() if tls is not None else None
         self._user = certificates.user(certificate) if certificate else None
+        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         self._connections.add(self)
         self._task = self._loop.create_task(self._serve())
 
@@ -233,9 +236,11 @@ class Connection(asyncio.BufferedProtocol):
         if received.code:
             self._transport.write(refusal(received.code))
             return False
-        path, query = query_of(received.url)
+        path, asked = asked_by(received.url)
+        query = parse_qsl(asked, keep_blank_values=True) if asked else []
         body = received.body[0] if len(received.body) == 1 else b"".join(received.body)
-        response = await self._handle(Request(received.method, path, query, received.headers, body, self._user))
+        request = Request(received.method, path, query, received.headers, body, self._user, asked, self._peer)
+        response = await self._handle(request)
         if isinstance(response, Hijack):
             await self._hijack(response)
             return False

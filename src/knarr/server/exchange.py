@@ -2,7 +2,7 @@
 tunnel that it becomes. The proxies and what asks the nodes' agents call it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from urllib.parse import urlencode
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -65,7 +65,7 @@ async def exchange(
     dial: Dial,
     host: str,
     target: str,
-    more: Iterable[tuple[str, str]] = (),
+    more: Collection[tuple[str, str]] = (),
     patience: float | None = None,
 ) -> Response:
     """Send a client's request on as `target` and give what answers; raise ServiceUnavailable when nothing does, Timeout
@@ -111,6 +111,8 @@ async def _exchange(request: Request, ends: Ends, start: bytes) -> Response:
     kept = {key: value for key, value in answer.headers.items() if key not in HOP_BY_HOP}
     if request.method == "HEAD" or answer.ended:
         writer.close()
+        if request.method == "HEAD" and (length := answer.headers.get("content-length")):
+            kept["content-length"] = length
         return Response(parser.get_status_code(), kept, b"".join(answer.take()))
     return Response(parser.get_status_code(), kept, stream=_body(ends, parser, answer))
 
@@ -155,10 +157,16 @@ def _tunnel(ends: Ends, answer: Response, early: bytes) -> Hijack:
     return Hijack(101, run=run)
 
 
-def head(request: Request, host: str, target: str, more: Iterable[tuple[str, str]] = ()) -> bytes:
+def question(request: Request) -> str:
+    """What a request asks, as it came, the question mark included."""
+    text = request.asked or urlencode(request.query)
+    return f"?{text}" if text else ""
+
+
+def head(request: Request, host: str, target: str, more: Collection[tuple[str, str]] = ()) -> bytes:
     """The head of the request that goes on; an Upgrade stays one, every other connection is for one request."""
     upgrade = "upgrade" in request.headers
-    query = f"?{urlencode(request.query)}" if request.query else ""
+    said = {key for key, _ in more}
     fields = [("Host", host), ("Connection", "Upgrade" if upgrade else "close")]
     if upgrade:
         fields.append(("Upgrade", request.headers["upgrade"]))
@@ -167,9 +175,10 @@ def head(request: Request, host: str, target: str, more: Iterable[tuple[str, str
     fields += [
         (key, value)
         for key, value in request.headers.items()
-        if key not in HOP_BY_HOP | OURS and not key.startswith(IMPERSONATE)
+        if key not in HOP_BY_HOP | OURS | said and not key.startswith(IMPERSONATE)
     ]
-    lines = [f"{request.method} {target}{query} HTTP/1.1", *(f"{key}: {value}" for key, value in (*fields, *more))]
+    start = f"{request.method} {target}{question(request)} HTTP/1.1"
+    lines = [start, *(f"{key}: {value}" for key, value in (*fields, *more))]
     if any("\r" in line or "\n" in line for line in lines):
         raise ServiceUnavailable("a header may not hold a line's end")
     return "\r\n".join([*lines, "", ""]).encode("latin-1", errors="replace")

@@ -2,7 +2,6 @@
 
 from email.utils import formatdate
 from http import HTTPStatus
-from urllib.parse import parse_qsl
 
 from httptools import HttpParserInvalidURLError, parse_url
 
@@ -31,18 +30,16 @@ class Received:
         self.keep_alive = self.modern = True
 
 
-def query_of(target: bytes) -> tuple[str, list[tuple[str, str]]]:
-    """The path, still percent-encoded, and the decoded query of a request's target."""
+def asked_by(target: bytes) -> tuple[str, str]:
+    """The path and the query of a request's target, both still percent-encoded."""
     if not target.startswith(b"/"):  # a proxy's form, `http://host/path`, or `*`
         try:
             parts = parse_url(target)
         except HttpParserInvalidURLError:
-            return target.decode(errors="replace"), []
+            return target.decode(errors="replace"), ""
         target = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
-    path, asked, query = target.decode(errors="replace").partition("?")
-    if not asked:
-        return path.partition("#")[0], []
-    return path, parse_qsl(query.partition("#")[0], keep_blank_values=True)
+    path, _, query = target.decode(errors="replace").partition("#")[0].partition("?")
+    return path, query
 
 
 def chunk(piece: bytes) -> bytes:
@@ -61,7 +58,7 @@ def head(response: Response, keep: bool, modern: bool, length: int | None) -> by
         else:
             lines += f"{key}: {value}\r\n"
     if length is not None:
-        if response.status not in (204, 304):
+        if response.status not in (204, 304) and "content-length" not in response.headers:
             lines += f"content-length: {length}\r\n"
     elif modern:
         lines += "transfer-encoding: chunked\r\n"
@@ -69,7 +66,9 @@ def head(response: Response, keep: bool, modern: bool, length: int | None) -> by
         lines += "connection: close\r\n"
     elif not modern:
         lines += "connection: keep-alive\r\n"
-    return f"{lines}date: {_now()}\r\n\r\n".encode(errors="surrogateescape")
+    if "date" not in response.headers:
+        lines += f"date: {_now()}\r\n"
+    return f"{lines}\r\n".encode(errors="surrogateescape")
 
 
 def _now() -> str:

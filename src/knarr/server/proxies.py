@@ -1,12 +1,11 @@
 """pods/proxy, services/proxy and nodes/proxy: a request carried on to what runs in the cluster, WebSockets too.
 
 Keeps true: a pod is reached through its node's agent, so no packet of the server's ever goes where a status says that a
-pod is; only addresses that somebody wrote into an Endpoints by hand are dialed from here. A redirect of what answers
-leads the client back through the proxy.
+pod is; only addresses that the cluster's own DNS has are dialed from here. The links of what answers lead back through
+the proxy.
 """
 
-from collections.abc import Awaitable, Callable
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from knarr.client.pump import Ends
 from knarr.client.transport import Request, Response
@@ -16,12 +15,16 @@ from knarr.meta import clock
 from knarr.meta.errors import BadRequest, InternalError, ServiceUnavailable
 from knarr.server.admission import State
 from knarr.server.agents import Agents, connect
-from knarr.server.exchange import exchange
+from knarr.server.exchange import Dial, exchange, question
+from knarr.server.links import Through, led
 from knarr.server.paths import Target
 from knarr.server.status import no_such_method, not_found
 
 PROXIED = {"pods": 8, "services": 8, "nodes": 6}  #: parts of a path up to its "proxy", the empty first one included
+DNS = ("kube-system", "kube-dns")  #: the service whose endpoint is no pod: the server itself answers
 SAFE = "/%:@!$&'()*+,;=~"  #: what stays as it is in a path, escapes included
+
+Reached = tuple[str, Dial]  #: where it is, and how to connect to it
 
 
 class Proxies:
@@ -34,28 +37,21 @@ class Proxies:
         scheme, name, port = split(target.name)
         rest = rest_of(request.path, PROXIED[target.resource])
         if not rest and request.method in ("GET", "HEAD") and "upgrade" not in request.headers:
-            query = f"?{urlencode(request.query)}" if request.query else ""
-            return Response(301, {"location": f"{request.path}/{query}"})
-        if target.resource == "nodes":
-            return await self._node(request, name, rest or "/")
-        reach = self._pod if target.resource == "pods" else self._service
-        host, dial = await reach(target.namespace, name, port, scheme)
+            return Response(301, {"location": f"{request.path}/{question(request)}"})
+        reach = {"pods": self._pod, "services": self._service, "nodes": self._node}[target.resource]
+        behind, dial = await reach(target.namespace, name, port, scheme)
         prefix = request.path.removesuffix(rest) if rest else request.path
-        forwarded = (("X-Forwarded-Uri", prefix + rest), ("X-Forwarded-Host", request.headers.get("host", "")))
-        answer = await exchange(request, dial, host, rest or "/", forwarded)
-        if location := answer.headers.get("location"):
-            answer.headers["location"] = redirected(location, host, prefix)
-        return answer
+        asked = request.headers.get("host", "") or behind
+        answer = await exchange(request, dial, asked, rest or "/", forwarded(request, prefix + (rest or "/")))
+        return answer if answer.status == 101 else await led(answer, Through(prefix, behind, asked))
 
-    async def _node(self, request: Request, name: str, path: str) -> Response:
+    async def _node(self, namespace: str, name: str, port: str, scheme: str) -> Reached:
         if self._agents is None:
             raise no_such_method()
         agents, place = self._agents, await self._agents.place(name)
-        return await exchange(request, lambda: agents.dial(place), place.text, path)
+        return place.text, lambda: agents.dial(place)
 
-    async def _pod(
-        self, namespace: str, name: str, port: str, scheme: str
-    ) -> tuple[str, Callable[[], Awaitable[Ends]]]:
+    async def _pod(self, namespace: str, name: str, port: str, scheme: str) -> Reached:
         pod = await self._state.get(Pod, namespace, name)
         if pod is None:
             raise not_found("pods", name)
@@ -67,34 +63,39 @@ class Proxies:
         number = port_of(str(named or port or first))
         return host_of(pod.status.podIP, number), self._dialer(pod, number, scheme)
 
-    async def _service(
-        self, namespace: str, name: str, port: str, scheme: str
-    ) -> tuple[str, Callable[[], Awaitable[Ends]]]:
+    async def _service(self, namespace: str, name: str, port: str, scheme: str) -> Reached:
         service = await self._state.get(Service, namespace, name)
-        if service is None:
-            raise not_found("services", name)
         endpoints = await self._state.get(Endpoints, namespace, name)
-        wanted = next((p for p in service.spec.ports if port in (p.name, str(p.port)) or not port), None)
-        if wanted is None:
-            raise ServiceUnavailable(f'no service port "{port}" found for service "{name}"')
+        if service is None or endpoints is None:
+            raise not_found("services", name)
+        named = name_of(service, port)
         choices = [
             (address, found.port)
-            for subset in (endpoints.subsets if endpoints else [])
+            for subset in endpoints.subsets
             for found in subset.ports
             for address in subset.addresses
-            if (found.name or "") == wanted.name
+            if (found.name or "") == named
         ]
-        if not choices:
-            raise ServiceUnavailable(f'no endpoints available for service "{name}"')
-        address, number = clock.rng().choice(choices)
-        return host_of(address.ip, number), await self.endpoint(address, number, scheme)
+        clock.rng().shuffle(choices)
+        for address, number in choices:
+            if (namespace, name) == DNS or await self._is_of_a_pod(namespace, address):
+                return host_of(address.ip, number), await self.endpoint(address, number, scheme)
+        raise ServiceUnavailable(f'no endpoints available for service "{name}"')
 
-    async def endpoint(self, address: EndpointAddress, port: int, scheme: str) -> Callable[[], Awaitable[Ends]]:
+    async def _is_of_a_pod(self, namespace: str, address: EndpointAddress) -> bool:
+        """Whether a pod of the service's namespace has an address: others, somebody may have written by hand."""
+        about = address.targetRef
+        if about is None or about.kind != "Pod" or about.namespace != namespace:
+            return False
+        pod = await self._state.get(Pod, namespace, about.name)
+        return pod is not None and address.ip in addresses(pod)
+
+    async def endpoint(self, address: EndpointAddress, port: int, scheme: str) -> Dial:
         """How an address of a service is reached: as the pod it stands for, or by itself."""
         about = address.targetRef
         if about is not None and about.kind == "Pod":
             pod = await self._state.get(Pod, about.namespace, about.name)
-            if pod is None or address.ip not in [pod.status.podIP, *(ip.ip for ip in pod.status.podIPs)]:
+            if pod is None or address.ip not in addresses(pod):
                 where = host_of(address.ip, port)
                 raise ServiceUnavailable(f"error trying to reach service: dial tcp {where}: no pod has this address")
             return self._dialer(pod, port, scheme)
@@ -102,7 +103,7 @@ class Proxies:
             raise BadRequest("address not allowed")
         return lambda: connect(address.ip, port, secure=scheme == "https")
 
-    def _dialer(self, pod: Pod, port: int, scheme: str) -> Callable[[], Awaitable[Ends]]:
+    def _dialer(self, pod: Pod, port: int, scheme: str) -> Dial:
         agents = self._agents
 
         async def dial() -> Ends:
@@ -148,12 +149,27 @@ def host_of(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def redirected(location: str, host: str, prefix: str) -> str:
-    """Where a redirect of what answers leads the client: through the proxy, unless it leads elsewhere."""
-    parts = urlsplit(location)
-    if parts.netloc not in ("", host) or not (parts.path.startswith("/") or parts.netloc):
-        return location
-    return urlunsplit(("", "", prefix.rstrip("/") + "/" + parts.path.lstrip("/"), parts.query, parts.fragment))
+def name_of(service: Service, port: str) -> str:
+    """The name of the port of a service that is asked for: by name, by number, or none, which is the first."""
+    ports = service.spec.ports
+    if not port:
+        return ports[0].name if ports else ""
+    if not (port.isascii() and port.isdecimal()):
+        return port
+    named = next((each.name for each in ports if each.port == int(port)), None)
+    if named is None:
+        raise ServiceUnavailable(f'no service port {int(port)} found for service "{service.metadata.name}"')
+    return named
+
+
+def addresses(pod: Pod) -> list[str]:
+    return [pod.status.podIP, *(ip.ip for ip in pod.status.podIPs)]
+
+
+def forwarded(request: Request, uri: str) -> list[tuple[str, str]]:
+    """What tells the server behind the proxy where a request came from."""
+    by = [request.headers.get("x-forwarded-for", ""), request.peer]
+    return [("x-forwarded-uri", uri), ("x-forwarded-for", ", ".join(filter(None, by)))]
 
 
 def proxyable(text: str) -> bool:
