@@ -134,7 +134,8 @@ def _summary(body: bytes, most: int = 30) -> str:
 
 def too_deep(body: bytes, value: Any) -> bool:
     """Whether a text's value nests deeper than anything may."""
-    return body.count(b"{") + body.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH
+    opened = len(body) - len(body.translate(None, b"{["))
+    return opened > MAX_DEPTH and depth(value) > MAX_DEPTH
 
 
 def depth(value: Any) -> int:
@@ -164,10 +165,11 @@ def _go_syntax_error(body: bytes, error: Exception) -> str:
 def duplicates(body: bytes, value: Any) -> list[str]:
     """Complaints of keys that an object of the text has twice, at most MOST_COMPLAINTS of them.
 
-    A repeated key is lost in decoding, and its quotes with it; so equal counts of quotes prove that there is none,
-    unless quotes are hidden in escapes.
+    A repeated key is lost in decoding, and its quotes with it; so the same text again proves that there is none, as
+    most clients write it, and so do equal counts of quotes, unless quotes are hidden in escapes.
     """
-    if b"\\u0022" not in body and msgspec.json.encode(value).count(b'"') == body.count(b'"'):
+    again = msgspec.json.encode(value)
+    if again == body or (b"\\u0022" not in body and again.count(b'"') == body.count(b'"')):
         return []
     found = _Fields()
     found.walk(json.loads(body, object_pairs_hook=_Pairs, parse_int=str), "")

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from knarr.kinds.types.base import Type
 from knarr.meta.field import FieldError
 
 Tree = dict[str, Any]
 Rule = Callable[[Any], Iterable[FieldError]]
 UpdateRule = Callable[[Any, Any], Iterable[FieldError]]
+StructType = type[Struct]
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -111,6 +114,8 @@ class Kind:
     row: Callable[[Any, Any], Sequence[Any]] | None = None
     #: selectable fields beside metadata.name and metadata.namespace: {"spec.nodeName": lambda pod: pod.spec.nodeName}
     selectable: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
+    #: a type with no more than these are read from, where the whole object takes long to decode
+    selects: StructType | None = None
     #: grace period in seconds of a delete that names none; None when objects go at once
     grace: Callable[[Any], int | None] = lambda obj: None
     #: names of the controllers' propagation default: "background" or "orphan" (Jobs of old)

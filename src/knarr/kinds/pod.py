@@ -7,6 +7,8 @@ class of service, and what may change after creation. The predicates are what co
 import re
 from datetime import datetime, timedelta
 
+from msgspec import Struct, field
+
 from knarr.kinds import pod_row, pod_rules
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.pod_parts import PARTS
@@ -14,7 +16,7 @@ from knarr.kinds.pod_resources import qos_class, whole_defaults
 from knarr.kinds.podspec_defaults import requests_from_limits, spec_defaults
 from knarr.kinds.podspec_warnings import spec_warnings
 from knarr.kinds.trees import carry, child, fill, items, keep_spec, part
-from knarr.kinds.types.core_v1 import Pod, PodCondition
+from knarr.kinds.types.core_v1 import Pod, PodCondition, PodIP
 from knarr.meta import clock
 
 GATED = {
@@ -154,6 +156,27 @@ def grace(pod: Pod) -> int | None:
     return 30 if period is None else period if period >= 0 else 1
 
 
+class SelectedSpec(Struct, gc=False):
+    nodeName: str = ""
+    restartPolicy: str = ""
+    schedulerName: str = ""
+    serviceAccountName: str = ""
+    hostNetwork: bool | None = None
+
+
+class SelectedStatus(Struct, gc=False):
+    phase: str = ""
+    podIPs: tuple[PodIP, ...] = ()
+    nominatedNodeName: str = ""
+
+
+class Selected(Struct, gc=False):
+    """What of a pod can be selected by: every write of one is looked at, for the watches of single nodes' pods."""
+
+    spec: SelectedSpec = field(default_factory=SelectedSpec)
+    status: SelectedStatus = field(default_factory=SelectedStatus)
+
+
 KIND = Kind(
     type=Pod,
     group="",
@@ -188,6 +211,7 @@ KIND = Kind(
     quiet_updates=True,
     columns=pod_row.COLUMNS,
     row=pod_row.row,
+    selects=Selected,
     selectable={
         "spec.nodeName": lambda pod: pod.spec.nodeName,
         "spec.restartPolicy": lambda pod: pod.spec.restartPolicy,

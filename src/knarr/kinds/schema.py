@@ -70,6 +70,7 @@ def undecodable(tree: Tree, type: str, detail: str) -> Undecodable:  # noqa: A00
     return Undecodable(f'{kind} in version "{version}" cannot be handled as a {expected}: {detail}', detail)
 
 
+@cache
 def type_name(struct: type) -> str:
     """The schema's name of a generated Struct: core_v1.Pod."""
     return f"{struct.__module__.rpartition('.')[2]}.{struct.__name__}"
@@ -136,33 +137,20 @@ def walker(name: str) -> Walker:
     return walk
 
 
-def _filled(struct: str, entry: dict[str, Any]) -> Iterator[tuple[str, Any, Walker | None]]:
-    """The fields that Go encodes whether or not they are set: their zero values, and the walkers of structs."""
+def _filled(struct: str, entry: dict[str, Any]) -> Iterator[tuple[str, Any, Check | None]]:
+    """The fields that Go encodes whether or not they are set: their zero values, and the checks of structs."""
     for key, spec in entry["fields"].items():
         type_, required = spec["type"], spec.get("required", False)
         if (required and f"{struct}.{key}" not in POINTER_STRUCTS) or always_there(struct, key, type_, "gvk" in entry):
             if type_ in ZERO and not spec.get("enum"):
                 yield key, ZERO[type_], None
             elif "." in type_ and type_[0] not in "[{":
-                yield key, {}, _late(type_)
+                yield key, {}, _check_of(type_, spec)
 
 
 def _plain(type_: str, spec: dict[str, Any]) -> type | None:
     """The Python type of values that need no check but for it, where there is one."""
     return PLAIN.get(type_) if spec.get("format") != "byte" else None
-
-
-def _late(name: str) -> Walker:
-    """A type's walker, compiled when first needed: types refer to one another, some to themselves."""
-    compiled: Walker | None = None
-
-    def walk(tree: Tree) -> list[str] | None:
-        nonlocal compiled
-        if compiled is None:
-            compiled = walker(name)
-        return compiled(tree)
-
-    return walk
 
 
 def _check(struct: str, key: str, spec: dict[str, Any]) -> Check:
@@ -191,11 +179,15 @@ def _check_of(type_: str, spec: dict[str, Any], scalar: str = "") -> Check:
         return SCALARS["bytes" if spec.get("format") == "byte" else "str"](scalar or "string")
     if "." not in type_:
         return SCALARS[type_](scalar or _go_type(type_, spec))
-    inner, go = _late(type_), _go_type(type_, spec)
+    go = _go_type(type_, spec)
+    walk: Walker | None = None  # compiled when first needed: types refer to one another, some to themselves
 
     def struct(value: Any) -> tuple[Any, list[str] | None]:
+        nonlocal walk
         if type(value) is dict:
-            return value, inner(value)
+            if walk is None:
+                walk = walker(type_)
+            return value, walk(value)
         if value is None:
             return None, None
         raise Mismatch(go_name(value), go)

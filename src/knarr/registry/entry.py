@@ -4,6 +4,7 @@ The bytes at rest have apiVersion and kind first, then metadata, without a resou
 loaded, so the bytes here are what a GET answers and what a LIST joins.
 """
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -26,8 +27,12 @@ class _Head(msgspec.Struct, gc=False):
 
 _head = msgspec.json.Decoder(_Head)
 _tree = msgspec.json.Decoder(dict[str, Any])
-_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 _NO_LABELS: dict[str, str] = {}
+
+
+@cache
+def _decoder(type_: type) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type_)
 
 
 class Entry:
@@ -48,7 +53,7 @@ class Entry:
         if self._fields is None:
             self._fields = {"metadata.name": self.name, "metadata.namespace": self.namespace}
             if self.kind.selectable:
-                found = self.object()
+                found = self._selected()
                 self._fields |= {field: value(found) for field, value in self.kind.selectable.items()}
         return self._fields
 
@@ -65,10 +70,11 @@ class Entry:
         """The object as its kind's Struct, decoded anew."""
         if self.kind.custom is not None:
             return self.kind.custom.object(self.tree())
-        decoder = _decoders.get(self.kind.type)
-        if decoder is None:
-            decoder = _decoders[self.kind.type] = msgspec.json.Decoder(self.kind.type)
-        return decoder.decode(self.raw)
+        return _decoder(self.kind.type).decode(self.raw)
+
+    def _selected(self) -> Any:
+        """What the selectable fields are read from."""
+        return self.object() if self.kind.selects is None else _decoder(self.kind.selects).decode(self.raw)
 
     def tree(self) -> Tree:
         """The object as a tree of one's own."""
@@ -115,9 +121,11 @@ def _custom(kind: Kind, value: bytes, revision: int) -> Entry:
 
 def encode(tree: Tree) -> bytes:
     """The bytes at rest of a tree."""
-    metadata = {key: value for key, value in tree["metadata"].items() if key != "resourceVersion"}
+    metadata = tree["metadata"]
+    if "resourceVersion" in metadata:
+        metadata = {key: value for key, value in metadata.items() if key != "resourceVersion"}
     head = {"apiVersion": tree["apiVersion"], "kind": tree["kind"], "metadata": metadata}
-    return msgspec.json.encode(head | {key: value for key, value in tree.items() if key not in head})
+    return msgspec.json.encode(head | tree | head)
 
 
 def at_rest(entry: Entry) -> bytes:

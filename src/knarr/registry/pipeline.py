@@ -27,11 +27,12 @@ def read(kind: Kind, tree: Tree, options: Options) -> None:
     """Check a body against the kind's schema, in place; complain of what is unknown as fieldValidation asks."""
     schema = kind.custom.name if kind.custom is not None else type_name(kind.type)
     findings = kind.custom.normalise(tree) if kind.custom is not None else normalise(tree, schema)
-    if options.field_validation == "Strict" and (findings.unknown or options.duplicates):
-        raise strict(tree, schema, findings.unknown, options.duplicates)
-    if options.field_validation != "Ignore":
-        told = decoding_warnings(complaints(options.duplicates, findings.unknown))
-        options.warnings += list(told)[:MOST_COMPLAINTS]
+    if findings.unknown or options.duplicates:
+        if options.field_validation == "Strict":
+            raise strict(tree, schema, findings.unknown, options.duplicates)
+        if options.field_validation != "Ignore":
+            told = decoding_warnings(complaints(options.duplicates, findings.unknown))
+            options.warnings += list(told)[:MOST_COMPLAINTS]
     tree["apiVersion"], tree["kind"] = kind.api_version, kind.kind
     tree.setdefault("metadata", {})
 

@@ -1,7 +1,7 @@
 """One authenticated request with what its path asks for; what the parts of the server hand to one another."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,15 +25,7 @@ class Call(msgspec.Struct, frozen=True):
     target: Target
     user: User
     form: Form
-
-    @property
-    def manager(self) -> str:
-        """The field manager that the client names, or else the first word of its user agent."""
-        named = queries.one(self.request.query, "fieldManager")
-        agent = self.request.headers.get("user-agent", "").partition("/")[0]
-        if not agent.isprintable():
-            agent = "".join(c for c in agent if c.isprintable())
-        return named or agent[: queries.MANAGER_BYTES] or "unknown"
+    manager: str  #: of the fields that the request sets
 
     @property
     def include(self) -> str:
@@ -42,7 +34,7 @@ class Call(msgspec.Struct, frozen=True):
 
     def answer(self, code: int, tree: Any, warnings: list[str] | None = None) -> Response:
         """An answer in the client's form; a tree that is given as bytes is JSON already."""
-        warned = warning_headers([*deprecations(self.target), *(warnings or ())])
+        warned = warning_headers((*deprecations(self.target), *(warnings or ())))
         return answer(self.request, self.form, code, tree, warned)
 
 
@@ -85,10 +77,9 @@ def deprecations(target: Target) -> tuple[str, ...]:
     return DEPRECATED.get(asked, ())
 
 
-def warning_headers(texts: Iterable[str]) -> dict[str, str]:
+def warning_headers(texts: Collection[str]) -> dict[str, str]:
     """The Warning header, its values one a line; the transport makes one header of each."""
-    values = [warning(text) for text in dict.fromkeys(texts)]
-    return {"warning": "\n".join(values)} if values else {}
+    return {"warning": "\n".join(map(warning, dict.fromkeys(texts)))} if texts else {}
 
 
 def warning(text: str) -> str:

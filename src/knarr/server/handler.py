@@ -98,9 +98,10 @@ class Handler:
         if not target.resource:
             return await self._path(request)
         form = self._form(request, target)
-        call = Call(request, target, user, form)
+        manager = queries.manager(request.query, request.headers)
+        call = Call(request, target, user, form, manager)
         if request.method not in ("GET", "HEAD"):
-            AUTHOR.set(Author(call.manager, user.name))
+            AUTHOR.set(Author(manager, user.name))
         return await self._routes.answer(call)
 
     def _form(self, request: Request, target: Target) -> Form:

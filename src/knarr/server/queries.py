@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from knarr.meta.errors import BadRequest
 from knarr.meta.field import FieldError, forbidden, invalid, required, too_long, unsupported, wrong
@@ -115,8 +116,21 @@ def _list_errors(options: ListOptions) -> list[FieldError]:
     return errors
 
 
+def manager(query: Query, headers: Mapping[str, str]) -> str:
+    """The field manager that the client names, or else the first word of its user agent."""
+    agent = headers.get("user-agent", "").partition("/")[0]
+    if not agent.isprintable():
+        agent = "".join(c for c in agent if c.isprintable())
+    return one(query, "fieldManager") or agent[:MANAGER_BYTES] or "unknown"
+
+
 def write_options(query: Query, kind: str, *, apply: bool = False) -> WriteOptions:
     """The options of a create, update or patch; `kind` is CreateOptions, UpdateOptions or PatchOptions."""
+    return _write_options(tuple(query), kind, apply)
+
+
+@lru_cache(256)  # a client says the same with every write, mostly nothing
+def _write_options(query: Query, kind: str, apply: bool) -> WriteOptions:
     dry_run = [value for key, value in query if key == "dryRun"]
     manager = one(query, "fieldManager") or ""
     validation = one(query, "fieldValidation") or ""

@@ -114,3 +114,26 @@ def test_a_node_is_ready_when_it_says_so():
     assert node.is_ready(ready)
     assert not node.is_ready(silent)
     assert not node.is_ready(Node())
+
+
+SELECTED = {
+    "of a pod that runs": {
+        "spec": {
+            "nodeName": "node-1",
+            "restartPolicy": "Always",
+            "schedulerName": "mine",
+            "serviceAccountName": "default",
+            "hostNetwork": True,
+        },
+        "status": {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "nominatedNodeName": "node-2"},
+    },
+    "of a pod that says nothing": {},
+}
+
+
+@pytest.mark.parametrize("tree", SELECTED.values(), ids=SELECTED)
+def test_the_selectable_fields_are_those_of_the_whole_pod(tree):
+    assert pod.KIND.selects is not None
+    whole, selected = msgspec.convert(tree, Pod), msgspec.convert(tree, pod.KIND.selects)
+    read = pod.KIND.selectable
+    assert {name: of(selected) for name, of in read.items()} == {name: of(whole) for name, of in read.items()}
