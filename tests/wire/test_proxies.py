@@ -60,6 +60,16 @@ class Agent:
     async def answer(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.seen.append(head)
+        if "transfer-encoding: chunked" in head.lower() or "/back" in head:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\n" + head.split("\r\n")[0].encode() + b"|")
+            while data := await reader.read(65536):  # byte for byte, chunks' heads included
+                writer.write(data)
+                await writer.drain()
+                if data.endswith((b"0\r\n\r\n", b"END")):
+                    return
+        if "/full" in head:
+            writer.write(b"HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 4\r\n\r\nfull")
+            return
         length = next((int(line[15:]) for line in head.lower().splitlines() if line.startswith("content-length:")), 0)
         body = await reader.readexactly(length)
         if "upgrade: websocket" in head.lower():
@@ -185,6 +195,50 @@ async def test_permission_to_watch_opens_no_connection(server, agent, rest):
     async with client(server) as session, session.get(path) as answer:
         assert (answer.status, await answer.text()) == (404, "404 page not found\n")
     assert agent.dialed == []
+
+
+def head_of(path, *headers):
+    lines = [f"POST {PODS}/web-0/proxy/{path} HTTP/1.1", "Host: x", f"Authorization: Bearer {ADMIN}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def test_a_body_of_any_size_goes_on_while_it_comes(server, agent):
+    body = bytes(5_000_000) + b"END"
+    async with client(server) as session, session.post(f"{PODS}/web-0/proxy/back", data=body) as answer:
+        assert (answer.status, await answer.read()) == (200, b"POST /back HTTP/1.1|" + body)
+    assert f"content-length: {len(body)}" in agent.seen[0].lower()
+
+
+async def test_an_answer_begins_before_its_body_has_ended(server, agent):
+    reader, writer = await server.dial()
+    writer.write(head_of("talk", "Transfer-Encoding: chunked") + b"3\r\none\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"3\r\none\r\n" in await reader.readuntil(b"one\r\n")
+    writer.write(b"5\r\nthree\r\n0\r\n\r\n")
+    assert b"5\r\nthree\r\n" in await reader.readuntil(b"three\r\n")
+    assert (await reader.read()).endswith(b"0\r\n\r\n\r\n0\r\n\r\n")
+
+
+async def test_an_answer_before_the_body_ends_the_connection(server, agent):
+    reader, writer = await server.dial()
+    writer.write(head_of("full", "Content-Length: 9000000") + bytes(100_000))
+    assert b"connection: close" in (await reader.readuntil(b"\r\n\r\n")).lower()
+    assert await reader.readexactly(4) == b"full"
+
+
+async def test_a_body_that_is_cut_off_is_not_answered(server, agent):
+    reader, writer = await server.dial()
+    writer.write(head_of("talk", "Transfer-Encoding: chunked") + b"3\r\none\r\n")
+    await reader.readuntil(b"one\r\n")
+    writer.write(b"no chunk\r\n")
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await reader.readuntil(b"0\r\n\r\n")
+
+
+async def test_other_bodies_stay_limited(server, agent):
+    async with client(server) as session, session.post(PODS, data=bytes(4_000_000)) as answer:
+        assert answer.status == 413
 
 
 async def test_a_websocket_is_carried_byte_for_byte(server, agent):

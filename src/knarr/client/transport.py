@@ -5,7 +5,7 @@ the same contract suite. The server room renders the same `Response` for either,
 neither knows nor cares where the server is.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,6 +32,7 @@ class Request:
     user: User | None = None  #: whom the transport has made sure of
     asked: str = ""  #: the query as it came over a socket, still encoded
     peer: str = ""  #: the address of who asks, over a socket
+    incoming: AsyncIterable[bytes] | None = None  #: a body that comes while it is answered, instead of `body`
 
     def parameter(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

@@ -17,6 +17,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from knarr.client.transport import Request, Response, User
 from knarr.server.authentication import certificates
 from knarr.server.hijack import Hijack, take_over
+from knarr.server.incoming import Incoming, is_carried
 from knarr.server.limits import (
     BODY_SECONDS,
     HEAD_LIMIT,
@@ -110,6 +111,8 @@ class Connection(asyncio.BufferedProtocol):
             self._refuse(400)
         if self._head_bytes > HEAD_LIMIT:
             self._refuse(431)
+        elif self._partial and self._received.method and self._received.incoming is None:
+            self._carry(self._received)
 
     # What the parser calls
 
@@ -134,6 +137,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
+        if self._received.incoming is not None:
+            self._received.incoming.feed(body)
+            return
         self._received.size += len(body)
         if self._received.size > LIMIT:
             self._refuse(413)
@@ -143,7 +149,9 @@ class Connection(asyncio.BufferedProtocol):
     def on_message_complete(self) -> None:
         self._head_bytes = 0
         self._partial, self._served = False, True
-        if not self._deaf:
+        if self._received.incoming is not None:
+            self._received.incoming.finish()
+        elif not self._deaf:
             self._received.keep_alive = self._parser.should_keep_alive()
             self._arrived(self._received)
 
@@ -156,9 +164,18 @@ class Connection(asyncio.BufferedProtocol):
             self._full = True
             self._transport.pause_reading()
 
+    def _carry(self, received: Received) -> None:
+        """Let a request be answered whose body has not come whole, if that is for somebody behind the server."""
+        if not self._deaf and is_carried(received.url):
+            received.incoming = Incoming(received.body, self._transport.pause_reading, self._transport.resume_reading)
+            received.body, received.keep_alive = [], self._parser.should_keep_alive()
+            self._arrived(received)
+
     def _refuse(self, code: int) -> None:
-        """Answer with an error after what was asked before, and listen no more."""
-        if not self._deaf:
+        """Answer with an error after what was asked before, and listen no more; one that is answered is cut off."""
+        if self._partial and self._received.incoming is not None:
+            self.abort()
+        elif not self._deaf:
             self._deaf = True
             refused = Received()
             refused.code, refused.keep_alive = code, False
@@ -210,7 +227,9 @@ class Connection(asyncio.BufferedProtocol):
             log.exception("a connection broke")
         finally:
             self._connections.discard(self)
-            if self._deaf and not self._transport.is_closing():
+            if (self._deaf or self._unread()) and not self._transport.is_closing():
+                self._deaf = True
+                self._transport.resume_reading()
                 self._loop.call_later(LINGER_SECONDS, self._transport.close)
             else:
                 self._transport.close()
@@ -240,12 +259,13 @@ class Connection(asyncio.BufferedProtocol):
         query = parse_qsl(asked, keep_blank_values=True) if asked else []
         body = received.body[0] if len(received.body) == 1 else b"".join(received.body)
         request = Request(received.method, path, query, received.headers, body, self._user, asked, self._peer)
+        request.incoming = received.incoming
         response = await self._handle(request)
         if isinstance(response, Hijack):
             await self._hijack(response)
             return False
         keep = received.keep_alive and self._early is None and not self._ending and "upgrade" not in received.headers
-        keep = keep and not self._once
+        keep = keep and not self._once and not self._unread()
         if response.stream is not None:
             return await self._stream(response, response.stream, received, keep)
         start = head(response, keep, received.modern, len(response.body))
@@ -257,6 +277,10 @@ class Connection(asyncio.BufferedProtocol):
             await self._write_slices(start, response.body)
         await self._read_by_client(STALL_SECONDS)
         return keep
+
+    def _unread(self) -> bool:
+        """Whether what is answered has more of a body to come: the next request can not be told from it."""
+        return self._received.incoming is not None and not self._received.incoming.whole
 
     async def _read_by_client(self, patience: float | None) -> None:
         """Return when the client has read enough to be sent more; cut it off when it does not for so many seconds."""

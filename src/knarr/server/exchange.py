@@ -2,6 +2,7 @@
 tunnel that it becomes. The proxies and what asks the nodes' agents call it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from urllib.parse import urlencode
 
@@ -11,7 +12,10 @@ from knarr.client.pump import CHUNK, Ends, pump
 from knarr.client.transport import Request, Response
 from knarr.meta.errors import ServiceUnavailable, Timeout
 from knarr.server.hijack import Hijack
+from knarr.server.messages import LAST_CHUNK, chunk
 from knarr.server.messages import head as answer_head
+
+log = logging.getLogger("knarr.server")
 
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding")
@@ -73,28 +77,53 @@ async def exchange(
 
     An answer that changes the protocol becomes a Hijack, which carries the client's connection on byte for byte.
     """
+    start = head(request, host, target, more)
     ends = await dial()
+    ends[1].write(start + request.body)
+    upload = asyncio.create_task(_upload(request, ends[1]))
     try:
         async with asyncio.timeout(patience) as deadline:
-            return await _exchange(request, ends, head(request, host, target, more))
+            answer = await _exchange(request, ends, upload)
     except TimeoutError:
-        ends[1].close()
+        await _end(ends, upload)
         if deadline.expired():
             raise Timeout(TOO_LATE) from None
         raise
     except BaseException:
-        ends[1].close()
+        await _end(ends, upload)
         raise
+    return answer
 
 
-async def _exchange(request: Request, ends: Ends, start: bytes) -> Response:
-    reader, writer = ends
-    answer = Answer()
-    parser = answer.parser
-    writer.write(start + request.body)
-    size = 0
+async def _upload(request: Request, writer: asyncio.StreamWriter) -> None:
+    """Send the rest of the request's body as it comes. What keeps it from being sent, the missing answer tells."""
+    framed = "content-length" not in request.headers
     try:
         await writer.drain()
+        if request.incoming is None:
+            return
+        async for piece in request.incoming:
+            writer.write(chunk(piece) if framed else piece)
+            await writer.drain()
+        if framed:
+            writer.write(LAST_CHUNK)
+    except OSError as error:
+        log.info("the rest of a request could not be sent: %s", error)
+
+
+async def _end(ends: Ends, upload: "asyncio.Task[None]") -> None:
+    """Close a connection; nothing more is sent."""
+    ends[1].close()
+    upload.cancel()
+    await asyncio.wait((upload,))
+
+
+async def _exchange(request: Request, ends: Ends, upload: "asyncio.Task[None]") -> Response:
+    reader = ends[0]
+    answer = Answer()
+    parser = answer.parser
+    size = 0
+    try:
         while not answer.complete:
             data = await reader.read(CHUNK)
             size += len(data)
@@ -105,21 +134,24 @@ async def _exchange(request: Request, ends: Ends, start: bytes) -> Response:
         if "upgrade" not in request.headers:  # the client's next request would go to whoever answers
             message = "error trying to reach service: it changes the protocol, and nobody has asked for that"
             raise ServiceUnavailable(message) from None
+        await asyncio.wait((upload,))
         return _tunnel(ends, Response(101, answer.headers), data[upgrade.args[0] :])
     except (HttpParserError, OSError) as error:
         raise ServiceUnavailable(f"error trying to reach service: {error}") from None
     kept = {key: value for key, value in answer.headers.items() if key not in HOP_BY_HOP}
     if request.method == "HEAD" or answer.ended:
-        writer.close()
+        await _end(ends, upload)
         if request.method == "HEAD" and (length := answer.headers.get("content-length")):
             kept["content-length"] = length
         return Response(parser.get_status_code(), kept, b"".join(answer.take()))
-    return Response(parser.get_status_code(), kept, stream=_body(ends, parser, answer))
+    return Response(parser.get_status_code(), kept, stream=_body(ends, parser, answer, upload))
 
 
-async def _body(ends: Ends, parser: HttpResponseParser, answer: Answer) -> AsyncIterator[bytes]:
+async def _body(
+    ends: Ends, parser: HttpResponseParser, answer: Answer, upload: "asyncio.Task[None]"
+) -> AsyncIterator[bytes]:
     """The pieces of the body, as they come; raise ServiceUnavailable when it breaks off."""
-    reader, writer = ends
+    reader = ends[0]
     until_closed = "content-length" not in answer.headers and "chunked" not in answer.headers.get(
         "transfer-encoding", ""
     )
@@ -143,7 +175,7 @@ async def _body(ends: Ends, parser: HttpResponseParser, answer: Answer) -> Async
     except (HttpParserError, OSError) as error:
         raise ServiceUnavailable(f"the answer broke off: {error}") from None
     finally:
-        writer.close()
+        await _end(ends, upload)
 
 
 def _tunnel(ends: Ends, answer: Response, early: bytes) -> Hijack:
@@ -170,7 +202,11 @@ def head(request: Request, host: str, target: str, more: Collection[tuple[str, s
     fields = [("Host", host), ("Connection", "Upgrade" if upgrade else "close")]
     if upgrade:
         fields.append(("Upgrade", request.headers["upgrade"]))
-    if request.body or request.method in ("POST", "PUT", "PATCH"):
+    if request.incoming is not None and "content-length" not in request.headers:
+        fields.append(("Transfer-Encoding", "chunked"))
+    elif request.incoming is not None:
+        fields.append(("Content-Length", request.headers["content-length"]))
+    elif request.body or request.method in ("POST", "PUT", "PATCH"):
         fields.append(("Content-Length", str(len(request.body))))
     fields += [
         (key, value)

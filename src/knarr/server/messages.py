@@ -9,6 +9,7 @@ from knarr.client.transport import Response
 from knarr.meta import clock
 from knarr.meta.errors import RequestEntityTooLarge
 from knarr.server import status
+from knarr.server.incoming import Incoming
 from knarr.server.limits import LIMIT
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -20,12 +21,13 @@ _date = (0, "")
 class Received:
     """A request as it came. `code` is not 0 when it is refused without asking the handler."""
 
-    __slots__ = ("body", "code", "headers", "keep_alive", "method", "modern", "size", "url")
+    __slots__ = ("body", "code", "headers", "incoming", "keep_alive", "method", "modern", "size", "url")
 
     def __init__(self) -> None:
         self.method, self.url = "", b""
         self.headers: dict[str, str] = {}
         self.body: list[bytes] = []
+        self.incoming: Incoming | None = None
         self.size = self.code = 0
         self.keep_alive = self.modern = True
 
