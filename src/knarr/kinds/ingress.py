@@ -56,7 +56,7 @@ def host_rules(spec: IngressSpec) -> Iterator[FieldError]:
             yield from path_rules(found, at(path, "http", "paths", number))
 
 
-def host_name(value: str, path: str) -> Iterator[FieldError]:
+def host_name(value: str, path: str) -> Sequence[FieldError]:
     check = names.wildcard_errors if "*" in value else names.subdomain_errors
     return rules.wrong(path, value, check(value))
 

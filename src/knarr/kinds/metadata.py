@@ -13,7 +13,6 @@ from knarr.meta import field, names
 from knarr.meta.field import FieldError, at
 from knarr.meta.label_rules import validate_labels
 
-PATH = "metadata"
 CONTENT = ("labels", "annotations", "ownerReferences", "finalizers")
 ORPHAN, FOREGROUND, NAMESPACE = "orphan", "foregroundDeletion", "kubernetes"
 STANDARD_FINALIZERS = (NAMESPACE, ORPHAN, FOREGROUND)
@@ -24,19 +23,19 @@ def validate(kind: Kind, metadata: ObjectMeta) -> Iterator[FieldError]:
     """What the metadata of a new object breaks."""
     if metadata.generateName:
         found = names.name_errors(kind.name_rule, metadata.generateName, prefix=True)
-        yield from rules.wrong(at(PATH, "generateName"), metadata.generateName, found)
+        yield from rules.wrong("metadata.generateName", metadata.generateName, found)
     if not metadata.name:
-        yield field.required(at(PATH, "name"), "name or generateName is required")
+        yield field.required("metadata.name", "name or generateName is required")
     else:
-        yield from rules.wrong(at(PATH, "name"), metadata.name, names.name_errors(kind.name_rule, metadata.name))
+        yield from rules.wrong("metadata.name", metadata.name, names.name_errors(kind.name_rule, metadata.name))
     if not kind.namespaced:
         if metadata.namespace:
-            yield field.forbidden(at(PATH, "namespace"), "not allowed on this type")
+            yield field.forbidden("metadata.namespace", "not allowed on this type")
     elif not metadata.namespace:
-        yield field.required(at(PATH, "namespace"))
+        yield field.required("metadata.namespace")
     else:
-        yield from rules.dns_label(metadata.namespace, at(PATH, "namespace"))
-    yield from rules.not_negative(metadata.generation, at(PATH, "generation"))
+        yield from rules.dns_label(metadata.namespace, "metadata.namespace")
+    yield from rules.not_negative(metadata.generation, "metadata.generation")
     yield from content(metadata, any_finalizer=has_any_finalizer(kind))
 
 
@@ -45,10 +44,10 @@ def validate_update(kind: Kind, new: ObjectMeta, old: ObjectMeta) -> Iterator[Fi
     if old.deletionTimestamp and (added := sorted(set(new.finalizers) - set(old.finalizers))):
         listed = ", ".join(f'"{name}"' for name in added)
         message = "no new finalizers can be added if the object is being deleted, found new finalizers "
-        yield field.forbidden(at(PATH, "finalizers"), f"{message}[]string{{{listed}}}")
+        yield field.forbidden("metadata.finalizers", f"{message}[]string{{{listed}}}")
     for name in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if (wanted := getattr(new, name)) != (before := getattr(old, name)):
-            yield from rules.unchanged(wanted, before, at(PATH, name))
+            yield from rules.unchanged(wanted, before, f"metadata.{name}")
     if any(getattr(new, name) != getattr(old, name) for name in CONTENT):  # what is stored has passed before
         yield from content(new, any_finalizer=has_any_finalizer(kind))
 
@@ -60,10 +59,14 @@ def has_any_finalizer(kind: Kind) -> bool:
 
 def content(metadata: ObjectMeta, *, any_finalizer: bool = False) -> Iterator[FieldError]:
     """What create and update check alike."""
-    yield from validate_labels(metadata.labels, at(PATH, "labels"))
-    yield from rules.annotations(metadata.annotations, at(PATH, "annotations"))
-    yield from owners(metadata.ownerReferences, at(PATH, "ownerReferences"))
-    yield from finalizers(metadata.finalizers, at(PATH, "finalizers"), any_finalizer=any_finalizer)
+    if metadata.labels:
+        yield from validate_labels(metadata.labels, "metadata.labels")
+    if metadata.annotations:
+        yield from rules.annotations(metadata.annotations, "metadata.annotations")
+    if metadata.ownerReferences:
+        yield from owners(metadata.ownerReferences, "metadata.ownerReferences")
+    if metadata.finalizers:
+        yield from finalizers(metadata.finalizers, "metadata.finalizers", any_finalizer=any_finalizer)
 
 
 def owners(references: Sequence[OwnerReference], path: str) -> Iterator[FieldError]:

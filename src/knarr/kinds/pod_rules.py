@@ -196,22 +196,24 @@ def validate_status(new: Pod, old: Pod) -> Iterator[FieldError]:
     yield from mirror(new, old)
     for index, condition in enumerate(new.status.conditions):
         if condition.type not in SYSTEM_CONDITIONS:
-            yield from rules.qualified_name(condition.type, at("metadata.conditions", index, "Type"))
+            yield from rules.qualified_name(condition.type, f"metadata.conditions[{index}].Type")
     status = new.status
     if status.nominatedNodeName and status.nominatedNodeName != old.status.nominatedNodeName:
         yield from rules.dns_subdomain(status.nominatedNodeName, "status.nominatedNodeName")
     yield from rules.unchanged(status.qosClass, old.status.qosClass, "status.qosClass")
-    sidecars = {c.name for c in old.spec.initContainers if c.restartPolicy == "Always"}
     for name, policy in (
         ("containerStatuses", old.spec.restartPolicy),
         ("initContainerStatuses", old.spec.restartPolicy),
         ("ephemeralContainerStatuses", "Never"),
     ):
-        spared = sidecars if name == "initContainerStatuses" else set()
-        restarting = {c.name for c in old.spec.containers if c.restartPolicy or c.restartPolicyRules} | spared
-        yield from still_ended(getattr(status, name), getattr(old.status, name), policy, restarting, at("status", name))
-    for name in ("podIPs", "hostIPs"):
-        yield from addresses([address.ip for address in getattr(status, name)], at("status", name))
+        before = getattr(old.status, name)
+        if before and policy != "Always":
+            restarting = {c.name for c in old.spec.containers if c.restartPolicy or c.restartPolicyRules}
+            if name == "initContainerStatuses":
+                restarting |= {c.name for c in old.spec.initContainers if c.restartPolicy == "Always"}
+            yield from still_ended(getattr(status, name), before, policy, restarting, f"status.{name}")
+    yield from addresses([address.ip for address in status.podIPs], "status.podIPs")
+    yield from addresses([address.ip for address in status.hostIPs], "status.hostIPs")
     if status.hostIPs and status.hostIPs[0].ip != status.hostIP:
         yield field.wrong("status.hostIPs[0].ip", status.hostIPs[0].ip, "must be equal to `hostIP`")
 
@@ -219,9 +221,7 @@ def validate_status(new: Pod, old: Pod) -> Iterator[FieldError]:
 def still_ended(
     new: Sequence[ContainerStatus], old: Sequence[ContainerStatus], policy: str, restarting: set[str], path: str
 ) -> Iterator[FieldError]:
-    """A container that has ended and must not restart may not be said to run again."""
-    if policy == "Always":
-        return
+    """A container that has ended and must not restart may not be said to run again; `policy` is not Always."""
     after = {status.name: status for status in new}
     for index, before in enumerate(old):
         ended = before.state.terminated if before.state else None
@@ -234,9 +234,12 @@ def still_ended(
 
 def addresses(given: Sequence[str], path: str) -> Iterator[FieldError]:
     """At most one address of each family."""
-    for index, address in enumerate(given):
-        yield from rules.ip(address, at(path, index))
-    families = [found.version for text in given if (found := rules.address_of(text)) is not None]
+    families: list[int] = []
+    for index, text in enumerate(given):
+        if (found := rules.address_of(text)) is None:
+            yield from rules.ip(text, at(path, index))
+        else:
+            families.append(found.version)
     if len(set(families)) != len(families):
         shown = [{"IP": text} for text in given]
         yield field.wrong(path, shown, "may specify no more than one IP for each IP family")

@@ -22,39 +22,39 @@ NAMESERVERS, SEARCHES, SEARCH_CHARACTERS = 3, 32, 2048
 
 def validate_template(template: PodTemplateSpec, path: str) -> Iterator[FieldError]:
     """What a pod template breaks."""
-    yield from validate_labels(template.metadata.labels, at(path, "labels"))
-    yield from rules.annotations(template.metadata.annotations, at(path, "annotations"))
-    yield from validate_spec(template.spec, at(path, "spec"))
+    yield from validate_labels(template.metadata.labels, f"{path}.labels")
+    yield from rules.annotations(template.metadata.annotations, f"{path}.annotations")
+    yield from validate_spec(template.spec, f"{path}.spec")
     if template.spec.ephemeralContainers:
         message = "ephemeral containers not allowed in pod template"
-        yield field.forbidden(at(path, "spec", "ephemeralContainers"), message)
+        yield field.forbidden(f"{path}.spec.ephemeralContainers", message)
 
 
 def validate_spec(spec: PodSpec, path: str, *, pod: str = "", is_pod: bool = False) -> Iterator[FieldError]:
     """What a spec breaks, in upstream's order. `pod` is the pod's name, "" in a template."""
     if spec.terminationGracePeriodSeconds is None:
-        yield field.required(at(path, "terminationGracePeriodSeconds"))
-    good, errors = volumes(spec.volumes, pod, at(path, "volumes"))
+        yield field.required(f"{path}.terminationGracePeriodSeconds")
+    good, errors = volumes(spec.volumes, pod, f"{path}.volumes")
     yield from errors
-    yield from resource_claims(spec.resourceClaims, at(path, "resourceClaims"))
+    yield from resource_claims(spec.resourceClaims, f"{path}.resourceClaims")
     around = Surroundings(spec, good)
-    yield from containers(spec.containers, around, at(path, "containers"))
-    yield from init_containers(spec.initContainers, around, at(path, "initContainers"))
-    yield from ephemeral_containers(spec.ephemeralContainers, around, at(path, "ephemeralContainers"))
+    yield from containers(spec.containers, around, f"{path}.containers")
+    yield from init_containers(spec.initContainers, around, f"{path}.initContainers")
+    yield from ephemeral_containers(spec.ephemeralContainers, around, f"{path}.ephemeralContainers")
     if spec.resources is not None:
-        yield from pod_resources(spec, around, at(path, "resources"))
+        yield from pod_resources(spec, around, f"{path}.resources")
     yield from host_ports(spec, path, is_pod=is_pod)
-    yield from rules.required_one_of(spec.restartPolicy, RESTART_POLICIES, at(path, "restartPolicy"))
-    yield from rules.required_one_of(spec.dnsPolicy, DNS_POLICIES, at(path, "dnsPolicy"))
-    yield from validate_labels(spec.nodeSelector, at(path, "nodeSelector"))
+    yield from rules.required_one_of(spec.restartPolicy, RESTART_POLICIES, f"{path}.restartPolicy")
+    yield from rules.required_one_of(spec.dnsPolicy, DNS_POLICIES, f"{path}.dnsPolicy")
+    yield from validate_labels(spec.nodeSelector, f"{path}.nodeSelector")
     yield from podspec_security.pod_security(spec, path)
-    yield from podspec_affinity.affinity(spec.affinity, at(path, "affinity"))
-    yield from dns_config(spec.dnsConfig, spec.dnsPolicy, at(path, "dnsConfig"))
+    yield from podspec_affinity.affinity(spec.affinity, f"{path}.affinity")
+    yield from dns_config(spec.dnsConfig, spec.dnsPolicy, f"{path}.dnsConfig")
     for index, gate in enumerate(spec.readinessGates):
-        yield from rules.qualified_name(gate.conditionType, at(path, "readinessGates", index, "conditionType"))
-    yield from podspec_affinity.gates(spec.schedulingGates, at(path, "schedulingGates"))
+        yield from rules.qualified_name(gate.conditionType, f"{path}.readinessGates[{index}].conditionType")
+    yield from podspec_affinity.gates(spec.schedulingGates, f"{path}.schedulingGates")
     yield from podspec_affinity.spread(
-        spec.topologySpreadConstraints, at(path, "topologySpreadConstraints"), is_pod=is_pod
+        spec.topologySpreadConstraints, f"{path}.topologySpreadConstraints", is_pod=is_pod
     )
     yield from podspec_security.host_users(spec, path)
     yield from single_fields(spec, path)
@@ -65,34 +65,34 @@ def single_fields(spec: PodSpec, path: str) -> Iterator[FieldError]:
     """The fields that stand for themselves."""
     for name in ("serviceAccountName", "nodeName"):
         if value := getattr(spec, name):
-            yield from rules.dns_subdomain(value, at(path, name))
+            yield from rules.dns_subdomain(value, f"{path}.{name}")
     if spec.activeDeadlineSeconds is not None:
-        yield from rules.between(spec.activeDeadlineSeconds, 1, rules.INT32, at(path, "activeDeadlineSeconds"))
+        yield from rules.between(spec.activeDeadlineSeconds, 1, rules.INT32, f"{path}.activeDeadlineSeconds")
     for name in ("hostname", "subdomain"):
         if value := getattr(spec, name):
-            yield from rules.dns_label(value, at(path, name))
-    yield from podspec_affinity.tolerations(spec.tolerations, at(path, "tolerations"))
-    yield from host_aliases(spec.hostAliases, at(path, "hostAliases"))
+            yield from rules.dns_label(value, f"{path}.{name}")
+    yield from podspec_affinity.tolerations(spec.tolerations, f"{path}.tolerations")
+    yield from host_aliases(spec.hostAliases, f"{path}.hostAliases")
     if spec.priorityClassName:
-        yield from rules.dns_subdomain(spec.priorityClassName, at(path, "priorityClassName"))
+        yield from rules.dns_subdomain(spec.priorityClassName, f"{path}.priorityClassName")
     if spec.runtimeClassName is not None:
-        yield from rules.dns_subdomain(spec.runtimeClassName, at(path, "runtimeClassName"))
+        yield from rules.dns_subdomain(spec.runtimeClassName, f"{path}.runtimeClassName")
     if spec.preemptionPolicy:
         choices = ("PreemptLowerPriority", "Never")
-        yield from rules.one_of(spec.preemptionPolicy, choices, at(path, "preemptionPolicy"))
-    yield from amounts(spec.overhead, container_resource_name, at(path, "overhead", "limits"))
+        yield from rules.one_of(spec.preemptionPolicy, choices, f"{path}.preemptionPolicy")
+    yield from amounts(spec.overhead, container_resource_name, f"{path}.overhead.limits")
 
 
 def resource_claims(given: Sequence[PodResourceClaim], path: str) -> Iterator[FieldError]:
     seen: set[str] = set()
     for index, claim in enumerate(given):
-        where = at(path, index)
+        where = f"{path}[{index}]"
         if not claim.name:
-            yield field.required(at(where, "name"))
+            yield field.required(f"{where}.name")
         elif claim.name in seen:
-            yield field.duplicate(at(where, "name"), claim.name)
+            yield field.duplicate(f"{where}.name", claim.name)
         else:
-            yield from rules.dns_label(claim.name, at(where, "name"))
+            yield from rules.dns_label(claim.name, f"{where}.name")
         seen.add(claim.name)
         both = ("resourceClaimName", "resourceClaimTemplateName")
         found = [name for name in both if getattr(claim, name)]
@@ -103,25 +103,25 @@ def resource_claims(given: Sequence[PodResourceClaim], path: str) -> Iterator[Fi
         if not found:
             yield field.wrong(where, shown, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`")
         for name in found:
-            yield from rules.dns_subdomain(getattr(claim, name), at(where, name))
+            yield from rules.dns_subdomain(getattr(claim, name), f"{where}.{name}")
 
 
 def pod_resources(spec: PodSpec, around: Surroundings, path: str) -> Iterator[FieldError]:
     """What the pod asks for as a whole."""
     assert spec.resources is not None
     if spec.resources.claims:
-        yield field.forbidden(at(path, "claims"), "claims cannot be set for Resources at pod-level")
+        yield field.forbidden(f"{path}.claims", "claims cannot be set for Resources at pod-level")
     yield from requirements(spec.resources, around.claims, path, pod_resource_name)
     for name, needed in of_containers(spec).items():
         asked = spec.resources.requests.get(name, "0")
         if needed > quantity.parse(asked):
             message = f"must be greater than or equal to aggregate container requests of {needed}"
-            yield field.wrong(at_key(at(path, "requests"), name), asked, message)
+            yield field.wrong(at_key(f"{path}.requests", name), asked, message)
     for index, container in enumerate(spec.containers):
         for name, limit in (container.resources.limits if container.resources else {}).items():
             most = spec.resources.limits.get(name)
             if most is not None and quantity.parse(limit) > quantity.parse(most):
-                where = at(at_key(at(path, "containers", index), name), "limits")
+                where = at(at_key(f"{path}.containers[{index}]", name), "limits")
                 yield field.wrong(where, limit, f"must be less than or equal to pod limits of {most}")
 
 
@@ -133,9 +133,7 @@ def host_ports(spec: PodSpec, path: str, *, is_pod: bool) -> Iterator[FieldError
         for number, port in enumerate(container.ports):
             if (is_pod or port.hostPort) and (port.hostPort or 0) != port.containerPort:
                 message = "must match `containerPort` when `hostNetwork` is true"
-                yield field.wrong(
-                    at(path, "containers", index, "ports", number, "hostPort"), port.hostPort or 0, message
-                )
+                yield field.wrong(f"{path}.containers[{index}].ports[{number}].hostPort", port.hostPort or 0, message)
 
 
 def dns_config(config: PodDNSConfig | None, policy: str, path: str) -> Iterator[FieldError]:
@@ -144,19 +142,19 @@ def dns_config(config: PodDNSConfig | None, policy: str, path: str) -> Iterator[
             yield field.required(path, "must provide `dnsConfig` when `dnsPolicy` is None")
         else:
             message = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-            yield field.required(at(path, "nameservers"), message)
+            yield field.required(f"{path}.nameservers", message)
         return
     if config is None:
         return
-    where = at(path, "nameservers")
+    where = f"{path}.nameservers"
     if len(config.nameservers) > NAMESERVERS:
         yield field.wrong(where, config.nameservers, f"must not have more than {NAMESERVERS} nameservers")
     for index, server in enumerate(config.nameservers):
-        yield from rules.ip(server, at(where, index))
-    yield from dns_searches(config.searches, at(path, "searches"))
+        yield from rules.ip(server, f"{where}[{index}]")
+    yield from dns_searches(config.searches, f"{path}.searches")
     for index, option in enumerate(config.options):
         if not option.name:
-            yield field.required(at(path, "options", index), "must not be empty")
+            yield field.required(f"{path}.options[{index}]", "must not be empty")
 
 
 def dns_searches(given: Sequence[str], path: str) -> Iterator[FieldError]:
@@ -167,7 +165,7 @@ def dns_searches(given: Sequence[str], path: str) -> Iterator[FieldError]:
         yield field.wrong(path, given, message)
     for index, search in enumerate(given):
         if search != "." and names.subdomain_errors(search.removesuffix(".").replace("_", "-x-")):
-            yield field.wrong(at(path, index), search.removesuffix("."), UNDERSCORED)
+            yield field.wrong(f"{path}[{index}]", search.removesuffix("."), UNDERSCORED)
 
 
 UNDERSCORED = (
@@ -179,6 +177,6 @@ UNDERSCORED = (
 
 def host_aliases(given: Sequence[HostAlias], path: str) -> Iterator[FieldError]:
     for index, alias in enumerate(given):
-        yield from rules.ip(alias.ip, at(path, index, "ip"))
+        yield from rules.ip(alias.ip, f"{path}[{index}].ip")
         for number, hostname in enumerate(alias.hostnames):
-            yield from rules.dns_subdomain(hostname, at(path, index, "hostnames", number))
+            yield from rules.dns_subdomain(hostname, f"{path}[{index}].hostnames[{number}]")

@@ -31,11 +31,11 @@ def affinity(given: Affinity | None, path: str) -> Iterator[FieldError]:
     if given is None:
         return
     if given.nodeAffinity is not None:
-        yield from node_affinity(given.nodeAffinity, at(path, "nodeAffinity"))
+        yield from node_affinity(given.nodeAffinity, f"{path}.nodeAffinity")
     if given.podAffinity is not None:
-        yield from pod_affinity(given.podAffinity, at(path, "podAffinity"))
+        yield from pod_affinity(given.podAffinity, f"{path}.podAffinity")
     if given.podAntiAffinity is not None:
-        yield from pod_affinity(given.podAntiAffinity, at(path, "podAntiAffinity"))
+        yield from pod_affinity(given.podAntiAffinity, f"{path}.podAntiAffinity")
 
 
 def node_affinity(given: NodeAffinity, path: str) -> Iterator[FieldError]:
@@ -44,55 +44,55 @@ def node_affinity(given: NodeAffinity, path: str) -> Iterator[FieldError]:
     for index, term in enumerate(given.preferredDuringSchedulingIgnoredDuringExecution):
         where = at(path, PREFERRED, index)
         yield from weight(term.weight, where)
-        yield from node_term(term.preference, at(where, "preference"), values=False)
+        yield from node_term(term.preference, f"{where}.preference", values=False)
 
 
 def weight(value: int, path: str) -> Iterator[FieldError]:
     if not 1 <= value <= 100:
-        yield field.wrong(at(path, "weight"), value, "must be in the range 1-100")
+        yield field.wrong(f"{path}.weight", value, "must be in the range 1-100")
 
 
 def node_selector(selector: NodeSelector, path: str) -> Iterator[FieldError]:
     """A selector of nodes, as pods and volumes have it."""
-    path = at(path, "nodeSelectorTerms")
+    path = f"{path}.nodeSelectorTerms"
     if not selector.nodeSelectorTerms:
         yield field.required(path, "must have at least one node selector term")
     for index, term in enumerate(selector.nodeSelectorTerms):
-        yield from node_term(term, at(path, index))
+        yield from node_term(term, f"{path}[{index}]")
 
 
 def node_term(term: NodeSelectorTerm, path: str, *, values: bool = True) -> Iterator[FieldError]:
     """A term's requirements; `values` says whether the labels' values must be possible ones."""
     for index, requirement in enumerate(term.matchExpressions):
-        yield from node_requirement(requirement, at(path, "matchExpressions", index), values=values)
+        yield from node_requirement(requirement, f"{path}.matchExpressions[{index}]", values=values)
     for index, requirement in enumerate(term.matchFields):
-        yield from node_field(requirement, at(path, "matchFields", index))
+        yield from node_field(requirement, f"{path}.matchFields[{index}]")
 
 
 def node_requirement(given: NodeSelectorRequirement, path: str, *, values: bool) -> Iterator[FieldError]:
     if given.operator in ("Gt", "Lt"):
         if len(given.values) != 1:
             message = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-            yield field.required(at(path, "values"), message)
+            yield field.required(f"{path}.values", message)
     else:
         yield from validate_operator(given.operator, given.values, path)
-    yield from rules.qualified_name(given.key, at(path, "key"))
+    yield from rules.qualified_name(given.key, f"{path}.key")
     if values:
         for index, value in enumerate(given.values):
-            yield from rules.wrong(at(path, "values", index), value, names.label_value_errors(value))
+            yield from rules.wrong(f"{path}.values[{index}]", value, names.label_value_errors(value))
 
 
 def node_field(given: NodeSelectorRequirement, path: str) -> Iterator[FieldError]:
     if given.operator not in ("In", "NotIn"):
-        yield field.wrong(at(path, "operator"), given.operator, "not a valid selector operator")
+        yield field.wrong(f"{path}.operator", given.operator, "not a valid selector operator")
     elif len(given.values) != 1:
         message = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
-        yield field.required(at(path, "values"), message)
+        yield field.required(f"{path}.values", message)
     if given.key != "metadata.name":
-        yield field.wrong(at(path, "key"), given.key, "not a valid field selector key")
+        yield field.wrong(f"{path}.key", given.key, "not a valid field selector key")
         return
     for index, value in enumerate(given.values):
-        yield from rules.dns_subdomain(value, at(path, "values", index))
+        yield from rules.dns_subdomain(value, f"{path}.values[{index}]")
 
 
 def pod_affinity(given: PodAffinity | PodAntiAffinity, path: str) -> Iterator[FieldError]:
@@ -101,18 +101,18 @@ def pod_affinity(given: PodAffinity | PodAntiAffinity, path: str) -> Iterator[Fi
     for index, weighted in enumerate(given.preferredDuringSchedulingIgnoredDuringExecution):
         where = at(path, PREFERRED, index)
         yield from weight(weighted.weight, where)
-        yield from pod_term(weighted.podAffinityTerm, at(where, "podAffinityTerm"))
+        yield from pod_term(weighted.podAffinityTerm, f"{where}.podAffinityTerm")
 
 
 def pod_term(term: PodAffinityTerm, path: str) -> Iterator[FieldError]:
-    yield from validate_selector(term.labelSelector, at(path, "labelSelector"))
-    yield from validate_selector(term.namespaceSelector, at(path, "namespaceSelector"))
+    yield from validate_selector(term.labelSelector, f"{path}.labelSelector")
+    yield from validate_selector(term.namespaceSelector, f"{path}.namespaceSelector")
     for name in term.namespaces:
-        yield from rules.dns_label(name, at(path, "namespace"))
+        yield from rules.dns_label(name, f"{path}.namespace")
     yield from label_keys(term, path)
     if not term.topologyKey:
-        yield field.required(at(path, "topologyKey"), "can not be empty")
-    yield from rules.qualified_name(term.topologyKey, at(path, "topologyKey"))
+        yield field.required(f"{path}.topologyKey", "can not be empty")
+    yield from rules.qualified_name(term.topologyKey, f"{path}.topologyKey")
 
 
 def label_keys(term: PodAffinityTerm, path: str) -> Iterator[FieldError]:
@@ -120,17 +120,17 @@ def label_keys(term: PodAffinityTerm, path: str) -> Iterator[FieldError]:
     for name in ("matchLabelKeys", "mismatchLabelKeys"):
         keys: list[str] = getattr(term, name)
         if keys and term.labelSelector is None:
-            yield field.forbidden(at(path, name), "must not be specified when labelSelector is not set")
+            yield field.forbidden(f"{path}.{name}", "must not be specified when labelSelector is not set")
             continue
         for index, key in enumerate(keys):
-            yield from rules.qualified_name(key, at(path, name, index))
+            yield from rules.qualified_name(key, f"{path}.{name}[{index}]")
     if term.labelSelector is not None:
         for key in repeated(term.labelSelector, term.matchLabelKeys):
             yield field.wrong(at(path, term.matchLabelKeys.index(key)), key, BOTH_KEYS)
     for index, key in enumerate(term.matchLabelKeys):
         if key in term.mismatchLabelKeys:
             message = "exists in both matchLabelKeys and mismatchLabelKeys"
-            yield field.wrong(at(path, "matchLabelKeys", index), key, message)
+            yield field.wrong(f"{path}.matchLabelKeys[{index}]", key, message)
 
 
 def repeated(selector: LabelSelector, keys: Sequence[str]) -> Iterator[str]:
@@ -145,23 +145,23 @@ def repeated(selector: LabelSelector, keys: Sequence[str]) -> Iterator[str]:
 def spread(constraints: Sequence[TopologySpreadConstraint], path: str, *, is_pod: bool) -> Iterator[FieldError]:
     """What spread constraints break; a pod's selectors have the values of their label keys merged in."""
     for index, given in enumerate(constraints):
-        where = at(path, index)
+        where = f"{path}[{index}]"
         if given.maxSkew <= 0:
-            yield field.wrong(at(where, "maxSkew"), given.maxSkew, rules.POSITIVE)
+            yield field.wrong(f"{where}.maxSkew", given.maxSkew, rules.POSITIVE)
         if not given.topologyKey:
-            yield field.required(at(where, "topologyKey"), "can not be empty")
+            yield field.required(f"{where}.topologyKey", "can not be empty")
         action = given.whenUnsatisfiable
-        yield from rules.one_of(action, ("DoNotSchedule", "ScheduleAnyway"), at(where, "whenUnsatisfiable"))
+        yield from rules.one_of(action, ("DoNotSchedule", "ScheduleAnyway"), f"{where}.whenUnsatisfiable")
         pair = (given.topologyKey, action)
         if any((c.topologyKey, c.whenUnsatisfiable) == pair for c in constraints[index + 1 :]):
             name = "{topologyKey, whenUnsatisfiable}"
-            yield field.duplicate(at(where, name), "{" + ", ".join(pair) + "}")
-        yield from domains(given, at(where, "minDomains"))
+            yield field.duplicate(f"{where}.{name}", "{" + ", ".join(pair) + "}")
+        yield from domains(given, f"{where}.minDomains")
         for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if policy := getattr(given, name):
-                yield from rules.one_of(policy, ("Honor", "Ignore"), at(where, name))
-        yield from spread_keys(given, at(where, "matchLabelKeys"), is_pod=is_pod)
-        yield from validate_selector(given.labelSelector, at(where, "labelSelector"))
+                yield from rules.one_of(policy, ("Honor", "Ignore"), f"{where}.{name}")
+        yield from spread_keys(given, f"{where}.matchLabelKeys", is_pod=is_pod)
+        yield from validate_selector(given.labelSelector, f"{where}.labelSelector")
 
 
 def domains(given: TopologySpreadConstraint, path: str) -> Iterator[FieldError]:
@@ -186,25 +186,25 @@ def spread_keys(given: TopologySpreadConstraint, path: str, *, is_pod: bool) -> 
     else:
         taken = {*selector.matchLabels, *(requirement.key for requirement in selector.matchExpressions)}
     for index, key in enumerate(keys):
-        yield from rules.qualified_name(key, at(path, index))
+        yield from rules.qualified_name(key, f"{path}[{index}]")
         if key in taken:
-            yield field.wrong(at(path, index), key, BOTH_KEYS)
+            yield field.wrong(f"{path}[{index}]", key, BOTH_KEYS)
 
 
 def tolerations(given: Sequence[Toleration], path: str) -> Iterator[FieldError]:
     for index, toleration in enumerate(given):
-        where = at(path, index)
+        where = f"{path}[{index}]"
         if toleration.key:
-            yield from rules.qualified_name(toleration.key, at(where, "key"))
+            yield from rules.qualified_name(toleration.key, f"{where}.key")
         elif toleration.operator != "Exists":
             message = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-            yield field.wrong(at(where, "operator"), toleration.operator, message)
+            yield field.wrong(f"{where}.operator", toleration.operator, message)
         if toleration.tolerationSeconds is not None and toleration.effect != "NoExecute":
             message = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-            yield field.wrong(at(where, "effect"), toleration.effect, message)
-        yield from toleration_operator(toleration, at(where, "operator"))
+            yield field.wrong(f"{where}.effect", toleration.effect, message)
+        yield from toleration_operator(toleration, f"{where}.operator")
         if toleration.effect:
-            yield from rules.one_of(toleration.effect, EFFECTS, at(where, "effect"))
+            yield from rules.one_of(toleration.effect, EFFECTS, f"{where}.effect")
 
 
 def toleration_operator(toleration: Toleration, path: str) -> Iterator[FieldError]:
@@ -222,7 +222,7 @@ def toleration_operator(toleration: Toleration, path: str) -> Iterator[FieldErro
 def gates(given: Sequence[PodSchedulingGate], path: str) -> Iterator[FieldError]:
     seen: set[str] = set()
     for index, gate in enumerate(given):
-        yield from rules.qualified_name(gate.name, at(path, index))
+        yield from rules.qualified_name(gate.name, f"{path}[{index}]")
         if gate.name in seen:
-            yield field.duplicate(at(path, index), gate.name)
+            yield field.duplicate(f"{path}[{index}]", gate.name)
         seen.add(gate.name)

@@ -11,7 +11,7 @@ from knarr.kinds.podspec_security import container_security
 from knarr.kinds.resources import requirements
 from knarr.kinds.types.core_v1 import Container, ContainerPort, ContainerRestartRule, EphemeralContainer, PodSpec
 from knarr.meta import field
-from knarr.meta.field import FieldError, at
+from knarr.meta.field import FieldError
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
@@ -55,10 +55,10 @@ def containers(given: Sequence[Container], around: Surroundings, path: str) -> I
         yield field.required(path)
     seen: set[str] = set()
     for index, container in enumerate(given):
-        where = at(path, index)
+        where = f"{path}[{index}]"
         yield from common(container, around, where)
         if container.name in seen:
-            yield field.duplicate(at(where, "name"), container.name)
+            yield field.duplicate(f"{where}.name", container.name)
         seen.add(container.name)
         yield from checks(container, around.grace, where)
         yield from restart(container, where)
@@ -69,11 +69,11 @@ def init_containers(given: Sequence[Container], around: Surroundings, path: str)
     """What the containers break that run before the others, or beside them when they always restart."""
     seen = {container.name for container in around.spec.containers}
     for index, container in enumerate(given):
-        where = at(path, index)
+        where = f"{path}[{index}]"
         yield from common(container, around, where)
         yield from restart(container, where)
         if container.name in seen:
-            yield field.duplicate(at(where, "name"), container.name)
+            yield field.duplicate(f"{where}.name", container.name)
         elif container.name:
             seen.add(container.name)
         yield from host_port_conflicts([(0, container)], path)
@@ -88,69 +88,69 @@ def ephemeral_containers(given: Sequence[EphemeralContainer], around: Surroundin
     others = {container.name for container in [*around.spec.containers, *around.spec.initContainers]}
     seen = set(others)
     for index, container in enumerate(given):
-        where = at(path, index)
+        where = f"{path}[{index}]"
         yield from common(container, around, where)
         yield from trimmed(container, where)
         if container.name in seen:
-            yield field.duplicate(at(where, "name"), container.name)
+            yield field.duplicate(f"{where}.name", container.name)
         seen.add(container.name)
         if container.targetContainerName and container.targetContainerName not in others:
-            yield field.not_found(at(where, "targetContainerName"), container.targetContainerName)
+            yield field.not_found(f"{where}.targetContainerName", container.targetContainerName)
         for name in NOT_EPHEMERAL:
             found = getattr(container, name)
             empty = name == "resources" and found is not None and not (found.requests or found.limits or found.claims)
             if found and not empty:
-                yield field.forbidden(at(where, name), "cannot be set for an Ephemeral Container")
+                yield field.forbidden(f"{where}.{name}", "cannot be set for an Ephemeral Container")
         for number, mount in enumerate(container.volumeMounts):
             for name in ("subPath", "subPathExpr"):
                 if getattr(mount, name):
                     message = "cannot be set for an Ephemeral Container"
-                    yield field.forbidden(at(where, "volumeMounts", number, name), message)
+                    yield field.forbidden(f"{where}.volumeMounts[{number}].{name}", message)
 
 
 def trimmed(container: Container | EphemeralContainer, path: str) -> Iterator[FieldError]:
     """The image of a pod's container, not of a template's, has no space around it."""
     if container.image != container.image.strip():
-        yield field.wrong(at(path, "image"), container.image, "must not have leading or trailing whitespace")
+        yield field.wrong(f"{path}.image", container.image, "must not have leading or trailing whitespace")
 
 
 def common(container: Container | EphemeralContainer, around: Surroundings, path: str) -> Iterator[FieldError]:
     """What holds for containers of every kind."""
     if not container.name:
-        yield field.required(at(path, "name"))
+        yield field.required(f"{path}.name")
     else:
-        yield from rules.dns_label(container.name, at(path, "name"))
+        yield from rules.dns_label(container.name, f"{path}.name")
     yield from rules.needed(path, image=container.image)
     policy = container.terminationMessagePolicy
-    yield from rules.required_one_of(policy, MESSAGE_POLICIES, at(path, "terminationMessagePolicy"))
-    yield from ports(container.ports, at(path, "ports"))
+    yield from rules.required_one_of(policy, MESSAGE_POLICIES, f"{path}.terminationMessagePolicy")
+    yield from ports(container.ports, f"{path}.ports")
     yield from environment(container, path)
-    yield from mounts(container, around.volumes, at(path, "volumeMounts"))
-    yield from devices(container, around.volumes, at(path, "volumeDevices"))
-    yield from rules.required_one_of(container.imagePullPolicy, PULL_POLICIES, at(path, "imagePullPolicy"))
-    yield from requirements(container.resources, around.claims, at(path, "resources"))
-    yield from resize(container, around.spec.restartPolicy, at(path, "resizePolicy"))
+    yield from mounts(container, around.volumes, f"{path}.volumeMounts")
+    yield from devices(container, around.volumes, f"{path}.volumeDevices")
+    yield from rules.required_one_of(container.imagePullPolicy, PULL_POLICIES, f"{path}.imagePullPolicy")
+    yield from requirements(container.resources, around.claims, f"{path}.resources")
+    yield from resize(container, around.spec.restartPolicy, f"{path}.resizePolicy")
     shared = around.spec.hostUsers is not False
-    yield from container_security(container.securityContext, at(path, "securityContext"), host_users=shared)
+    yield from container_security(container.securityContext, f"{path}.securityContext", host_users=shared)
 
 
 def ports(given: Sequence[ContainerPort], path: str) -> Iterator[FieldError]:
     seen: set[str] = set()
     for index, port in enumerate(given):
-        where = at(path, index)
+        where = f"{path}[{index}]"
         if port.name:
-            faults = list(rules.port_name(port.name, at(where, "name")))
+            faults = list(rules.port_name(port.name, f"{where}.name"))
             yield from faults
             if not faults and port.name in seen:
-                yield field.duplicate(at(where, "name"), port.name)
+                yield field.duplicate(f"{where}.name", port.name)
             seen.add(port.name)
         if not port.containerPort:
-            yield field.required(at(where, "containerPort"))
+            yield field.required(f"{where}.containerPort")
         else:
-            yield from rules.port_number(port.containerPort, at(where, "containerPort"))
+            yield from rules.port_number(port.containerPort, f"{where}.containerPort")
         if port.hostPort:
-            yield from rules.port_number(port.hostPort, at(where, "hostPort"))
-        yield from rules.required_one_of(port.protocol, rules.PROTOCOLS, at(where, "protocol"))
+            yield from rules.port_number(port.hostPort, f"{where}.hostPort")
+        yield from rules.required_one_of(port.protocol, rules.PROTOCOLS, f"{where}.protocol")
 
 
 def host_port_conflicts(given: Iterable[tuple[int, Container]], path: str) -> Iterator[FieldError]:
@@ -162,7 +162,7 @@ def host_port_conflicts(given: Iterable[tuple[int, Container]], path: str) -> It
                 continue
             key = f"{port.protocol}/{port.hostIP}/{port.hostPort}"
             if key in seen:
-                yield field.duplicate(at(path, index, "ports", number, "hostPort"), key)
+                yield field.duplicate(f"{path}[{index}].ports[{number}].hostPort", key)
             seen.add(key)
 
 
@@ -170,7 +170,7 @@ def resize(container: Container | EphemeralContainer, restart_policy: str, path:
     seen: set[str] = set()
     for index, policy in enumerate(container.resizePolicy):
         if policy.resourceName in seen:
-            yield field.duplicate(at(path, index), policy.resourceName)
+            yield field.duplicate(f"{path}[{index}]", policy.resourceName)
         seen.add(policy.resourceName)
         yield from rules.required_one_of(policy.resourceName, ("cpu", "memory"), path)
         yield from rules.required_one_of(policy.restartPolicy, RESIZE_POLICIES, path)
@@ -183,21 +183,21 @@ def restart(container: Container, path: str) -> Iterator[FieldError]:
     """A container's own restart policy, and its rules by exit code."""
     given = container.restartPolicyRules
     if container.restartPolicy:
-        yield from rules.one_of(container.restartPolicy, RESTART_POLICIES, at(path, "restartPolicy"))
+        yield from rules.one_of(container.restartPolicy, RESTART_POLICIES, f"{path}.restartPolicy")
     elif given:
-        yield field.required(at(path, "restartPolicy"), "must specify restartPolicy when restart rules are used")
+        yield field.required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
     if len(given) > MOST_RULES:
-        yield field.too_long(at(path, "restartPolicyRules"), MOST_RULES, "items")
+        yield field.too_long(f"{path}.restartPolicyRules", MOST_RULES, "items")
     for index, rule in enumerate(given):
-        yield from restart_rule(rule, at(path, "restartPolicyRules", index))
+        yield from restart_rule(rule, f"{path}.restartPolicyRules[{index}]")
 
 
 def restart_rule(rule: ContainerRestartRule, path: str) -> Iterator[FieldError]:
-    yield from rules.one_of(rule.action, ("Restart", "RestartAllContainers"), at(path, "action"))
+    yield from rules.one_of(rule.action, ("Restart", "RestartAllContainers"), f"{path}.action")
     if rule.exitCodes is None:
-        yield field.required(at(path, "exitCodes"), "must be specified")
+        yield field.required(f"{path}.exitCodes", "must be specified")
         return
-    where = at(path, "exitCodes")
-    yield from rules.one_of(rule.exitCodes.operator, ("In", "NotIn"), at(where, "operator"))
+    where = f"{path}.exitCodes"
+    yield from rules.one_of(rule.exitCodes.operator, ("In", "NotIn"), f"{where}.operator")
     if len(rule.exitCodes.values) > MOST_EXIT_CODES:
-        yield field.too_long(at(where, "values"), MOST_EXIT_CODES, "items")
+        yield field.too_long(f"{where}.values", MOST_EXIT_CODES, "items")

@@ -45,35 +45,35 @@ BYTE_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "
 def environment(container: Container | EphemeralContainer, path: str) -> Iterator[FieldError]:
     """What a container's `env` and `envFrom` break."""
     for index, variable in enumerate(container.env):
-        yield from environment_variable(variable, at(path, "env", index))
+        yield from environment_variable(variable, f"{path}.env[{index}]")
     for index, source in enumerate(container.envFrom):
-        yield from environment_from(source, at(path, "envFrom"), index)
+        yield from environment_from(source, f"{path}.envFrom", index)
 
 
 def environment_variable(variable: EnvVar, path: str) -> Iterator[FieldError]:
     if not variable.name:
-        yield field.required(at(path, "name"))
+        yield field.required(f"{path}.name")
     else:
-        yield from rules.environment_name(variable.name, at(path, "name"))
-    source, path = variable.valueFrom, at(path, "valueFrom")
+        yield from rules.environment_name(variable.name, f"{path}.name")
+    source, path = variable.valueFrom, f"{path}.valueFrom"
     if source is None:
         return
     count = 0
     if source.fieldRef is not None:
         count += 1
-        yield from field_ref(source.fieldRef, POD_FIELDS, at(path, "fieldRef"))
+        yield from field_ref(source.fieldRef, POD_FIELDS, f"{path}.fieldRef")
     if source.resourceFieldRef is not None:
         count += 1
-        yield from amount_ref(source.resourceFieldRef, at(path, "resourceFieldRef"), in_volume=False)
+        yield from amount_ref(source.resourceFieldRef, f"{path}.resourceFieldRef", in_volume=False)
     if source.configMapKeyRef is not None:
         count += 1
-        yield from key_ref(source.configMapKeyRef, at(path, "configMapKeyRef"))
+        yield from key_ref(source.configMapKeyRef, f"{path}.configMapKeyRef")
     if source.secretKeyRef is not None:
         count += 1
-        yield from key_ref(source.secretKeyRef, at(path, "secretKeyRef"))
+        yield from key_ref(source.secretKeyRef, f"{path}.secretKeyRef")
     if source.fileKeyRef is not None:
         count += 1
-        yield from file_key_ref(source.fileKeyRef, at(path, "fileKeyRef"))
+        yield from file_key_ref(source.fileKeyRef, f"{path}.fileKeyRef")
     if count == 0:
         yield field.wrong(
             path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
@@ -89,7 +89,7 @@ def field_ref(selector: ObjectFieldSelector, fields: tuple[str, ...], path: str)
     if not selector.apiVersion or not selector.fieldPath:
         yield field.required(at(path, "apiVersion" if not selector.apiVersion else "fieldPath"))
         return
-    where, name = at(path, "fieldPath"), selector.fieldPath
+    where, name = f"{path}.fieldPath", selector.fieldPath
     if selector.apiVersion != "v1":
         message = f"error converting fieldPath: unsupported pod version: {selector.apiVersion}"
         yield field.wrong(where, name, message)
@@ -113,11 +113,11 @@ def amount_ref(selector: ResourceFieldSelector, path: str, *, in_volume: bool) -
     """An amount that a container requests or is limited to."""
     name = selector.resource
     if in_volume and not selector.containerName:
-        yield field.required(at(path, "containerName"))
+        yield field.required(f"{path}.containerName")
     elif not name:
-        yield field.required(at(path, "resource"))
+        yield field.required(f"{path}.resource")
     elif name not in AMOUNTS and not name.startswith(HUGE):
-        yield field.unsupported(at(path, "resource"), name, AMOUNTS)
+        yield field.unsupported(f"{path}.resource", name, AMOUNTS)
     if selector.divisor in ("", "0"):
         return
     if name.endswith(".cpu") and name in AMOUNTS:
@@ -134,27 +134,27 @@ def amount_ref(selector: ResourceFieldSelector, path: str, *, in_volume: bool) -
 
 
 def key_ref(selector: ConfigMapKeySelector | SecretKeySelector, path: str) -> Iterator[FieldError]:
-    yield from rules.dns_subdomain(selector.name, at(path, "name"))
+    yield from rules.dns_subdomain(selector.name, f"{path}.name")
     if not selector.key:
-        yield field.required(at(path, "key"))
+        yield field.required(f"{path}.key")
     else:
-        yield from rules.wrong(at(path, "key"), selector.key, names.config_key_errors(selector.key))
+        yield from rules.wrong(f"{path}.key", selector.key, names.config_key_errors(selector.key))
 
 
 def file_key_ref(selector: FileKeySelector, path: str) -> Iterator[FieldError]:
     """A variable of a file that an init container wrote."""
     yield from rules.needed(path, key=selector.key)
     if selector.key:
-        yield from rules.environment_name(selector.key, at(path, "key"))
+        yield from rules.environment_name(selector.key, f"{path}.key")
     yield from rules.needed(path, volumeName=selector.volumeName)
     if not selector.path:
-        yield field.required(at(path, "path"))
+        yield field.required(f"{path}.path")
     else:
-        yield from rules.projected_path(selector.path, at(path, "path"))
+        yield from rules.projected_path(selector.path, f"{path}.path")
 
 
 def environment_from(source: EnvFromSource, path: str, index: int) -> Iterator[FieldError]:
-    entry = at(path, index)
+    entry = f"{path}[{index}]"
     if source.prefix:
         yield from rules.environment_name(source.prefix, at(entry, "prefix"))
     given = [(name, ref) for name in ("configMapRef", "secretRef") if (ref := getattr(source, name)) is not None]

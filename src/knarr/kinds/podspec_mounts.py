@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from knarr.kinds import rules
 from knarr.kinds.types.core_v1 import Container, EphemeralContainer, Volume, VolumeDevice, VolumeMount
 from knarr.meta import field
-from knarr.meta.field import FieldError, at
+from knarr.meta.field import FieldError
 
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 RECURSIVE = ("Disabled", "Enabled", "IfPossible")
@@ -18,34 +18,34 @@ def mounts(container: AnyContainer, volumes: Volumes, path: str) -> Iterator[Fie
     devices = {device.name: device.devicePath for device in container.volumeDevices}
     seen: set[str] = set()
     for index, given in enumerate(container.volumeMounts):
-        where = at(path, index)
+        where = f"{path}[{index}]"
         if not given.name:
-            yield field.required(at(where, "name"))
+            yield field.required(f"{where}.name")
         if given.name not in volumes:
-            yield field.not_found(at(where, "name"), given.name)
+            yield field.not_found(f"{where}.name", given.name)
         if not given.mountPath:
-            yield field.required(at(where, "mountPath"))
+            yield field.required(f"{where}.mountPath")
         if given.mountPath in seen:
-            yield field.wrong(at(where, "mountPath"), given.mountPath, "must be unique")
+            yield field.wrong(f"{where}.mountPath", given.mountPath, "must be unique")
         seen.add(given.mountPath)
         if given.name in devices:
-            yield field.wrong(at(where, "name"), given.name, "must not already exist in volumeDevices")
+            yield field.wrong(f"{where}.name", given.name, "must not already exist in volumeDevices")
         if given.mountPath in devices.values():
             message = "must not already exist as a path in volumeDevices"
-            yield field.wrong(at(where, "mountPath"), given.mountPath, message)
+            yield field.wrong(f"{where}.mountPath", given.mountPath, message)
         yield from sub_path(given, where, path)
-        yield from propagation(given, container, at(path, "mountPropagation"))
-        yield from recursive(given, at(path, "recursiveReadOnly"))
+        yield from propagation(given, container, f"{path}.mountPropagation")
+        yield from recursive(given, f"{path}.recursiveReadOnly")
 
 
 def sub_path(given: VolumeMount, where: str, path: str) -> Iterator[FieldError]:
     if given.subPath:
-        yield from rules.relative_path(given.subPath, at(path, "subPath"))
+        yield from rules.relative_path(given.subPath, f"{path}.subPath")
     if given.subPathExpr:
         if given.subPath:
             message = "subPathExpr and subPath are mutually exclusive"
-            yield field.wrong(at(where, "subPathExpr"), given.subPathExpr, message)
-        yield from rules.relative_path(given.subPathExpr, at(path, "subPathExpr"))
+            yield field.wrong(f"{where}.subPathExpr", given.subPathExpr, message)
+        yield from rules.relative_path(given.subPathExpr, f"{path}.subPathExpr")
 
 
 def propagation(given: VolumeMount, container: AnyContainer, path: str) -> Iterator[FieldError]:
@@ -76,14 +76,14 @@ def devices(container: AnyContainer, volumes: Volumes, path: str) -> Iterator[Fi
     names: set[str] = set()
     paths: set[str] = set()
     for index, given in enumerate(container.volumeDevices):
-        where = at(path, index)
-        yield from device_name(given, volumes, names, at(where, "name"))
-        yield from device_path(given.devicePath, paths, at(where, "devicePath"))
+        where = f"{path}[{index}]"
+        yield from device_name(given, volumes, names, f"{where}.name")
+        yield from device_path(given.devicePath, paths, f"{where}.devicePath")
         if given.name in mounted:
-            yield field.wrong(at(where, "name"), given.name, "must not already exist in volumeMounts")
+            yield field.wrong(f"{where}.name", given.name, "must not already exist in volumeMounts")
         if given.devicePath in mounted.values():
             message = "must not already exist as a path in volumeMounts"
-            yield field.wrong(at(where, "devicePath"), given.devicePath, message)
+            yield field.wrong(f"{where}.devicePath", given.devicePath, message)
         names.add(given.name)
 
 

@@ -30,21 +30,21 @@ def pod_security(spec: PodSpec, path: str) -> Iterator[FieldError]:
     context = spec.securityContext
     if context is None:
         return
-    path = at(path, "securityContext")
-    yield from rules.identity(context.fsGroup, at(path, "fsGroup"))
-    yield from rules.identity(context.runAsUser, at(path, "runAsUser"))
-    yield from rules.identity(context.runAsGroup, at(path, "runAsGroup"))
+    path = f"{path}.securityContext"
+    yield from rules.identity(context.fsGroup, f"{path}.fsGroup")
+    yield from rules.identity(context.runAsUser, f"{path}.runAsUser")
+    yield from rules.identity(context.runAsGroup, f"{path}.runAsGroup")
     for index, group in enumerate(context.supplementalGroups):
-        yield from rules.identity(group, at(path, "supplementalGroups", index))
+        yield from rules.identity(group, f"{path}.supplementalGroups[{index}]")
     if spec.shareProcessNamespace and spec.hostPID:
         message = "ShareProcessNamespace and HostPID cannot both be enabled"
-        yield field.wrong(at(path, "shareProcessNamespace"), True, message)
-    yield from sysctls(context.sysctls, spec, at(path, "sysctls"))
-    yield from choice(context.fsGroupChangePolicy, ("Always", "OnRootMismatch"), at(path, "fsGroupChangePolicy"))
-    yield from seccomp(context.seccompProfile, at(path, "seccompProfile"))
-    yield from app_armor(context.appArmorProfile, at(path, "appArmorProfile"))
-    yield from choice(context.supplementalGroupsPolicy, ("Merge", "Strict"), at(path, "supplementalGroupsPolicy"))
-    yield from choice(context.seLinuxChangePolicy, ("MountOption", "Recursive"), at(path, "seLinuxChangePolicy"))
+        yield field.wrong(f"{path}.shareProcessNamespace", True, message)
+    yield from sysctls(context.sysctls, spec, f"{path}.sysctls")
+    yield from choice(context.fsGroupChangePolicy, ("Always", "OnRootMismatch"), f"{path}.fsGroupChangePolicy")
+    yield from seccomp(context.seccompProfile, f"{path}.seccompProfile")
+    yield from app_armor(context.appArmorProfile, f"{path}.appArmorProfile")
+    yield from choice(context.supplementalGroupsPolicy, ("Merge", "Strict"), f"{path}.supplementalGroupsPolicy")
+    yield from choice(context.seLinuxChangePolicy, ("MountOption", "Recursive"), f"{path}.seLinuxChangePolicy")
 
 
 def choice(value: str, choices: tuple[str, ...], path: str) -> Iterator[FieldError]:
@@ -56,7 +56,7 @@ def choice(value: str, choices: tuple[str, ...], path: str) -> Iterator[FieldErr
 def sysctls(settings: list[Sysctl], spec: PodSpec, path: str) -> Iterator[FieldError]:
     seen: set[str] = set()
     for index, setting in enumerate(settings):
-        where, name = at(path, index, "name"), setting.name
+        where, name = f"{path}[{index}].name", setting.name
         if not name:
             yield field.required(where)
         elif len(name) > _SYSCTL_LENGTH or _SYSCTL.fullmatch(name) is None:
@@ -76,10 +76,10 @@ def seccomp(profile: SeccompProfile | None, path: str) -> Iterator[FieldError]:
     if profile is None:
         return
     if not profile.type:
-        yield field.required(at(path, "type"), "type is required when seccompProfile is set")
+        yield field.required(f"{path}.type", "type is required when seccompProfile is set")
     else:
-        yield from rules.one_of(profile.type, PROFILES, at(path, "type"))
-    where = at(path, "localhostProfile")
+        yield from rules.one_of(profile.type, PROFILES, f"{path}.type")
+    where = f"{path}.localhostProfile"
     if profile.type == "Localhost":
         if not profile.localhostProfile:
             yield field.required(where, "must be set when seccomp type is Localhost")
@@ -92,7 +92,7 @@ def seccomp(profile: SeccompProfile | None, path: str) -> Iterator[FieldError]:
 def app_armor(profile: AppArmorProfile | None, path: str) -> Iterator[FieldError]:
     if profile is None:
         return
-    where, name = at(path, "localhostProfile"), profile.localhostProfile
+    where, name = f"{path}.localhostProfile", profile.localhostProfile
     if profile.type == "Localhost":
         if not name.strip():
             yield field.required(where, "must be set when AppArmor type is Localhost")
@@ -101,9 +101,9 @@ def app_armor(profile: AppArmorProfile | None, path: str) -> Iterator[FieldError
         if len(name) > PROFILE_PATH:
             yield field.too_long(where, PROFILE_PATH)
     elif not profile.type:
-        yield field.required(at(path, "type"), "type is required when appArmorProfile is set")
+        yield field.required(f"{path}.type", "type is required when appArmorProfile is set")
     elif profile.type not in PROFILES:
-        yield field.unsupported(at(path, "type"), profile.type, PROFILES)
+        yield field.unsupported(f"{path}.type", profile.type, PROFILES)
     elif name:
         yield field.wrong(where, name, "can only be set when AppArmor type is Localhost")
 
@@ -112,20 +112,20 @@ def container_security(context: SecurityContext | None, path: str, *, host_users
     """What a container's security context breaks; `host_users` says whether the pod shares the host's users."""
     if context is None:
         return
-    yield from rules.identity(context.runAsUser, at(path, "runAsUser"))
-    yield from rules.identity(context.runAsGroup, at(path, "runAsGroup"))
+    yield from rules.identity(context.runAsUser, f"{path}.runAsUser")
+    yield from rules.identity(context.runAsGroup, f"{path}.runAsGroup")
     if context.procMount:
-        yield from rules.one_of(context.procMount, ("Default", "Unmasked"), at(path, "procMount"))
+        yield from rules.one_of(context.procMount, ("Default", "Unmasked"), f"{path}.procMount")
         if host_users and context.procMount == "Unmasked":
-            yield field.wrong(at(path, "procMount"), "Unmasked", "`hostUsers` must be false to use `Unmasked`")
-    yield from seccomp(context.seccompProfile, at(path, "seccompProfile"))
+            yield field.wrong(f"{path}.procMount", "Unmasked", "`hostUsers` must be false to use `Unmasked`")
+    yield from seccomp(context.seccompProfile, f"{path}.seccompProfile")
     if context.allowPrivilegeEscalation is False:
         start = "cannot set `allowPrivilegeEscalation` to false and "
         if context.privileged:
             yield field.wrong(path, internal.tree(context), start + "`privileged` to true")
         if context.capabilities is not None and "CAP_SYS_ADMIN" in context.capabilities.add:
             yield field.wrong(path, internal.tree(context), start + "`capabilities.Add` CAP_SYS_ADMIN")
-    yield from app_armor(context.appArmorProfile, at(path, "appArmorProfile"))
+    yield from app_armor(context.appArmorProfile, f"{path}.appArmorProfile")
 
 
 def host_users(spec: PodSpec, path: str) -> Iterator[FieldError]:
@@ -134,7 +134,7 @@ def host_users(spec: PodSpec, path: str) -> Iterator[FieldError]:
         return
     for shared, name in ((spec.hostNetwork, "hostNetwork"), (spec.hostPID, "HostPID"), (spec.hostIPC, "HostIPC")):
         if shared:
-            yield field.forbidden(at(path, name), "when `pod.Spec.HostUsers` is false")
+            yield field.forbidden(f"{path}.{name}", "when `pod.Spec.HostUsers` is false")
 
 
 WINDOWS_POD = (
@@ -170,9 +170,9 @@ def operating_system(spec: PodSpec, path: str) -> Iterator[FieldError]:
     if spec.os is None:
         return
     if not spec.os.name:
-        yield field.required(at(path, "os", "name"), "cannot be empty")
+        yield field.required(f"{path}.os.name", "cannot be empty")
     if spec.os.name not in ("linux", "windows"):
-        yield field.unsupported(at(path, "os"), spec.os.name, ("linux", "windows"))
+        yield field.unsupported(f"{path}.os", spec.os.name, ("linux", "windows"))
         return
     if spec.os.name == "linux":
         pod_fields: tuple[str, ...] = ("windowsOptions",)
@@ -182,8 +182,8 @@ def operating_system(spec: PodSpec, path: str) -> Iterator[FieldError]:
         pod_fields, container_fields, message = WINDOWS_POD, WINDOWS_CONTAINER, "cannot be set for a windows pod"
         for name in WINDOWS_SPEC:
             if getattr(spec, name) not in (None, False) or (name == "hostUsers" and spec.hostUsers is not None):
-                yield field.forbidden(at(path, name), message)
-    yield from unwanted(spec.securityContext, pod_fields, at(path, "securityContext"), message)
+                yield field.forbidden(f"{path}.{name}", message)
+    yield from unwanted(spec.securityContext, pod_fields, f"{path}.securityContext", message)
     for kind in ("initContainers", "containers", "ephemeralContainers"):
         for index, container in enumerate(getattr(spec, kind)):
             where = at(path, kind, index, "securityContext")
@@ -195,4 +195,4 @@ def unwanted(
 ) -> Iterator[FieldError]:
     for name in names:
         if getattr(context, name, None) not in (None, "", []):
-            yield field.forbidden(at(path, name), message)
+            yield field.forbidden(f"{path}.{name}", message)

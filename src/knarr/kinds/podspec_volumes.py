@@ -18,7 +18,7 @@ from knarr.kinds.types.core_v1 import (
 )
 from knarr.kinds.volume_sources import MORE_THAN_ONE, SOURCES, claim_template
 from knarr.meta import field
-from knarr.meta.field import FieldError, at
+from knarr.meta.field import FieldError
 
 MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 DUPLICATE = "conflicting duplicate paths"
@@ -38,10 +38,10 @@ def volumes(given: Sequence[Volume], pod: str, path: str) -> tuple[dict[str, Vol
     errors: list[FieldError] = []
     made = {f"{pod}-{volume.name}" for volume in given if pod and volume.ephemeral is not None}
     for index, volume in enumerate(given):
-        where = at(path, index)
+        where = f"{path}[{index}]"
         found = list(volume_errors(volume, pod, where))
         if volume.name in good:
-            found.append(field.duplicate(at(where, "name"), volume.name))
+            found.append(field.duplicate(f"{where}.name", volume.name))
         if found:
             errors += found
         else:
@@ -49,7 +49,7 @@ def volumes(given: Sequence[Volume], pod: str, path: str) -> tuple[dict[str, Vol
         claim = volume.persistentVolumeClaim
         if claim is not None and claim.claimName in made:
             message = "must not reference a PVC that gets created for an ephemeral volume"
-            errors.append(field.wrong(at(where, "persistentVolumeClaim", "claimName"), claim.claimName, message))
+            errors.append(field.wrong(f"{where}.persistentVolumeClaim.claimName", claim.claimName, message))
     return good, errors
 
 
@@ -58,18 +58,18 @@ def volume_errors(volume: Volume, pod: str, path: str) -> Iterator[FieldError]:
     if not found:
         yield field.required(path, "must specify a volume type")
     for name in found[:1]:
-        yield from CHECKS[name](getattr(volume, name), at(path, name))
+        yield from CHECKS[name](getattr(volume, name), f"{path}.{name}")
     if volume.ephemeral is not None and pod and volume.name:
         claim = f"{pod}-{volume.name}"
-        for error in rules.dns_subdomain(claim, at(path, "name")):
+        for error in rules.dns_subdomain(claim, f"{path}.name"):
             detail = error.message.partition(": ")[2].partition(": ")[2]
-            yield field.wrong(at(path, "name"), volume.name, f'PVC name "{claim}": {detail}')
+            yield field.wrong(f"{path}.name", volume.name, f'PVC name "{claim}": {detail}')
     for name in found[1:]:
-        yield field.forbidden(at(path, name), MORE_THAN_ONE)
+        yield field.forbidden(f"{path}.{name}", MORE_THAN_ONE)
     if not volume.name:
-        yield field.required(at(path, "name"))
+        yield field.required(f"{path}.name")
     else:
-        yield from rules.dns_label(volume.name, at(path, "name"))
+        yield from rules.dns_label(volume.name, f"{path}.name")
 
 
 def mode(value: int | None, path: str) -> Iterator[FieldError]:
@@ -80,8 +80,8 @@ def mode(value: int | None, path: str) -> Iterator[FieldError]:
 
 def key_to_path(item: KeyToPath, path: str) -> Iterator[FieldError]:
     yield from rules.needed(path, key=item.key, path=item.path)
-    yield from rules.projected_path(item.path, at(path, "path"))
-    yield from mode(item.mode, at(path, "mode"))
+    yield from rules.projected_path(item.path, f"{path}.path")
+    yield from mode(item.mode, f"{path}.mode")
 
 
 def keyed(name: str) -> Callable[..., Iterator[FieldError]]:
@@ -89,39 +89,39 @@ def keyed(name: str) -> Callable[..., Iterator[FieldError]]:
 
     def check(source: object, path: str) -> Iterator[FieldError]:
         yield from rules.needed(path, **{name: getattr(source, name)})
-        yield from mode(getattr(source, "defaultMode", None), at(path, "defaultMode"))
+        yield from mode(getattr(source, "defaultMode", None), f"{path}.defaultMode")
         for index, item in enumerate(getattr(source, "items", ())):
-            yield from key_to_path(item, at(path, "items", index))
+            yield from key_to_path(item, f"{path}.items[{index}]")
 
     return check
 
 
 def downward_file(item: DownwardAPIVolumeFile, path: str) -> Iterator[FieldError]:
     yield from rules.needed(path, path=item.path)
-    yield from rules.projected_path(item.path, at(path, "path"))
+    yield from rules.projected_path(item.path, f"{path}.path")
     if item.fieldRef is not None:
-        yield from field_ref(item.fieldRef, FILE_FIELDS, at(path, "fieldRef"))
+        yield from field_ref(item.fieldRef, FILE_FIELDS, f"{path}.fieldRef")
         if item.resourceFieldRef is not None:
             message = "fieldRef and resourceFieldRef can not be specified simultaneously"
             yield field.wrong(path, "resource", message)
     elif item.resourceFieldRef is not None:
-        yield from amount_ref(item.resourceFieldRef, at(path, "resourceFieldRef"), in_volume=True)
+        yield from amount_ref(item.resourceFieldRef, f"{path}.resourceFieldRef", in_volume=True)
     else:
         yield field.required(path, "one of fieldRef and resourceFieldRef is required")
-    yield from mode(item.mode, at(path, "mode"))
+    yield from mode(item.mode, f"{path}.mode")
 
 
 def downward(source: object, path: str) -> Iterator[FieldError]:
-    yield from mode(getattr(source, "defaultMode", None), at(path, "defaultMode"))
+    yield from mode(getattr(source, "defaultMode", None), f"{path}.defaultMode")
     for item in getattr(source, "items", ()):
         yield from downward_file(item, path)
 
 
 def projected(source: ProjectedVolumeSource, path: str) -> Iterator[FieldError]:
-    yield from mode(source.defaultMode, at(path, "defaultMode"))
+    yield from mode(source.defaultMode, f"{path}.defaultMode")
     seen: set[str] = set()
     for index, projection in enumerate(source.sources):
-        where = at(path, "sources", index)
+        where = f"{path}.sources[{index}]"
         yield from projection_errors(projection, seen, where, path)
 
 
@@ -129,24 +129,24 @@ def projection_errors(given: VolumeProjection, seen: set[str], where: str, path:
     """What one source breaks; `seen` are the file names of those before it."""
     for name in ("secret", "configMap"):
         if (source := getattr(given, name)) is not None:
-            yield from rules.needed(at(where, name), name=source.name)
+            yield from rules.needed(f"{where}.{name}", name=source.name)
             for index, item in enumerate(source.items):
-                yield from key_to_path(item, at(where, name, "items", index))
+                yield from key_to_path(item, f"{where}.{name}.items[{index}]")
                 yield from once(item.path, source.name, seen, path)
     if given.downwardAPI is not None:
         for file in given.downwardAPI.items:
-            yield from downward_file(file, at(where, "downwardAPI"))
+            yield from downward_file(file, f"{where}.downwardAPI")
             yield from once(file.path, file.path, seen, path)
     if given.serviceAccountToken is not None:
-        yield from token(given.serviceAccountToken, at(where, "serviceAccountToken"), path)
+        yield from token(given.serviceAccountToken, f"{where}.serviceAccountToken", path)
     if (bundle := given.clusterTrustBundle) is not None:
-        inner = at(where, "clusterTrustBundle")
+        inner = f"{where}.clusterTrustBundle"
         if bundle.name and bundle.signerName:
             yield field.forbidden(inner, "only one of name and signerName may be used")
         elif not bundle.name and not bundle.signerName:
             yield field.required(inner, "either name or signerName must be specified")
         yield from rules.needed(inner, path=bundle.path)
-        yield from rules.projected_path(bundle.path, at(inner, "path"))
+        yield from rules.projected_path(bundle.path, f"{inner}.path")
         yield from once(bundle.path, bundle.path, seen, path)
     names = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
     if sum(getattr(given, name) is not None for name in names) > 1:
@@ -163,18 +163,18 @@ def token(given: ServiceAccountTokenProjection, where: str, path: str) -> Iterat
     seconds = given.expirationSeconds or 0
     if seconds < 600:
         message = "may not specify a duration less than 10 minutes"
-        yield field.wrong(at(where, "expirationSeconds"), seconds, message)
+        yield field.wrong(f"{where}.expirationSeconds", seconds, message)
     if seconds > 1 << 32:
         message = "may not specify a duration larger than 2^32 seconds"
-        yield field.wrong(at(where, "expirationSeconds"), seconds, message)
+        yield field.wrong(f"{where}.expirationSeconds", seconds, message)
     if not given.path:
-        yield field.required(at(path, "path"))
+        yield field.required(f"{path}.path")
     else:
-        yield from rules.projected_path(given.path, at(path, "path"))
+        yield from rules.projected_path(given.path, f"{path}.path")
 
 
 def ephemeral(source: EphemeralVolumeSource, path: str) -> Iterator[FieldError]:
-    path = at(path, "volumeClaimTemplate")
+    path = f"{path}.volumeClaimTemplate"
     if source.volumeClaimTemplate is None:
         yield field.required(path)
     else:
@@ -183,14 +183,14 @@ def ephemeral(source: EphemeralVolumeSource, path: str) -> Iterator[FieldError]:
 
 def empty_dir(source: object, path: str) -> Iterator[FieldError]:
     if str(getattr(source, "sizeLimit", "")).startswith("-"):
-        yield field.forbidden(at(path, "sizeLimit"), "SizeLimit field must be a valid resource quantity")
+        yield field.forbidden(f"{path}.sizeLimit", "SizeLimit field must be a valid resource quantity")
 
 
 def pulled(source: object, path: str) -> Iterator[FieldError]:
     """An image as a volume."""
     yield from rules.needed(path, reference=getattr(source, "reference", ""))
     yield from rules.required_one_of(
-        getattr(source, "pullPolicy", ""), ("Always", "IfNotPresent", "Never"), at(path, "pullPolicy")
+        getattr(source, "pullPolicy", ""), ("Always", "IfNotPresent", "Never"), f"{path}.pullPolicy"
     )
 
 

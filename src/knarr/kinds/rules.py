@@ -1,13 +1,17 @@
 """Rules of single fields that many kinds share, as FieldErrors with upstream's wording.
 
-Each takes the value and the path of the field and gives what it breaks. The wordings of names are `meta.names`'.
+Each takes the value and the path of the field and gives what it breaks, at once: most are asked several times of every
+write, and hardly ever find anything. The wordings of names are `meta.names`'.
 """
 
 import ipaddress
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from knarr.meta import field, names
 from knarr.meta.field import FieldError
+
+Found = Sequence[FieldError]
 
 INT32 = 2**31 - 1
 NOT_NEGATIVE = "must be greater than or equal to 0"
@@ -16,70 +20,63 @@ IMMUTABLE = "field is immutable"
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 
-def wrong(path: str, value: object, messages: Iterable[str]) -> Iterator[FieldError]:
+def wrong(path: str, value: object, messages: Collection[str]) -> Found:
     """One error for each message about the value."""
-    return (field.wrong(path, value, message) for message in messages)
+    return [field.wrong(path, value, message) for message in messages] if messages else ()
 
 
-def dns_label(value: str, path: str) -> Iterator[FieldError]:
+def dns_label(value: str, path: str) -> Found:
     return wrong(path, value, names.label_errors(value))
 
 
-def dns_subdomain(value: str, path: str) -> Iterator[FieldError]:
+def dns_subdomain(value: str, path: str) -> Found:
     return wrong(path, value, names.subdomain_errors(value))
 
 
-def qualified_name(value: str, path: str) -> Iterator[FieldError]:
+def qualified_name(value: str, path: str) -> Found:
     return wrong(path, value, names.qualified_errors(value))
 
 
-def environment_name(value: str, path: str) -> Iterator[FieldError]:
+def environment_name(value: str, path: str) -> Found:
     return wrong(path, value, names.env_name_errors(value))
 
 
-def header_name(value: str, path: str) -> Iterator[FieldError]:
+def header_name(value: str, path: str) -> Found:
     return wrong(path, value, names.header_errors(value))
 
 
-def port_name(value: str, path: str) -> Iterator[FieldError]:
+def port_name(value: str, path: str) -> Found:
     return wrong(path, value, names.port_name_errors(value))
 
 
-def port_number(value: int, path: str) -> Iterator[FieldError]:
+def port_number(value: int, path: str) -> Found:
     return between(value, 1, 65535, path)
 
 
-def port(value: int | str, path: str) -> Iterator[FieldError]:
+def port(value: int | str, path: str) -> Found:
     """A port by number or by name."""
     return port_number(value, path) if isinstance(value, int) else port_name(value, path)
 
 
-def between(value: int, least: int, most: int, path: str) -> Iterator[FieldError]:
-    if not least <= value <= most:
-        yield field.wrong(path, value, names.range_error(least, most))
+def between(value: int, least: int, most: int, path: str) -> Found:
+    return () if least <= value <= most else [field.wrong(path, value, names.range_error(least, most))]
 
 
-def identity(value: int | None, path: str) -> Iterator[FieldError]:
+def identity(value: int | None, path: str) -> Found:
     """A user's or a group's number."""
-    if value is not None:
-        yield from between(value, 0, INT32, path)
+    return () if value is None else between(value, 0, INT32, path)
 
 
-def not_negative(value: int | None, path: str) -> Iterator[FieldError]:
-    if value is not None and value < 0:
-        yield field.wrong(path, value, NOT_NEGATIVE)
+def not_negative(value: int | None, path: str) -> Found:
+    return () if value is None or value >= 0 else [field.wrong(path, value, NOT_NEGATIVE)]
 
 
-def one_of(value: str, choices: Collection[str], path: str) -> Iterator[FieldError]:
-    if value not in choices:
-        yield field.unsupported(path, value, list(choices))
+def one_of(value: str, choices: Collection[str], path: str) -> Found:
+    return () if value in choices else [field.unsupported(path, value, list(choices))]
 
 
-def required_one_of(value: str, choices: Collection[str], path: str) -> Iterator[FieldError]:
-    if not value:
-        yield field.required(path)
-    else:
-        yield from one_of(value, choices, path)
+def required_one_of(value: str, choices: Collection[str], path: str) -> Found:
+    return one_of(value, choices, path) if value else [field.required(path)]
 
 
 def needed(path: str, /, **values: object) -> Iterator[FieldError]:
@@ -89,11 +86,11 @@ def needed(path: str, /, **values: object) -> Iterator[FieldError]:
             yield field.required(field.at(path, key))
 
 
-def unchanged(new: object, old: object, path: str) -> Iterator[FieldError]:
-    if new != old:
-        yield field.wrong(path, new, IMMUTABLE)
+def unchanged(new: object, old: object, path: str) -> Found:
+    return () if new == old else [field.wrong(path, new, IMMUTABLE)]
 
 
+@lru_cache(1024)  # a node's stand in the status of every pod on it
 def address_of(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address a text means, None when it means none."""
     try:
@@ -108,11 +105,11 @@ def plain_address(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address |
     return (getattr(address, "ipv4_mapped", None) or address) if address is not None else None
 
 
-def ip(value: str, path: str) -> Iterator[FieldError]:
+def ip(value: str, path: str) -> Found:
     return wrong(path, value, names.ip_errors(value))
 
 
-def cidr(value: str, path: str) -> Iterator[FieldError]:
+def cidr(value: str, path: str) -> Found:
     return wrong(path, value, names.cidr_errors(value))
 
 
