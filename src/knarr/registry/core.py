@@ -26,7 +26,8 @@ BOOKMARK_EVERY = 60.0  #: seconds
 PAGE = 5000  #: records read at once at the start
 REPLAYED = 20_000  #: writes before the start that a watch may still begin at
 
-Admit = Callable[[Tree, Tree | None], Awaitable[None]]
+Admit = Callable[[Tree, Tree | None], Awaitable[bool]]
+Approve = Callable[[Tree, Tree | None], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -40,8 +41,11 @@ class Options:
     duplicates: list[str] = field(default_factory=list)  #: decoding's complaints of fields the body named twice
     warnings: list[str] = field(default_factory=list)
     form: Kind | None = None  #: the view that the request's object is of, where it is not of the stored kind
-    admit: Admit | None = None  #: (new, old): may change the new object or refuse it; the old one is None on a create
-    approve: Admit | None = None  #: (new, old): may refuse what is otherwise valid, as the last thing before the write
+    #: (new, old): may change the new object or refuse it, and says if it may have; the old one is None on a create
+    admit: Admit | None = None
+    approve: Approve | None = (
+        None  #: (new, old): may refuse what is otherwise valid, as the last thing before the write
+    )
 
 
 class Closable(Protocol):

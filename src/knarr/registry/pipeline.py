@@ -94,8 +94,7 @@ def spec_of(kind: Kind, tree: Tree) -> Tree:
 
 async def admit(kind: Kind, new: Tree, old: Tree | None, options: Options) -> None:
     """Let admission look at a defaulted object; what it adds is defaulted too."""
-    if options.admit is not None:
-        await options.admit(new, old)
+    if options.admit is not None and await options.admit(new, old):
         kind.defaults(new)
 
 

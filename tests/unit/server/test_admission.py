@@ -274,7 +274,7 @@ async def test_a_node_writes(resource, name, tree, allowed):
     asked = Admission("update", found, "", name, NODE, tree=tree, old=old)
     refused = False
     try:
-        for plugin in PLUGINS.mutate(found.kind, lambda type_: True):
+        for plugin in PLUGINS.mutate(found.kind, "", lambda type_: True):
             if isinstance(plugin, NodeRestriction):
                 await plugin.admit(asked, World())
     except ApiError:

@@ -88,8 +88,25 @@ class Admission:
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)  #: for the client, to be added to
     requested: Kind | None = None  #: the version that the client speaks, when it is not the stored one
-    calls: Calls = field(default_factory=Calls)  #: of webhooks
-    policies: Calls = field(default_factory=Calls)  #: of policies
+    _calls: dict[str, Calls] = field(default_factory=dict)  # by who keeps them; most writes concern nobody
+
+    @property
+    def calls(self) -> Calls:
+        """The calls of webhooks."""
+        return self._calls.setdefault("webhooks", Calls())
+
+    @property
+    def policies(self) -> Calls:
+        """The calls of policies."""
+        return self._calls.setdefault("policies", Calls())
+
+    def begin_again(self) -> bool:
+        """Whether a webhook or a policy has changed the object, so that all plugins look at it once more, as begins."""
+        if not any(calls.again for calls in self._calls.values()):
+            return False
+        for calls in (self.calls, self.policies):
+            calls.again, calls.second = False, True
+        return True
 
     def object(self) -> Any:
         """The new object as its kind's Struct; only when the kind's rules have passed it."""
@@ -122,10 +139,7 @@ async def admit(plugins: Sequence[Plugin], admission: Admission, state: State) -
     """Run a write past every plugin; once more when a webhook or a policy has changed it."""
     for plugin in plugins:
         await plugin.admit(admission, state)
-    rounds = (admission.calls, admission.policies)
-    if any(calls.again for calls in rounds):
-        for calls in rounds:
-            calls.again, calls.second = False, True
+    if admission.begin_again():
         for plugin in plugins:
             await plugin.admit(admission, state)
 

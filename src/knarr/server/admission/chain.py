@@ -36,6 +36,7 @@ from knarr.server.admission.taint_nodes import TaintNodesByCondition
 from knarr.server.admission.toleration_seconds import DefaultTolerationSeconds
 from knarr.server.admission.webhooks import MutatingWebhooks, ValidatingWebhooks
 from knarr.server.authorization import Authorizer
+from knarr.server.authorization.escalation import BINDINGS, ROLES, NoEscalation
 
 WORKLOADS = ("ReplicationController", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 #: plugins that look at objects of these kinds alone: nobody else's way leads past them
@@ -54,8 +55,16 @@ ONLY: dict[type, tuple[str, ...]] = {
     LimitBounds: ("Pod", "PersistentVolumeClaim"),
     PersistentVolumeClaimResize: ("PersistentVolumeClaim",),
     CertificateSubjectRestriction: ("CertificateSigningRequest",),
+    NoEscalation: (*ROLES, *BINDINGS),
     PodSecurity: ("Namespace", "Pod", "PodTemplate", *WORKLOADS),
 }
+#: those of them that look at writes of the object itself alone, not at those of its parts: its status, say
+WHOLE = (
+    *(LimitDefaults, ServiceAccounts, TaintNodesByCondition, Priority, DefaultTolerationSeconds, DefaultStorageClass),
+    *(StorageObjectInUseProtection, RuntimeClasses, DefaultIngressClass, CertificateRequester, NoEscalation),
+    *(PersistentVolumeClaimResize, CertificateSubjectRestriction),
+)
+LOOKING = NamespaceLifecycle | NodeRestriction  #: plugins of the first phase that change nothing
 #: what users configure a plugin by: while there is no object of it, nobody's way leads past the plugin
 BY: dict[type, type[Type]] = {
     LimitDefaults: LimitRange,
@@ -68,6 +77,7 @@ BY: dict[type, type[Type]] = {
 }
 ASKED = NodeRestriction | MutatingPolicies | MutatingWebhooks | ValidatingPolicies | ValidatingWebhooks
 
+Has = Callable[[type[Type]], bool]
 Configured = tuple[Plugin, type[Type] | None]  #: a plugin, and what it is configured by
 
 
@@ -77,31 +87,40 @@ class Plugins:
 
     mutating: Sequence[Plugin]
     validating: Sequence[Plugin]
-    _known: dict[tuple[str, str], Sequence[Configured]] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[tuple[str, str, bool], Sequence[Configured]] = field(default_factory=dict, init=False, repr=False)
 
-    def mutate(self, kind: str, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
-        """Those of the first phase for objects of a kind; `has` says whether there is an object of a type."""
-        return self._concerned("mutate", kind, has)
+    def mutate(self, kind: str, subresource: str, has: Has) -> Sequence[Plugin]:
+        """Those of the first phase for a write of a kind; `has` says whether there is an object of a type."""
+        return self._concerned("mutate", kind, subresource, has)
 
-    def validate(self, kind: str, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
-        """Those of the second phase for objects of a kind."""
-        return self._concerned("validate", kind, has)
+    def validate(self, kind: str, subresource: str, has: Has) -> Sequence[Plugin]:
+        """Those of the second phase for a write of a kind."""
+        return self._concerned("validate", kind, subresource, has)
 
-    def configured(self, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
+    def configured(self, has: Has) -> Sequence[Plugin]:
         """Those that users configure, and what holds nodes to their own: for requests that write no object itself."""
-        return self._concerned("ask", "", has)
+        return self._concerned("ask", "", "", has)
 
-    def _concerned(self, phase: str, kind: str, has: Callable[[type[Type]], bool]) -> Sequence[Plugin]:
-        if (found := self._known.get((phase, kind))) is None:
-            chosen = self._chosen(phase, kind)
-            found = self._known[phase, kind] = tuple((plugin, BY.get(type(plugin))) for plugin in chosen)
+    def _concerned(self, phase: str, kind: str, subresource: str, has: Has) -> Sequence[Plugin]:
+        key = phase, kind, subresource != ""
+        if (found := self._known.get(key)) is None:
+            found = self._known[key] = tuple((plugin, BY.get(type(plugin))) for plugin in self._chosen(*key))
         return [plugin for plugin, by in found if by is None or has(by)]
 
-    def _chosen(self, phase: str, kind: str) -> Iterable[Plugin]:
+    def _chosen(self, phase: str, kind: str, part: bool) -> Iterable[Plugin]:
         if phase == "ask":
             return (plugin for plugin in (*self.mutating, *self.validating) if isinstance(plugin, ASKED))
         plugins = self.mutating if phase == "mutate" else self.validating
-        return (plugin for plugin in plugins if kind in ONLY.get(type(plugin), (kind,)))
+        return (
+            plugin
+            for plugin in plugins
+            if kind in ONLY.get(type(plugin), (kind,)) and not (part and isinstance(plugin, WHOLE))
+        )
+
+
+def may_change(plugins: Iterable[Plugin]) -> bool:
+    """Whether one of these plugins of the first phase can change an object."""
+    return any(not isinstance(plugin, LOOKING) for plugin in plugins)
 
 
 def default_plugins(charge: Charge, versions: Versions, authorizer: Authorizer) -> Plugins:
