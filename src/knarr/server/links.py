@@ -78,17 +78,20 @@ async def _with_page(answer: Response, lead: Lead) -> Response:
         async for piece in answer.stream:
             body += piece
             if len(body) > MOST:
-                answer.stream = _after(bytes(body), answer.stream)
-                return answer
+                return Response(answer.status, answer.headers, stream=_after(bytes(body), answer, answer.stream))
         answer.stream = None
     answer.body = await asyncio.to_thread(page, bytes(body), lead)
     return answer
 
 
-async def _after(first: bytes, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in stream:
-        yield piece
+async def _after(first: bytes, answer: Response, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What was read of a stream, and the rest."""
+    try:
+        yield first
+        async for piece in stream:
+            yield piece
+    finally:
+        await answer.close()
 
 
 def page(body: bytes, lead: Lead) -> bytes:

@@ -86,6 +86,15 @@ async def test_a_page_that_is_too_large_goes_on_as_it_is(monkeypatch):
     assert [piece async for piece in answer.stream] == [b"<a href=/x", b">"]
 
 
+async def test_a_page_that_nobody_reads_on_is_not_read_on(monkeypatch):
+    monkeypatch.setattr(links, "MOST", 8)
+    stream = streamed(b"<a href=/x", b">")
+    answer = await led(Response(200, {"content-type": "text/html"}, stream=stream), THROUGH)
+    await anext(answer.stream)
+    await answer.close()
+    assert [piece async for piece in stream] == []
+
+
 async def test_what_is_behind_a_proxy_opens_it_to_no_other_origin():
     headers = {"access-control-allow-origin": "*", "access-control-allow-credentials": "true", "etag": "1"}
     assert (await led(Response(200, headers), THROUGH)).headers == {"etag": "1"}
