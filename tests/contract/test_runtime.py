@@ -8,10 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from knarr.net.namespace import inside
 from knarr.net.netlink import Netlink

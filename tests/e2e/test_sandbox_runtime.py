@@ -12,12 +12,13 @@ import sys
 import tarfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
+from msgspec.structs import replace
 
 from knarr.kinds.types.core_v1 import EmptyDirVolumeSource
 from knarr.net import namespace, node_pods, podnetwork

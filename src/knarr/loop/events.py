@@ -9,10 +9,10 @@ tells what happened, and does not hold up what still is to happen. The more even
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from knarr.client.api import Api
@@ -35,8 +35,7 @@ TRIES, TRY_SECONDS = 12, 10.0  #: how often and at what distance an unreachable 
 log = logging.getLogger("knarr.loop")
 
 
-@dataclass(frozen=True)
-class Occurrence:
+class Occurrence(Struct, frozen=True):
     """What was recorded, before it is an object."""
 
     about: ObjectReference

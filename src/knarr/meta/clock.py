@@ -109,7 +109,12 @@ def suffix(length: int = 5) -> str:
 
 def timestamp(when: datetime | None = None) -> str:
     """A metav1.Time: RFC 3339, UTC, whole seconds."""
-    return _stamp(int((when.timestamp() if when is not None else _in_use.clock.now()) // 1))
+    return stamp(when.timestamp() if when is not None else _in_use.clock.now())
+
+
+def stamp(seconds: float) -> str:
+    """The metav1.Time of a time in seconds since the epoch."""
+    return _stamp(int(seconds // 1))
 
 
 @lru_cache(64)

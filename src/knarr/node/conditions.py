@@ -1,7 +1,6 @@
 """A pod's conditions, in the kubelet's order and words. Called by `status.pod_status`."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
@@ -14,9 +13,10 @@ UNSIZED = "the amounts of a running container are not changed here: the new ones
 
 
 def conditions(pod: Pod, status: PodStatus, sandboxed: bool, now: float) -> list[PodCondition]:
-    """All conditions; those of others first and untouched, a transition time only where the status changed."""
-    old = {each.type: each for each in pod.status.conditions}
-    others = [each for each in pod.status.conditions if each.type not in OWNED]
+    """All conditions, from those that the status has: those of others first and untouched, a transition time only where
+    the condition's status changed."""
+    old = {each.type: each for each in status.conditions}
+    others = [each for each in status.conditions if each.type not in OWNED]
     ready = containers_ready(pod, status)
     fresh = [
         PodCondition(type="PodReadyToStartContainers", status=truth(sandboxed)),
@@ -26,17 +26,12 @@ def conditions(pod: Pod, status: PodStatus, sandboxed: bool, now: float) -> list
         PodCondition(type="PodScheduled", status="True"),
         *resize(pod, status),
     ]
-    when = clock.timestamp(datetime.fromtimestamp(now, UTC))
-    return others + [
-        replace(
-            each,
-            observedGeneration=pod.metadata.generation,
-            lastTransitionTime=old[each.type].lastTransitionTime
-            if each.type in old and old[each.type].status == each.status and old[each.type].lastTransitionTime
-            else when,
-        )
-        for each in fresh
-    ]
+    when = clock.stamp(now)
+    for each in fresh:
+        known = old.get(each.type)
+        since = known.lastTransitionTime if known is not None and known.status == each.status else ""
+        others.append(replace(each, observedGeneration=pod.metadata.generation, lastTransitionTime=since or when))
+    return others
 
 
 def resize(pod: Pod, status: PodStatus) -> list[PodCondition]:
@@ -91,6 +86,8 @@ def pod_ready(pod: Pod, others: Sequence[PodCondition], ready: PodCondition) -> 
 def initialized(pod: Pod, status: PodStatus) -> PodCondition:
     if status.phase == "Succeeded":
         return PodCondition(type="Initialized", status="True", reason="PodCompleted")
+    if not pod.spec.initContainers:
+        return PodCondition(type="Initialized", status="True")
     known = {each.name: each for each in status.initContainerStatuses}
     incomplete = [
         each.name

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 KUBELET_VERSION = "v1.37.0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class NodeConfig:
     """One node. Paths that are None switch off what needs them: certificates for HTTPS, folders for files."""
 
@@ -57,22 +58,22 @@ class NodeConfig:
         """Seconds between reports of an unchanged status: upstream's nodeStatusReportFrequency."""
         return 30 * self.heartbeat
 
-    @property
+    @cached_property
     def volumes(self) -> Path:
         """Where the directories of local-path volumes are."""
         return self.folder / "volumes"
 
-    @property
+    @cached_property
     def pods(self) -> Path:
         """Where the files of running pods are: one folder per uid."""
         return self.folder / "pods"
 
-    @property
+    @cached_property
     def seccomp(self) -> Path:
         """Where seccomp profiles of type Localhost are."""
         return self.folder / "seccomp"
 
-    @property
+    @cached_property
     def logs(self) -> Path:
         """Where the containers' logs are."""
         return self.folder / "logs"

@@ -3,7 +3,8 @@
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from knarr.kinds.types.core_v1 import ConfigMap, Container, EnvVar, Pod, Secret, Service
 from knarr.node.fields import FieldUnknown, object_field, resource_field
@@ -15,14 +16,13 @@ class EnvError(Exception):
     """A variable that cannot be had: the container waits with CreateContainerConfigError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What the variables come from; a name that is absent does not exist."""
 
-    config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
-    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    config_maps: Mapping[str, ConfigMap] = {}
+    secrets: Mapping[str, Secret] = {}
     services: tuple[Service, ...] = ()
-    allocatable: Mapping[str, str] = field(default_factory=dict)
+    allocatable: Mapping[str, str] = {}
 
 
 def wanted(container: Container) -> tuple[set[str], set[str]]:

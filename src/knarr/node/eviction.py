@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 async def measure(worker: "Worker", now: float) -> float:
     """Look whether the pod has to go; return when to look again, in seconds since the epoch, infinity for never."""
     memory = worker.memory
-    watched = limited(worker.pod) or DISK in pod_resources.limits(worker.pod.spec)
-    if not watched or not memory.prepared or worker.host.runtime.name == "simulated":
+    if not memory.prepared or worker.host.runtime.name == "simulated":
+        return math.inf
+    if not limited(worker.pod) and DISK not in pod_resources.limits(worker.pod.spec):
         return math.inf
     if now < memory.measured + LOOK:
         return memory.measured + LOOK

@@ -4,15 +4,14 @@ It dies with the agent, as the kubelet's does: everything that must survive is i
 `pod.plan` and `status.pod_status` read it; only the pod's worker and its probes write it.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 BACK_OFF_FIRST = 10.0  #: seconds; doubles with each crash
 BACK_OFF_MOST = 300.0
 BACK_OFF_FORGIVEN = 2 * BACK_OFF_MOST  #: a container that ran this long starts over
 
 
-@dataclass(frozen=True, slots=True)
-class BackOff:
+class BackOff(Struct, frozen=True):
     """How long to hold back after `since` (the crash or the failed pull)."""
 
     delay: float
@@ -30,16 +29,14 @@ def longer(previous: BackOff | None, since: float) -> BackOff:
     return BackOff(min(previous.delay * 2, BACK_OFF_MOST), since)
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """A machine's word and a sentence."""
 
     reason: str
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """A step that failed and when to try it again."""
 
     why: Reason
@@ -48,16 +45,14 @@ class Retry:
     back_off: BackOff | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unhealthy:
+class Unhealthy(Struct, frozen=True):
     """A container its liveness or startup probe condemned."""
 
     message: str
     grace: float | None = None
 
 
-@dataclass(slots=True)
-class Memory:
+class Memory(Struct):
     """Container ids key what belongs to one attempt, container names what outlives it."""
 
     prepared: bool = False  #: volumes are mounted
@@ -73,16 +68,16 @@ class Memory:
     overdue: bool = False  #: that its time was up was told
     evicted: str = ""  #: why the pod has to go; "" while it has not
     measured: float = 0.0  #: when its directories were last looked at, in seconds since the epoch
-    retries: dict[str, Retry] = field(default_factory=dict)  #: by container name; "" is the pod's sandbox or volumes
-    crashes: dict[str, BackOff] = field(default_factory=dict)  #: by container name
-    waiting: dict[str, Reason] = field(default_factory=dict)  #: by container name
-    started: set[str] = field(default_factory=set)  #: ids whose startup probe passed, or that have none
-    ready: set[str] = field(default_factory=set)  #: ids whose readiness probe passes, or that have none
-    unhealthy: dict[str, Unhealthy] = field(default_factory=dict)  #: by id
-    launched: dict[str, int] = field(default_factory=dict)  #: by container name: the latest attempt that was started
-    last_words: dict[str, str] = field(default_factory=dict)  #: by id: the end of the log of a container that failed
-    stopping: dict[str, float] = field(default_factory=dict)  #: id to the grace it was given
-    replaced: set[str] = field(default_factory=set)  #: ids of containers that were stopped for another image
+    retries: dict[str, Retry] = {}  #: by container name; "" is the pod's sandbox or volumes
+    crashes: dict[str, BackOff] = {}  #: by container name
+    waiting: dict[str, Reason] = {}  #: by container name
+    started: set[str] = set()  #: ids whose startup probe passed, or that have none
+    ready: set[str] = set()  #: ids whose readiness probe passes, or that have none
+    unhealthy: dict[str, Unhealthy] = {}  #: by id
+    launched: dict[str, int] = {}  #: by container name: the latest attempt that was started
+    last_words: dict[str, str] = {}  #: by id: the end of the log of a container that failed
+    stopping: dict[str, float] = {}  #: id to the grace it was given
+    replaced: set[str] = set()  #: ids of containers that were stopped for another image
 
     def start_over(self, name: str) -> None:
         """A container has another image: what went wrong with the one before does not hold it back."""

@@ -24,9 +24,9 @@ OVERDUE = Reason("DeadlineExceeded", "Pod was active on the node longer than the
 PULL_SHOWN = 1.0  #: seconds a failed pull shows as such before it shows as a back-off
 
 
-def plan(pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float) -> list[Step]:
-    """Return this pass's steps in order; a step that fails ends the pass."""
-    if ending(pod, sandbox, memory, now):
+def plan(pod: Pod, sandbox: PodSandbox | None, memory: Memory, now: float, *, ends: bool) -> list[Step]:
+    """Return this pass's steps in order; a step that fails ends the pass. `ends` is what `ending` says."""
+    if ends:
         return list(end(pod, sandbox, memory))
     if memory.behind:
         return [Hold("", now + UNSEEN)]
@@ -66,11 +66,14 @@ def regular_started(pod: Pod, attempts: dict[str, ContainerState]) -> bool:
 
 def everyone(pod: Pod) -> dict[str, Container]:
     """All containers by name: init, regular, ephemeral. The last are never restarted and nothing waits for them."""
+    lasting = {each.name: each for each in (*pod.spec.initContainers, *pod.spec.containers)}
+    if not pod.spec.ephemeralContainers:
+        return lasting
     visitors = [
         Container(**{name: getattr(each, name) for name in Container.__struct_fields__} | {"restartPolicy": "Never"})
         for each in pod.spec.ephemeralContainers
     ]
-    return {each.name: each for each in (*pod.spec.initContainers, *pod.spec.containers, *visitors)}
+    return lasting | {each.name: each for each in visitors}
 
 
 # ------------------------------------------------------------------ starting
@@ -142,7 +145,7 @@ def stay(pod: Pod, container: Container, state: ContainerState, memory: Memory) 
 
 def changed(pod: Pod, container: Container, state: ContainerState) -> bool:
     """Whether a container runs another image than the pod wants by now: all that can change of one that stays."""
-    stays = sidecar(container) or any(container is each for each in pod.spec.containers)
+    stays = sidecar(container) or container in pod.spec.containers
     return stays and state.image not in ("", container.image)
 
 
@@ -177,8 +180,7 @@ def restarts(pod: Pod, container: Container, exit_code: int) -> bool:
         if matches(rule, exit_code):
             return rule.action == "Restart"
     policy = container.restartPolicy or pod.spec.restartPolicy
-    initial = any(container is each for each in pod.spec.initContainers)
-    if initial and policy == "Always" and not sidecar(container):
+    if container in pod.spec.initContainers and policy == "Always" and not sidecar(container):
         policy = "OnFailure"
     return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
 
@@ -211,11 +213,11 @@ def finished(pod: Pod, attempts: dict[str, ContainerState], memory: Memory) -> b
         state = attempts.get(container.name)
         if state and state.state == "exited" and state.exit_code and not restarts(pod, container, state.exit_code):
             return True
-    states = [(container, attempts.get(container.name)) for container in pod.spec.containers]
-    return all(
-        state is not None and state.state == "exited" and over(pod, container, state, memory)
-        for container, state in states
-    )
+    for container in pod.spec.containers:
+        state = attempts.get(container.name)
+        if state is None or state.state != "exited" or not over(pod, container, state, memory):
+            return False
+    return True
 
 
 def end(pod: Pod, sandbox: PodSandbox | None, memory: Memory) -> Iterator[Step]:

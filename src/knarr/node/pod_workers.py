@@ -7,6 +7,7 @@ what becomes of its pods (`pod_changed`) and of what the runtime shows (`refresh
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from knarr.client.api import Api
@@ -197,25 +198,28 @@ class PodWorkers:
     async def sources(self, pod: Pod, container: Container) -> Sources:
         maps, secrets = wanted(container)
         namespace = pod.metadata.namespace
-        found_maps = {name: await self._find(ConfigMap, name, namespace) for name in maps}
-        found_secrets = {name: await self._find(Secret, name, namespace) for name in secrets}
         return Sources(
-            config_maps={name: each for name, each in found_maps.items() if each is not None},
-            secrets={name: each for name, each in found_secrets.items() if each is not None},
+            config_maps=await self._find(ConfigMap, maps, namespace),
+            secrets=await self._find(Secret, secrets, namespace),
             services=tuple(self.services.cache.list()),
             allocatable=self.registration.capacity,
         )
 
-    async def _find(self, type_: type[Source], name: str, namespace: str) -> Source | None:
-        try:
-            return await self.api.get(type_, name, namespace)
-        except NotFound:
-            return None
+    async def _find(self, type_: type[Source], names: Iterable[str], namespace: str) -> dict[str, Source]:
+        """Those that there are, by their names."""
+        found = {}
+        for name in names:
+            with suppress(NotFound):
+                found[name] = await self.api.get(type_, name, namespace)
+        return found
 
 
 def place(pod: Pod, container: Container) -> str:
     """The list of the spec that a container is in."""
-    if any(each.name == container.name for each in pod.spec.initContainers):
-        return "initContainers"
-    regular = any(each.name == container.name for each in pod.spec.containers)
-    return "containers" if regular else "ephemeralContainers"
+    for each in pod.spec.containers:  # no generators: told of every container several times
+        if each.name == container.name:
+            return "containers"
+    for each in pod.spec.initContainers:
+        if each.name == container.name:
+            return "initContainers"
+    return "ephemeralContainers"

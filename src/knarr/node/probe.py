@@ -9,6 +9,8 @@ import ssl
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from knarr.kinds.types.core_v1 import Container, ExecAction, GRPCAction, HTTPGetAction, TCPSocketAction
 from knarr.node import grpc_health
 from knarr.node.runtimes.runtime import ByteReader, Runtime, RuntimeFailure
@@ -16,8 +18,7 @@ from knarr.node.runtimes.runtime import ByteReader, Runtime, RuntimeFailure
 OUTPUT_MOST = 10 * 1024  #: bytes of a command's or server's answer that are kept
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The container that is asked."""
 
     uid: str

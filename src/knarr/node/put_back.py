@@ -61,15 +61,14 @@ async def object_of(node: "PodWorkers", worker: "Worker") -> Pod | None:
 def outlived(node: "PodWorkers", worker: "Worker") -> bool:
     """Whether something is left on the node of another pod of the same name: of one that has no object any more."""
     meta = worker.pod.metadata
-    name, uid = meta.name, worker.uid
+    name, uid = meta.name, meta.uid
     for sandbox in node.sandboxes.values():  # no generator: all pods of the node, for each that begins
         if sandbox.name == name and sandbox.uid != uid and sandbox.namespace == meta.namespace:
             return True
     for each in node.workers.values():
-        if each.memory.starting and each.uid != uid:
-            other = each.pod.metadata
-            if (other.namespace, other.name) == (meta.namespace, name):
-                return True
+        other = each.pod.metadata
+        if other.name == name and other.uid != uid and other.namespace == meta.namespace and each.memory.starting:
+            return True
     return False
 
 

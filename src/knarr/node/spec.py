@@ -96,12 +96,13 @@ def resolver(pod: Pod, config: NodeConfig) -> Resolver:
     return tuple(servers), tuple(searches), tuple(options)
 
 
-def log_directory(pod: Pod, config: NodeConfig) -> Path:
-    return config.logs / f"{pod.metadata.namespace}_{pod.metadata.name}_{pod.metadata.uid}"
+def log_directory(pod: Pod, config: NodeConfig, *inside: str) -> Path:
+    """Where the logs of a pod's containers are, or a place in there."""
+    return config.logs.joinpath(f"{pod.metadata.namespace}_{pod.metadata.name}_{pod.metadata.uid}", *inside)
 
 
 def log_path(pod: Pod, config: NodeConfig, container: str, attempt: int) -> Path:
-    return log_directory(pod, config) / container / f"{attempt}.log"
+    return log_directory(pod, config, container, f"{attempt}.log")
 
 
 def container_spec(
@@ -159,9 +160,10 @@ def seccomp(profile: SeccompProfile | None, config: NodeConfig) -> Seccomp:
 
 
 def limits(container: Container) -> Limits:
-    if container.resources is None:
+    resources = container.resources
+    if resources is None or not (resources.limits or resources.requests):
         return Limits()
-    upper, lower = container.resources.limits, container.resources.requests
+    upper, lower = resources.limits, resources.requests
     return Limits(
         memory=int(amount(upper.get("memory", ""))),
         cpu=float(amount(upper.get("cpu", ""))),

@@ -61,7 +61,7 @@ def pod_status(
         hostIPs=[HostIP(ip=ip) for ip in node_ips],
         podIP=ips[0] if ips else "",
         podIPs=[PodIP(ip=ip) for ip in ips],
-        startTime=pod.status.startTime or clock.timestamp(datetime.fromtimestamp(now, UTC)),
+        startTime=pod.status.startTime or clock.stamp(now),
         observedGeneration=pod.metadata.generation,
     )
     if overdue and not held and pod.status.phase != "Failed":
@@ -72,8 +72,8 @@ def pod_status(
         reason, message = refusal.reason, f"Pod was rejected: {refusal.message}"
         status = replace(status, reason=reason, message=message, containerStatuses=[], initContainerStatuses=[])
     ready = sandbox is not None and sandbox.state == "ready"
-    known = replace(pod, status=replace(pod.status, conditions=status.conditions))
-    return replace(status, conditions=conditions.conditions(known, replace(status, phase=reached), ready, now))
+    reached_it = replace(status, phase=reached) if held else status
+    return replace(status, conditions=conditions.conditions(pod, reached_it, ready, now))
 
 
 def evicted(pod: Pod, why: str, now: float) -> list[PodCondition]:
@@ -104,7 +104,6 @@ def container_status(
     pod: Pod, container: Container, sandbox: PodSandbox | None, memory: Memory, runtime_name: str, terminal: bool
 ) -> ContainerStatus:
     """One container as the API shows it."""
-    initial = any(container is each for each in pod.spec.initContainers)
     old = next((each for each in known_statuses(pod) if each.name == container.name), None)
     current = newest(sandbox).get(container.name)
     if current is None:
@@ -118,8 +117,7 @@ def container_status(
         state, last = waits(waiting.reason, waiting.message), state
     running = current.state == "running"
     started = running and current.id in memory.started
-    done = initial and not sidecar(container)
-    if done:
+    if container in pod.spec.initContainers and not sidecar(container):
         ready = current.state == "exited" and current.exit_code == 0
         started = started and running
     else:
@@ -174,6 +172,8 @@ def unseen(
 
 def before(sandbox: PodSandbox | None, current: runtime.ContainerState) -> runtime.ContainerState | None:
     """The attempt before the current one."""
+    if not current.attempt:
+        return None
     earlier = [
         each
         for each in (sandbox.containers if sandbox else ())
@@ -206,7 +206,7 @@ def waits(reason: str, message: str) -> ContainerState:
 
 
 def moment(seconds: float) -> str:
-    return clock.timestamp(datetime.fromtimestamp(seconds, UTC)) if seconds else ""
+    return clock.stamp(seconds) if seconds else ""
 
 
 # --------------------------------------------------------------------- phase

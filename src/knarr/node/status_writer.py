@@ -107,7 +107,7 @@ class StatusWriter:
                     worker.remove()
                 else:
                     self._sent = (status, written.status)
-                    worker.update(written)
+                    worker.wrote(status, written)
                     return written.status != before.status
         return True
 

@@ -3,27 +3,24 @@
 `str(step)` is the log line and what tests compare.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Prepare:
+class Prepare(Struct, frozen=True):
     """Mount the volumes."""
 
     def __str__(self) -> str:
         return "prepare volumes"
 
 
-@dataclass(frozen=True, slots=True)
-class RunSandbox:
+class RunSandbox(Struct, frozen=True):
     attempt: int = 0
 
     def __str__(self) -> str:
         return f"run sandbox (attempt {self.attempt})" if self.attempt else "run sandbox"
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     name: str
     attempt: int = 0
     finished: float = 0.0  #: when the previous attempt ended: its back-off counts from there
@@ -32,8 +29,7 @@ class Start:
         return f"start {self.name} (attempt {self.attempt})" if self.attempt else f"start {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     name: str
     id: str
     grace: float
@@ -44,8 +40,7 @@ class Stop:
         return f"stop {self.name} within {self.grace:g} s: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Struct, frozen=True):
     """Remove a dead attempt that no status mentions any more."""
 
     name: str
@@ -56,30 +51,26 @@ class Forget:
         return f"forget {self.name} (attempt {self.attempt})"
 
 
-@dataclass(frozen=True, slots=True)
-class StopSandbox:
+class StopSandbox(Struct, frozen=True):
     def __str__(self) -> str:
         return "stop sandbox"
 
 
-@dataclass(frozen=True, slots=True)
-class TearDown:
+class TearDown(Struct, frozen=True):
     """Remove the sandbox and the pod's files."""
 
     def __str__(self) -> str:
         return "tear down"
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteObject:
+class DeleteObject(Struct, frozen=True):
     """The last word to the API: this pod has no process left."""
 
     def __str__(self) -> str:
         return "delete object"
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """Nothing to do for `name` ("" is the pod) before `until`; `reason` "" when it is not worth a status."""
 
     name: str

@@ -28,8 +28,10 @@ SAFE = {"kernel.shm_rmid_forced": "ipc"} | {
 def forbidden(pod: Pod) -> str:
     """Why a pod is refused, in the kubelet's words; "" when it is not."""
     security = pod.spec.securityContext
+    if security is None or not security.sysctls:
+        return ""
     of_host = {"ipc": pod.spec.hostIPC, "net": pod.spec.hostNetwork}
-    for each in security.sysctls if security else ():
+    for each in security.sysctls:
         name = each.name.replace("/", ".")
         namespace = SAFE.get(name)
         if namespace is None:

@@ -7,9 +7,10 @@ it does is lost when it dies: the runtime knows what runs, the API knows what sh
 import asyncio
 import logging
 import math
+from contextlib import suppress
 
 from knarr.client.transport import TransportError
-from knarr.kinds.types.core_v1 import Container, Pod
+from knarr.kinds.types.core_v1 import Container, Pod, PodStatus
 from knarr.meta import clock
 from knarr.meta.errors import ApiError
 from knarr.node import eviction, put_back, unconfirmed
@@ -33,18 +34,14 @@ REFRESH = 60.0  #: seconds between looks at the contents of mounted ConfigMaps, 
 
 class Worker:
     def __init__(self, host: Host, pod: Pod, *, orphan: bool = False) -> None:
-        self.host, self.pod = host, pod
+        self.host, self.pod, self.uid = host, pod, pod.metadata.uid
         self.told: Pod | None = None if orphan else pod  #: the object as its collection last showed it
         self.memory = Memory(removed=orphan, prepared=False)
-        self.done = asyncio.Event()
+        self.done = False  #: nothing is left of the pod
         self._orphan = orphan
         self._wake = asyncio.Event()
         self.refreshed = 0.0
         self.writer = StatusWriter(self)
-
-    @property
-    def uid(self) -> str:
-        return self.pod.metadata.uid
 
     @property
     def sandbox(self) -> PodSandbox | None:
@@ -65,6 +62,14 @@ class Worker:
                 if name in before and before[name].image != container.image:
                     self.memory.start_over(name)
         self.wake()
+
+    def wrote(self, status: PodStatus, written: Pod) -> None:
+        """The version that a write of the status has made: no reason to wake, unless the API made something else of the
+        status, or the pod has a time limit, which counts from the start that was written."""
+        if written.status != status or written.spec.activeDeadlineSeconds is not None:
+            self.update(written)
+        elif put_back.version(written) >= put_back.version(self.pod):
+            self.pod = written
 
     def remove(self) -> None:
         """The object is gone: so must be the pod."""
@@ -99,7 +104,7 @@ class Worker:
             try:
                 if not self.memory.admitted and not self._orphan:
                     await self.host.admit(self)
-                while not self.done.is_set():
+                while not self.done:
                     self._wake.clear()
                     until = await self.turn()
                     if until is not None:
@@ -114,23 +119,25 @@ class Worker:
 
     async def _rest(self, until: float) -> None:
         left = min(until - clock.unix(), self.host.looks)
-        try:
-            async with asyncio.timeout(max(0.0, left) if left < math.inf else None):
-                await self._wake.wait()
-        except TimeoutError:
+        if left == math.inf:
+            await self._wake.wait()
             return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, left)):
+                await self._wake.wait()
 
     async def turn(self) -> float | None:
         """One pass. Returns when to look again if nothing happens before; None: at once."""
-        now = clock.unix()
-        self.memory.behind = self.sandbox is None and self.host.outlived(self)
-        steps = plan(self.pod, self.sandbox, self.memory, now)
-        self._note([step for step in steps if isinstance(step, Hold)])
-        ends = ending(self.pod, self.sandbox, self.memory, now)
-        self.health.follow(self.pod, self.sandbox, ends)
+        now, sandbox = clock.unix(), self.sandbox
+        self.memory.behind = sandbox is None and self.host.outlived(self)
+        ends = ending(self.pod, sandbox, self.memory, now)
+        steps = plan(self.pod, sandbox, self.memory, now, ends=ends)
+        holds = [step for step in steps if isinstance(step, Hold)]
+        acts = [step for step in steps if not isinstance(step, Hold)]
+        self._note(holds)
+        self.health.follow(self.pod, sandbox, ends)
         self._tell_overdue(now)
         await self._hear_last_words()
-        acts = [step for step in steps if not isinstance(step, Hold)]
         self.writer.request(moving=bool(acts))
         for step in acts:
             log.log(self.host.steps_logged, "%s: %s", title(self.pod), step)
@@ -144,9 +151,9 @@ class Worker:
             await self.host.refresh()
             return None
         if self.memory.removed and self.memory.torn_down:
-            self.done.set()
+            self.done = True
             return None
-        again = min((step.until for step in steps if isinstance(step, Hold)), default=now + self.host.looks)
+        again = min((hold.until for hold in holds), default=now + self.host.looks)
         if not ends:
             await self._refresh_volumes(now)
             again = min(again, await eviction.measure(self, now))
@@ -162,26 +169,27 @@ class Worker:
     def _note(self, holds: list[Hold]) -> None:
         """Remember why containers wait; say so when a back-off begins."""
         reasons = {hold.name: Reason(hold.reason, hold.message) for hold in holds if hold.reason}
-        containers = everyone(self.pod)
         for name, why in reasons.items():
             if self.memory.waiting.get(name) == why:
                 continue
+            container = everyone(self.pod)[name]
             if why.reason == "ImagePullBackOff":
-                self.tell("Normal", "BackOff", f'Back-off pulling image "{containers[name].image}"', containers[name])
-                self.tell("Warning", "Failed", "Error: ImagePullBackOff", containers[name])
+                self.tell("Normal", "BackOff", f'Back-off pulling image "{container.image}"', container)
+                self.tell("Warning", "Failed", "Error: ImagePullBackOff", container)
             elif why.reason == "CrashLoopBackOff":
                 message = f"Back-off restarting failed container {name} in pod {title(self.pod)}"
-                self.tell("Warning", "BackOff", message, containers[name])
+                self.tell("Warning", "BackOff", message, container)
         self.memory.waiting = reasons
 
     async def _hear_last_words(self) -> None:
         """Read the end of the logs of those that failed without a message and want it to be their message."""
-        containers = everyone(self.pod)
-        for state in self.sandbox.containers if self.sandbox else ():
-            container = containers.get(state.name)
-            wanted = container is not None and container.terminationMessagePolicy == "FallbackToLogsOnError"
+        sandbox = self.sandbox
+        for state in sandbox.containers if sandbox is not None and self.host.runtime.name != "simulated" else ():
             failed = state.state == "exited" and state.exit_code and not state.message
-            if wanted and failed and state.id not in self.memory.last_words and self.host.runtime.name != "simulated":
+            if not failed or state.id in self.memory.last_words:
+                continue
+            container = everyone(self.pod).get(state.name)
+            if container is not None and container.terminationMessagePolicy == "FallbackToLogsOnError":
                 path = log_path(self.pod, self.host.config, state.name, state.attempt)
                 self.memory.last_words[state.id] = await asyncio.to_thread(last_words, path)
 

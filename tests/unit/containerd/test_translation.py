@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from knarr.node.runtimes.containerd import messages as cri
 from knarr.node.runtimes.containerd import translation
@@ -13,8 +14,7 @@ IMAGE = cri.Image(id="sha256:1", repo_tags=["docker.io/library/app:1"], uid=cri.
 
 
 def a_sandbox(**changes):
-    spec = SandboxSpec(**{name: getattr(SANDBOX, name) for name in SANDBOX.__slots__} | changes)
-    return translation.sandbox_config(spec, 0, "/knarr-x")
+    return translation.sandbox_config(replace(SANDBOX, **changes), 0, "/knarr-x")
 
 
 def a_spec(**changes):

@@ -3,7 +3,7 @@
 import pytest
 
 from knarr.node.memory import BackOff, Memory, Reason, Retry, Unhealthy, longer
-from knarr.node.pod import duration, plan
+from knarr.node.pod import duration, ending, plan
 from knarr.node.runtimes.runtime import ContainerState, PodSandbox
 from tests.unit.node.builders import a_pod
 
@@ -345,7 +345,8 @@ CASES = {
 
 @pytest.mark.parametrize("pod, sandbox, memory, steps", CASES.values(), ids=CASES)
 def test_plan(pod, sandbox, memory, steps):
-    assert [str(step) for step in plan(pod, sandbox, memory, NOW)] == steps
+    planned = plan(pod, sandbox, memory, NOW, ends=ending(pod, sandbox, memory, NOW))
+    assert [str(step) for step in planned] == steps
 
 
 def test_the_back_off_doubles_up_to_five_minutes_and_is_forgiven_after_ten():

@@ -1,8 +1,7 @@
 """The status of a pod, from what the runtime shows and the agent remembers."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from knarr.node.memory import Memory, Reason
 from knarr.node.status import pod_status

@@ -1,9 +1,10 @@
 """What a container is started with, from its image and its spec."""
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from knarr.node.images.store import StoredImage
 from knarr.node.runtimes.runtime import ContainerSpec, Mount, RuntimeFailure
@@ -37,7 +38,7 @@ def test_arguments(changes, expected):
 
 def test_nothing_to_run_is_refused():
     with pytest.raises(RuntimeFailure, match="no command specified"):
-        arguments(replace(IMAGE, entrypoint=(), command=()), SPEC)
+        arguments(dataclasses.replace(IMAGE, entrypoint=(), command=()), SPEC)
 
 
 CAPABILITIES = {
@@ -95,7 +96,7 @@ def test_the_topmost_layer_is_named_first():
 
 def test_only_images_of_the_host_have_places_to_hide():
     assert [a_record()[key] for key in ("host", "hidden", "host_mounts")] == [False, [], []]
-    found = a_record(replace(IMAGE, host=True))
+    found = a_record(dataclasses.replace(IMAGE, host=True))
     assert [found[key] for key in ("host", "hidden", "host_mounts")] == [True, ["/root/.kube"], ["/home"]]
 
 
@@ -108,4 +109,7 @@ SIGNALS = {
 
 @pytest.mark.parametrize(("spec", "image", "expected"), SIGNALS.values(), ids=SIGNALS)
 def test_stop_signal(spec, image, expected):
-    assert a_record(replace(IMAGE, stop_signal=image), replace(SPEC, stop_signal=spec))["stop_signal"] == expected
+    assert (
+        a_record(dataclasses.replace(IMAGE, stop_signal=image), replace(SPEC, stop_signal=spec))["stop_signal"]
+        == expected
+    )

@@ -1,7 +1,8 @@
 """A pod's own /etc/hosts and /etc/resolv.conf."""
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from knarr.node.runtimes.runtime import HostAlias, SandboxSpec
 from knarr.node.runtimes.sandbox.etc import hosts, resolver

@@ -1,6 +1,7 @@
 """Names of images. `kubia-stored` and `docker.io/library/kubia-stored:latest` are one name. Pure."""
 
 import re
+from functools import lru_cache
 
 REGISTRY = "docker.io"
 NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
@@ -9,6 +10,7 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
+@lru_cache(1024)
 def normalised(name: str) -> str:
     """The full name, with registry and tag (or digest). ValueError when it is none."""
     rest, at, digest = name.partition("@")

@@ -7,9 +7,10 @@ All times are seconds since the epoch (`knarr.meta.clock.unix`).
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 Propagation = Literal["None", "HostToContainer", "Bidirectional"]
 
@@ -37,16 +38,14 @@ class NoSuchContainer(RuntimeFailure):
     """The pod or the container is not there, or no longer running."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostAlias:
+class HostAlias(Struct, frozen=True):
     """One line of /etc/hosts."""
 
     ip: str
     hostnames: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxSpec:
+class SandboxSpec(Struct, frozen=True):
     """A pod as the runtime sees it: namespaces, network and names, no containers yet."""
 
     uid: str
@@ -65,15 +64,14 @@ class SandboxSpec:
     host_pid: bool = False
     host_ipc: bool = False
     share_processes: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    sysctls: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+    sysctls: Mapping[str, str] = {}
     attempt: int = 0
     owner: str = ""  #: KIND/NAME of the pod's controller
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """A path of the node, seen at `target` in the container."""
 
     source: Path
@@ -83,8 +81,7 @@ class Mount:
     within: Path | None = None  #: the volume `source` is a sub path of: no link may lie on the way between them
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Resources, in bytes and cores; 0 is none."""
 
     memory: int = 0
@@ -92,16 +89,14 @@ class Limits:
     cpu_request: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Seccomp:
+class Seccomp(Struct, frozen=True):
     """Which system calls are allowed: all, those of the runtime's own list, or those of a file of the node."""
 
     type: Literal["Unconfined", "RuntimeDefault", "Localhost"] = "Unconfined"
     file: Path | None = None  #: of type Localhost: a profile in OCI's format
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerSpec:
+class ContainerSpec(Struct, frozen=True):
     """One attempt to run one container. An empty command means the image's."""
 
     name: str
@@ -129,11 +124,10 @@ class ContainerSpec:
     capabilities_drop: tuple[str, ...] = ()
     limits: Limits = Limits()
     stop_signal: str = ""  #: "": the image's, or SIGTERM
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerState:
+class ContainerState(Struct, frozen=True):
     """A container the runtime knows, dead ones included until `remove_container`."""
 
     id: str
@@ -152,8 +146,7 @@ class ContainerState:
     log_path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PodSandbox:
+class PodSandbox(Struct, frozen=True):
     """A pod that has namespaces ("ready") or lost them, e.g. to a reboot ("gone")."""
 
     uid: str
@@ -165,11 +158,10 @@ class PodSandbox:
     containers: tuple[ContainerState, ...] = ()
     ips: tuple[str, ...] = ()
     attempt: int = 0
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(Struct, frozen=True):
     """What a running container uses: memory in bytes; CPU in seconds since its start, and now, in cores, if known."""
 
     memory: float
@@ -177,8 +169,7 @@ class Used:
     cpu: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """An image that is on this node. `id` is its digest ("sha256:...")."""
 
     id: str

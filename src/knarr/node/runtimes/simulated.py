@@ -8,8 +8,10 @@ pods running.
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+
+from msgspec.structs import replace
 
 from knarr.meta import clock
 from knarr.node.runtimes.runtime import (
@@ -65,6 +67,7 @@ class SimulatedRuntime:
     ) -> None:
         given = (pod_cidr, second_pod_cidr)
         self.networks = tuple(ipaddress.ip_network(each) for each in given if each)  #: one, or one of each family
+        self._room = min(network.num_addresses for network in self.networks) - 3
         self.delays, self.stages = delays, stages
         self._specs: dict[str, SandboxSpec] = {}
         self._pods: dict[str, PodSandbox] = {}
@@ -128,7 +131,8 @@ class SimulatedRuntime:
     async def start_container(self, uid: str, spec: ContainerSpec) -> str:
         if uid not in self._pods:
             raise NoSuchContainer(f"pod {uid} has no sandbox")
-        await self._begin(uid, spec)
+        subject = self._subject(uid, spec.name, spec.image)
+        await self._begin(uid, spec, subject)
         annotations = self._specs[uid].annotations
         end, used = annotated_end(annotations), annotated_usage(annotations)
         pod, state = self._pods[uid], running(uid, spec)
@@ -136,9 +140,7 @@ class SimulatedRuntime:
         if any(each.id == digest for each in pod.containers):
             return digest
         self._put(replace(pod, containers=(*pod.containers, state)))
-        life = self._lives[digest] = Life(
-            self.stages, self._subject(uid, spec.name, spec.image), partial(self._end, uid, digest)
-        )
+        life = self._lives[digest] = Life(self.stages, subject, partial(self._end, uid, digest))
         life.begin(end, used)
         return digest
 
@@ -147,9 +149,9 @@ class SimulatedRuntime:
         state = never_started(running(uid, spec), why)
         self._put(replace(self._pods[uid], containers=(*self._pods[uid].containers, state)))
 
-    async def _begin(self, uid: str, spec: ContainerSpec) -> None:
+    async def _begin(self, uid: str, spec: ContainerSpec, subject: Subject) -> None:
         """Take the time that a start takes; RuntimeFailure when it is to fail."""
-        stage = self.stages.pod("starting", self._subject(uid, spec.name, spec.image), clock.rng())
+        stage = self.stages.pod("starting", subject, clock.rng())
         await asyncio.sleep(self.delays.start if stage is None else stage.seconds(clock.rng()))
         failure = stage.effect.failure if stage is not None else None
         if failure is not None and failure.reason != START_ERROR:
@@ -279,9 +281,9 @@ class SimulatedRuntime:
     def _free_addresses(self) -> tuple[str, ...]:
         """The addresses of one number in each range, whose first one is free."""
         taken = {pod.ip for pod in self._pods.values() if pod.state == "ready"}
-        room = min(network.num_addresses for network in self.networks) - 3
-        for _ in range(room):
-            self._last = self._last % room + 1
-            if (ip := str(self.networks[0][self._last + 1])) not in taken:
-                return (ip, *(str(network[self._last + 1]) for network in self.networks[1:]))
+        for _ in range(self._room):
+            self._last = self._last % self._room + 1
+            ips = tuple([str(network[self._last + 1]) for network in self.networks])
+            if ips[0] not in taken:
+                return ips
         raise NoSuchContainer(f"no address is free in {self.networks[0]}")

@@ -1,7 +1,9 @@
 """What a simulated runtime shows of containers and images. Their ids follow from what they are."""
 
 import hashlib
-from dataclasses import replace
+from functools import lru_cache
+
+from msgspec.structs import replace
 
 from knarr.meta import clock
 from knarr.node.runtimes.runtime import NEVER_STARTED, START_ERROR, ContainerSpec, ContainerState, Image
@@ -10,6 +12,7 @@ from knarr.node.simulation.stages import Exit
 
 def running(uid: str, spec: ContainerSpec) -> ContainerState:
     """A container of the pod with this uid that has just begun."""
+    now = clock.unix()
     return ContainerState(
         id=hashlib.sha256(f"{uid}/{spec.name}/{spec.attempt}".encode()).hexdigest(),
         name=spec.name,
@@ -17,8 +20,8 @@ def running(uid: str, spec: ContainerSpec) -> ContainerState:
         image=spec.image,
         image_id=image_id(spec.image),
         state="running",
-        created=clock.unix(),
-        started=clock.unix(),
+        created=now,
+        started=now,
     )
 
 
@@ -48,9 +51,11 @@ def over(state: ContainerState, how: Exit) -> ContainerState:
     )
 
 
+@lru_cache(1024)
 def image(name: str) -> Image:
     return Image(id=image_id(name), names=(name,), size=0)
 
 
+@lru_cache(1024)
 def image_id(name: str) -> str:
     return "sha256:" + hashlib.sha256(name.encode()).hexdigest()

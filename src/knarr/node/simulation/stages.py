@@ -12,17 +12,18 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import Literal, TypeVar
 
+from msgspec import Struct
+
 When = Literal["pulling", "starting", "running", "stopping"]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """What a stage is matched against: a container of a pod, or a node. What is not known is ""."""
 
     name: str = ""  #: of the pod or the node
     namespace: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
     owner: str = ""  #: KIND/NAME of the controller
     container: str = ""
     image: str = ""
@@ -150,6 +151,8 @@ class Stages:
 
     def pod(self, when: When, subject: Subject, rng: Random, follows: str = "") -> PodStage | None:
         """The stage that a container goes through at this moment, if there is one."""
+        if not self.pods:
+            return None
         return chosen([s for s in self.pods if s.when == when and s.follows == follows and s.match.fits(subject)], rng)
 
     def node(self, subject: Subject, rng: Random, follows: str = "") -> NodeStage | None:

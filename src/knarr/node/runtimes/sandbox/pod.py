@@ -7,9 +7,10 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from knarr.meta import clock
 from knarr.node.runtimes.runtime import ContainerState, NoSuchContainer, PodSandbox, SandboxSpec
@@ -207,8 +208,4 @@ def unknown(uid: str) -> dict[str, Any]:
 
 def record(spec: SandboxSpec) -> dict[str, Any]:
     """What `pod.json` keeps of a spec."""
-    about = asdict(spec)
-    about["log_directory"] = str(spec.log_directory)
-    about["labels"], about["sysctls"] = dict(spec.labels), dict(spec.sysctls)
-    about["annotations"] = dict(spec.annotations)
-    return {**about, "created": clock.unix(), "ready": False}
+    return {**msgspec.to_builtins(spec, enc_hook=str), "created": clock.unix(), "ready": False}
