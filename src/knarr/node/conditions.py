@@ -22,7 +22,7 @@ def conditions(pod: Pod, status: PodStatus, sandboxed: bool, now: float) -> list
         PodCondition(type="PodReadyToStartContainers", status=truth(sandboxed)),
         initialized(pod, status),
         pod_ready(pod, others, ready),
-        replace(ready, type="ContainersReady"),
+        ready,
         PodCondition(type="PodScheduled", status="True"),
         *resize(pod, status),
     ]
@@ -37,11 +37,10 @@ def conditions(pod: Pod, status: PodStatus, sandboxed: bool, now: float) -> list
 def resize(pod: Pod, status: PodStatus) -> list[PodCondition]:
     """That a container runs with other amounts than are now asked for, if one does."""
     wanted = {each.name: each.resources for each in (*pod.spec.initContainers, *pod.spec.containers)}
-    pending = any(
-        each.state is not None and each.state.running is not None and each.resources != wanted.get(each.name)
-        for each in (*status.initContainerStatuses, *status.containerStatuses)
-    )
-    return [PodCondition(type=RESIZE, status="True", reason="Infeasible", message=UNSIZED)] if pending else []
+    for each in (*status.initContainerStatuses, *status.containerStatuses):
+        if each.state is not None and each.state.running is not None and each.resources != wanted.get(each.name):
+            return [PodCondition(type=RESIZE, status="True", reason="Infeasible", message=UNSIZED)]
+    return []
 
 
 def truth(value: bool) -> str:
@@ -68,7 +67,7 @@ def unmet(containers: Iterable[Container], statuses: Iterable[ContainerStatus]) 
 
 def pod_ready(pod: Pod, others: Sequence[PodCondition], ready: PodCondition) -> PodCondition:
     """Ready: the containers are, and every readiness gate is open."""
-    if ready.status != "True":
+    if ready.status != "True" or not pod.spec.readinessGates:
         return replace(ready, type="Ready")
     known = {each.type: each.status for each in others}
     shut = [

@@ -129,8 +129,8 @@ class Worker:
     async def turn(self) -> float | None:
         """One pass. Returns when to look again if nothing happens before; None: at once."""
         now, sandbox = clock.unix(), self.sandbox
-        self.memory.behind = sandbox is None and self.host.outlived(self)
         ends = ending(self.pod, sandbox, self.memory, now)
+        self.memory.behind = sandbox is None and not ends and self.host.outlived(self)
         steps = plan(self.pod, sandbox, self.memory, now, ends=ends)
         holds = [step for step in steps if isinstance(step, Hold)]
         acts = [step for step in steps if not isinstance(step, Hold)]
