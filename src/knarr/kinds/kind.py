@@ -6,6 +6,7 @@ patched); a Struct of `kinds/types` is what is reasoned about (validated, planne
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -131,11 +132,11 @@ class Kind:
     #: what whoever uses this version is told; "" when it is not deprecated
     deprecation: str = ""
 
-    @property
+    @cached_property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 
-    @property
+    @cached_property
     def resource(self) -> str:
         """The qualified resource as errors name it: "statefulsets.apps", "pods"."""
         return f"{self.plural}.{self.group}" if self.group else self.plural

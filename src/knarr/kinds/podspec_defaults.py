@@ -38,12 +38,9 @@ def spec_defaults(spec: Tree) -> None:
 
 def container_defaults(container: Tree) -> None:
     """Fill in one container of any list."""
-    fill_zero(
-        container,
-        imagePullPolicy=pull_policy(container.get("image", "")),
-        terminationMessagePath=TERMINATION_LOG,
-        terminationMessagePolicy="File",
-    )
+    fill_zero(container, terminationMessagePath=TERMINATION_LOG, terminationMessagePolicy="File")
+    if not container.get("imagePullPolicy"):
+        container["imagePullPolicy"] = pull_policy(container.get("image", ""))
     child(container, "resources")
     for port in items(container, "ports"):
         fill_zero(port, protocol="TCP")
@@ -54,8 +51,9 @@ def container_defaults(container: Tree) -> None:
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if name in container:
             probe_defaults(container[name])
-    for moment in ("postStart", "preStop"):
-        handler_defaults(part(container, "lifecycle", moment))
+    if "lifecycle" in container:
+        for moment in ("postStart", "preStop"):
+            handler_defaults(part(container, "lifecycle", moment))
 
 
 def probe_defaults(probe: Tree) -> None:

@@ -4,7 +4,7 @@ A pointer field of the API is left out when its key is absent; any other field a
 Called by the `defaults` and `prepare` functions of the kinds, on trees whose types `schema.normalise` has checked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from knarr.kinds.kind import Tree
@@ -36,10 +36,11 @@ def part(tree: Tree, *keys: str) -> Tree:
     return tree
 
 
-def items(tree: Tree, *keys: str) -> Iterator[Tree]:
+def items(tree: Tree, *keys: str) -> Sequence[Tree]:
     """The objects of the lists at `keys`."""
-    for key in keys:
-        yield from tree.get(key) or ()
+    if len(keys) == 1:
+        return tree.get(keys[0]) or ()
+    return [item for key in keys for item in tree.get(key) or ()]
 
 
 def carry(new: Tree, old: Tree, *keys: str) -> None:

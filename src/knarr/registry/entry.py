@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from knarr.kinds.kind import Kind, Tree
+from knarr.kinds.types.meta_v1 import ObjectMeta
 
 META = b'"metadata":{'
 
@@ -25,7 +26,12 @@ class _Head(msgspec.Struct, gc=False):
     metadata: _Metadata
 
 
+class _Whole(msgspec.Struct, gc=False):
+    metadata: ObjectMeta
+
+
 _head = msgspec.json.Decoder(_Head)
+_metadata = msgspec.json.Decoder(_Whole)
 _tree = msgspec.json.Decoder(dict[str, Any])
 _NO_LABELS: dict[str, str] = {}
 
@@ -71,6 +77,10 @@ class Entry:
         if self.kind.custom is not None:
             return self.kind.custom.object(self.tree())
         return _decoder(self.kind.type).decode(self.raw)
+
+    def metadata(self) -> ObjectMeta:
+        """The object's metadata alone, decoded anew."""
+        return _metadata.decode(self.raw).metadata
 
     def _selected(self) -> Any:
         """What the selectable fields are read from."""

@@ -11,6 +11,7 @@ from knarr.kinds.decode import MOST_COMPLAINTS, complaints
 from knarr.kinds.decode import warnings as decoding_warnings
 from knarr.kinds.kind import Kind, Tree, no_rules
 from knarr.kinds.schema import normalise, strict, type_name
+from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.meta import clock
 from knarr.meta.errors import BadRequest
 from knarr.meta.field import FieldError, invalid
@@ -20,6 +21,9 @@ from knarr.registry.entry import Entry
 SUFFIX = 5
 LONGEST_BASE = 63 - SUFFIX  #: of a generated name
 KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")  #: by an update
+CARRIED = (*KEPT, "generation", "managedFields")  #: what an update has of the object, whatever the client says
+UNRULED = ("binding", "finalize")  #: subresources that only the rules of metadata hold for
+OURS = ("resourceVersion", *CARRIED)  #: what no client says of a new object
 IGNORED = ("apiVersion", "kind", "metadata", "status")  #: changes of these are no new generation
 
 
@@ -49,7 +53,7 @@ def begin_life(kind: Kind, metadata: Tree) -> None:
     """What the server alone says of a new object."""
     if metadata.get("resourceVersion"):
         raise BadRequest("resourceVersion should not be set on objects to be created")
-    for key in ("resourceVersion", "managedFields", "generation", *KEPT):
+    for key in OURS:
         metadata.pop(key, None)
     if not metadata.get("name") and (base := metadata.get("generateName")):
         metadata["name"] = base[:LONGEST_BASE] + clock.suffix(SUFFIX)
@@ -63,7 +67,7 @@ def carry_on(new: Tree, old: Tree) -> None:
     """What an update can't change about an object's life. A uid that differs is left, for validation to refuse."""
     metadata, before = new["metadata"], old["metadata"]
     uid = metadata.get("uid")
-    for key in (*KEPT, "generation", "managedFields"):
+    for key in CARRIED:
         if key in before:
             metadata[key] = before[key]
         else:
@@ -138,6 +142,10 @@ def validate_create(kind: Kind, tree: Tree, options: Options) -> None:
 
 def validate_update(kind: Kind, tree: Tree, old: Entry, options: Options, subresource: str) -> None:
     """The rules for a changed object. What breaks a rule of metadata is told twice, as upstream does."""
+    if subresource in UNRULED:
+        changed = msgspec.convert(tree["metadata"], ObjectMeta)
+        check(kind, changed.name, list(metadata_rules.validate_update(kind, changed, old.metadata())) * 2)
+        return
     new, before = struct(kind, tree), old.object()
     errors = list(metadata_rules.validate_update(kind, new.metadata, before.metadata)) * 2
     if subresource == "status":

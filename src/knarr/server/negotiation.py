@@ -19,6 +19,7 @@ JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 ENCODINGS = {JSON: "json", YAML: "yaml", PROTOBUF: "protobuf"}
+MEDIA_TYPES = {encoding: media_type for media_type, encoding in ENCODINGS.items()}
 ANY = {"*", "*/*", "application/*"}
 STREAM = ";stream=watch"  #: the parameter of a watch's media type
 META_VERSIONS = ("v1", "v1beta1")
@@ -43,7 +44,7 @@ class Form:
 
     @property
     def media_type(self) -> str:
-        return {"yaml": YAML, "protobuf": PROTOBUF}.get(self.encoding, JSON)
+        return MEDIA_TYPES[self.encoding]
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class RegistryState:
 
     def has(self, type_: type[Type]) -> bool:
         """Whether there is an object of a type."""
-        resource = self._resource(type_)
+        resource = self._resources.get(type_) or self._resource(type_)
         return resource is not None and not resource.empty
 
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:

@@ -55,6 +55,9 @@ class Policy:
     warn: Standard = Standard()
 
 
+PRIVILEGED = Policy()
+
+
 class PodSecurity:
     async def admit(self, admission: Admission, state: State) -> None:
         kind = admission.kind
@@ -69,7 +72,7 @@ class PodSecurity:
             return
         namespace = await state.get(Namespace, "", admission.namespace)
         policy = policy_of(namespace.metadata.labels if namespace is not None else {})[0]
-        if policy == Policy() or (is_pod and not significant(admission)):
+        if policy == PRIVILEGED or (is_pod and not significant(admission)):
             return
         if (spec := spec_at(admission.tree, path)) is None:
             return
@@ -97,7 +100,7 @@ def policy_of(labels: Mapping[str, str]) -> tuple[Policy, list[FieldError]]:
     """The policy that a namespace's labels ask for, and what is wrong with them: what is wrong enforces the most."""
     errors: list[FieldError] = []
     if not any(key.startswith(PREFIX) for key in labels):
-        return Policy(), errors
+        return PRIVILEGED, errors
     enforce = _standard(labels, "enforce", "restricted", errors)
     _standard(labels, "audit", "privileged", errors)
     warn = _standard(labels, "warn", "privileged", errors)
