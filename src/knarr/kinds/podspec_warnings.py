@@ -60,13 +60,13 @@ def spec_warnings(spec: PodSpec, metadata: ObjectMeta, path: str = "") -> Iterat
     for index, volume in enumerate(spec.volumes):
         for name, message in OLD_VOLUMES.items():
             if getattr(volume, name) is not None:
-                yield f"{at(inner, 'volumes', index, name)}: {message}"
-    yield from repeated([alias.ip for alias in spec.hostAliases], at(inner, "hostAliases"), "ip")
-    yield from repeated([secret.name for secret in spec.imagePullSecrets], at(inner, "imagePullSecrets"), "name")
+                yield f"{inner}.volumes[{index}].{name}: {message}"
+    yield from repeated([alias.ip for alias in spec.hostAliases], f"{inner}.hostAliases", "ip")
+    yield from repeated([secret.name for secret in spec.imagePullSecrets], f"{inner}.imagePullSecrets", "name")
     for index, secret in enumerate(spec.imagePullSecrets):
         if not secret.name:
-            yield f'{at(inner, "imagePullSecrets", index, "name")}: invalid empty name ""'
-    yield from fractions(spec.overhead, at(inner, "overhead"))
+            yield f'{inner}.imagePullSecrets[{index}].name: invalid empty name ""'
+    yield from fractions(spec.overhead, f"{inner}.overhead")
     yield from container_warnings(spec, inner)
 
 
@@ -111,13 +111,13 @@ def container_warnings(spec: PodSpec, path: str) -> Iterator[str]:
     clashes: list[str] = []
     for kind in ("initContainers", "containers"):
         for index, container in enumerate(getattr(spec, kind)):
-            where = at(path, kind, index)
+            where = f"{path}.{kind}[{index}]"
             if container.resources is not None:
-                yield from fractions(container.resources.limits, at(where, "resources", "limits"))
-                yield from fractions(container.resources.requests, at(where, "resources", "requests"))
-            yield from hidden_variables(container, at(where, "env"))
+                yield from fractions(container.resources.limits, f"{where}.resources.limits")
+                yield from fractions(container.resources.requests, f"{where}.resources.requests")
+            yield from hidden_variables(container, f"{where}.env")
             for number, port in enumerate(container.ports):
-                here = at(where, "ports", number)
+                here = f"{where}.ports[{number}]"
                 others = taken.setdefault((port.containerPort, port.protocol), [])
                 found = ((clash(port, other), there) for there, other in others)
                 clashes += (f"{here}: {what} with {there}" for what, there in found if what)

@@ -1,7 +1,7 @@
 """Field selectors: `metadata.name=db-0,status.phase!=Failed`. The registry matches them against an Entry's fields."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from knarr.meta.errors import BadRequest
@@ -30,9 +30,9 @@ class FieldSelector:
     def __str__(self) -> str:
         return ",".join(f"{t.field}{'=' if t.equal else '!='}{escape(t.value)}" for t in self.terms)
 
-    def matches(self, fields: Mapping[str, str]) -> bool:
-        """Whether an object with these fields is selected; a missing field counts as empty."""
-        return all((fields.get(t.field, "") == t.value) is t.equal for t in self.terms)
+    def matches(self, field: Callable[[str], str]) -> bool:
+        """Whether an object is selected; `field` gives its fields, "" for one that it does not have."""
+        return all((field(t.field) == t.value) is t.equal for t in self.terms)
 
     def required(self, field: str) -> str | None:
         """The value that `field` must have, when a term pins it."""

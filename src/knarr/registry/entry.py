@@ -53,24 +53,19 @@ class Entry:
         self.labels = metadata.labels or _NO_LABELS
         self._fields: dict[str, str] | None = None
 
-    @property
-    def fields(self) -> dict[str, str]:
-        """The selectable fields, worked out when somebody first selects by one."""
-        if self._fields is None:
-            self._fields = {"metadata.name": self.name, "metadata.namespace": self.namespace}
-            if self.kind.selectable:
-                found = self._selected()
-                self._fields |= {field: value(found) for field, value in self.kind.selectable.items()}
-        return self._fields
-
     def field(self, name: str) -> str:
-        """One of the selectable fields."""
+        """One of the selectable fields, worked out when somebody first selects by it; "" where there is no such one."""
         match name:
             case "metadata.name":
                 return self.name
             case "metadata.namespace":
                 return self.namespace
-        return self.fields[name]
+        if self._fields is None:
+            self._fields = {}
+        if name not in self._fields:
+            read = self.kind.selectable.get(name)
+            self._fields[name] = read(self._selected()) if read is not None else ""
+        return self._fields[name]
 
     def object(self) -> Any:
         """The object as its kind's Struct, decoded anew."""

@@ -49,7 +49,7 @@ class Selection:
             return False
         if not self.labels.empty and not self.labels.matches(entry.labels):
             return False
-        return not self.fields or self.fields.matches(entry.fields)
+        return not self.fields or self.fields.matches(entry.field)
 
 
 def select(kind: Kind, namespace: str, labels: str = "", fields: str = "") -> Selection:

@@ -64,7 +64,7 @@ WHOLE = (
     *(StorageObjectInUseProtection, RuntimeClasses, DefaultIngressClass, CertificateRequester, NoEscalation),
     *(PersistentVolumeClaimResize, CertificateSubjectRestriction),
 )
-LOOKING = NamespaceLifecycle | NodeRestriction  #: plugins of the first phase that change nothing
+LOOKING = (NamespaceLifecycle, NodeRestriction)  #: plugins of the first phase that change nothing
 #: what users configure a plugin by: while there is no object of it, nobody's way leads past the plugin
 BY: dict[type, type[Type]] = {
     LimitDefaults: LimitRange,
