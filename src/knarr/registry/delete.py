@@ -11,9 +11,10 @@ from typing import Any
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.kinds.metadata import FOREGROUND, ORPHAN
+from knarr.kinds.types.core_v1 import Endpoints
 from knarr.meta import clock
 from knarr.meta.errors import Conflict
-from knarr.registry.core import Core, Options
+from knarr.registry.core import Core, Options, is_service
 from knarr.registry.entry import Entry, encode, load
 from knarr.store.store import Mismatch
 
@@ -136,7 +137,20 @@ async def _carry_out(core: Core, kind: Kind, old: Entry, plan: _Plan, *, dry_run
         if not plan.write:
             raise
         # whoever wrote to it after it was marked has ended it
+    await take_endpoints(core, kind, old)
     return Deleted(load(kind, value, revision), True, shown)
+
+
+async def take_endpoints(core: Core, kind: Kind, gone: Entry) -> None:
+    """Take the Endpoints of a service with it, as upstream: the next service of its name must not lead where it did."""
+    if not is_service(kind):
+        return
+    resource = core.resource(core.kinds.by_type(Endpoints))
+    while (left := resource.get(gone.namespace, gone.name)) is not None:
+        try:
+            await core.remove(resource.key(left.namespace, left.name), left.revision)
+        except Mismatch as newer:
+            await core.applied(max(newer.actual, core.store.revision))
 
 
 def _grace(kind: Kind, old: Entry, metadata: Tree, wish: DeleteOptions) -> tuple[bool, bool]:

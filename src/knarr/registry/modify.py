@@ -11,6 +11,7 @@ from knarr.meta.errors import BadRequest, Conflict
 from knarr.registry import pipeline
 from knarr.registry.brought import KUBECTL, remember
 from knarr.registry.core import Core, Options, is_service, revision_of
+from knarr.registry.delete import take_endpoints
 from knarr.registry.entry import Entry, at_rest, encode, load
 from knarr.registry.managed import Applied, record
 from knarr.store.store import Mismatch
@@ -134,7 +135,9 @@ async def _write(core: Core, kind: Kind, new: Tree, old: Entry, before: Tree, op
         if options.dry_run:
             return load(kind, value, old.revision)
         if ends(new, before):
-            return load(kind, value, await core.remove(key, old.revision))
+            ended = load(kind, value, await core.remove(key, old.revision))
+            await take_endpoints(core, kind, ended)
+            return ended
         if value == at_rest(old):
             return old
         return await core.put(kind, key, value, old.revision)

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from knarr.kinds.table import BUILTIN
-from knarr.meta.errors import Invalid
+from knarr.meta.errors import Invalid, NotFound
+from knarr.registry.delete import DeleteOptions
 from knarr.registry.entry import encode
 from knarr.registry.registry import Options, Registry
 from tests.unit.registry.conftest import K, a_service
@@ -236,3 +237,27 @@ async def test_nothing_leaks_over_many_services(registry):
         await registry.delete(K.Service, "ns", f"x{n}")
     assert not registry.services._taken
     assert not registry.services._promised
+
+
+def endpoints(name="x"):
+    metadata = {"name": name, "namespace": "ns"}
+    return {"metadata": metadata, "subsets": [{"addresses": [{"ip": "10.9.9.9"}], "ports": [{"port": 80}]}]}
+
+
+@pytest.mark.parametrize("finalizers", [[], ["a.example.com/b"]], ids=["at once", "after a finalizer"])
+async def test_a_service_takes_its_endpoints_with_it(registry, finalizers):
+    service = a_service()
+    service["metadata"]["finalizers"] = finalizers
+    await registry.create(K.Service, "ns", service)
+    for name in ("x", "y"):
+        await registry.create(K.Endpoints, "ns", endpoints(name))
+    await registry.delete(K.Service, "ns", "x", DeleteOptions(dry_run=True))
+    await registry.delete(K.Service, "ns", "x")
+    if finalizers:
+        assert await registry.get(K.Endpoints, "ns", "x")
+        tree = (await registry.get(K.Service, "ns", "x")).tree()
+        del tree["metadata"]["finalizers"]
+        await registry.update(K.Service, "ns", "x", tree)
+    with pytest.raises(NotFound):
+        await registry.get(K.Endpoints, "ns", "x")
+    assert await registry.get(K.Endpoints, "ns", "y")
