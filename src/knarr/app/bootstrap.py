@@ -18,22 +18,30 @@ from knarr.meta.errors import AlreadyExists
 
 async def ensure(api: Api, cluster: Cluster) -> None:
     """Create each of the cluster's own objects that is missing, and point `kubernetes` at this API server."""
-    await asyncio.gather(*(_create(api, object_) for object_ in cluster_wide()))
+    await asyncio.gather(*(create(api, object_) for object_ in cluster_wide()))
     await asyncio.gather(  # these need their namespaces
-        _create(api, kubernetes_service(cluster)),
-        _create(api, dns_service(cluster)),
-        _put(api, kubernetes_endpoints(cluster)),
-        _put(api, kubernetes_slice(cluster)),
-        *(_put(api, object_) for object_ in dns_endpoints(cluster) if cluster.runtime != "simulated"),
+        create(api, kubernetes_service(cluster)),
+        create(api, dns_service(cluster)),
+        *(put(api, object_) for object_ in endpoints(cluster)),
     )
 
 
-async def _create(api: Api, object_: Type) -> None:
+def endpoints(cluster: Cluster) -> Iterator[core_v1.Endpoints | discovery_v1.EndpointSlice]:
+    """Where the cluster's own services lead: to this server."""
+    yield kubernetes_endpoints(cluster)
+    yield kubernetes_slice(cluster)
+    if cluster.runtime != "simulated":
+        yield from dns_endpoints(cluster)
+
+
+async def create(api: Api, object_: Type) -> None:
+    """Create an object, unless it is there."""
     with contextlib.suppress(AlreadyExists):
         await api.create(object_)
 
 
-async def _put(api: Api, object_: Type) -> None:
+async def put(api: Api, object_: Type) -> None:
+    """Create an object, or make the one that is there like it."""
     try:
         await api.create(object_)
     except AlreadyExists:

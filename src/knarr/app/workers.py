@@ -6,7 +6,7 @@
 import asyncio
 from pathlib import Path
 
-from knarr.app import agents, bootstrap_later, bootstrap_roles, control, keys, snapshots
+from knarr.app import agents, bootstrap_kept, bootstrap_later, bootstrap_roles, control, keys, snapshots
 from knarr.app.config import Cluster
 from knarr.app.simulation import Simulation
 from knarr.client.api import Api
@@ -60,6 +60,7 @@ async def run(cluster: Cluster, pki: Pki, api: Api, handler: Handler, store: Sto
             tasks.create_task(again_when_failed("dns", lambda: answer_names(cluster, informers)), name="dns")
             tasks.create_task(again_when_failed("service proxy", proxy.run), name="proxy")
         tasks.create_task(again_when_failed("roles", lambda: bootstrap_roles.ensure(api)), name="roles")
+        tasks.create_task(again_when_failed("own services", lambda: bootstrap_kept.keep(api, cluster)), name="kept")
         authorities, services = (pki.ca.read_text(), pki.front_proxy_ca.read_text()), cluster.network.service_ranges
         tasks.create_task(
             again_when_failed("first objects", lambda: bootstrap_later.ensure(api, *authorities, services)),
