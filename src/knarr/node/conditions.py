@@ -87,6 +87,8 @@ def initialized(pod: Pod, status: PodStatus) -> PodCondition:
         return PodCondition(type="Initialized", status="True", reason="PodCompleted")
     if not pod.spec.initContainers:
         return PodCondition(type="Initialized", status="True")
+    if not status.initContainerStatuses:  # the node refused the pod
+        return PodCondition(type="Initialized", status="False", reason="UnknownContainerStatuses")
     known = {each.name: each for each in status.initContainerStatuses}
     incomplete = [
         each.name

@@ -80,6 +80,17 @@ CONDITIONS = {
             "ContainersReady": "ContainersNotReady containers with unready status: [main]",
         },
     ),
+    "refused by the node before its init containers": (
+        a_pod(**INIT),
+        None,
+        memory(refused=Reason("NodePorts", "no")),
+        {
+            "PodReadyToStartContainers": "",
+            "Initialized": "UnknownContainerStatuses",
+            "Ready": "PodFailed",
+            "ContainersReady": "PodFailed",
+        },
+    ),
     "no sandbox": (
         a_pod(),
         None,
