@@ -1,7 +1,5 @@
 """Carries out the steps of a pod's worker, one at a time. What fails is remembered as a retry, and nothing is lost."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -57,14 +55,17 @@ async def carry_out(worker: "Worker", step: Step) -> bool:
     return True
 
 
-@contextmanager
-def _starting(memory: Memory) -> Iterator[None]:
+class _Starting:
     """While it lasts, the runtime may have started what it does not show yet."""
-    memory.starting, memory.stopped = True, False
-    try:
-        yield
-    finally:
-        memory.starting = False
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def __enter__(self) -> None:
+        self._memory.starting, self._memory.stopped = True, False
+
+    def __exit__(self, *_: object) -> None:
+        self._memory.starting = False
 
 
 async def _tear_down(worker: "Worker") -> None:
@@ -92,7 +93,7 @@ async def _run_sandbox(worker: "Worker", step: RunSandbox) -> None:
         worker.tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         await host.runtime.stop_pod(worker.uid)
     memory.launched.clear()
-    with _starting(memory):
+    with _Starting(memory):
         sandbox = await host.runtime.run_pod(sandbox_spec(worker.pod, host.config, step.attempt))
     host.sandboxes[worker.uid] = sandbox
     memory.retries.pop("", None)
@@ -109,7 +110,7 @@ async def _start(worker: "Worker", step: Start) -> None:
     spec = container_spec(pod, container, step.attempt, env, mounts, host.config)
     if step.finished:
         crashed(memory, step)
-    with _starting(memory):
+    with _Starting(memory):
         id_ = await host.runtime.start_container(worker.uid, spec)
     memory.launched[step.name] = step.attempt
     tell("Normal", "Created", "Container created")
@@ -121,8 +122,11 @@ async def _start(worker: "Worker", step: Start) -> None:
 
 def refers_to_status(container: Container) -> bool:
     """Whether the environment is told something of the pod's status."""
-    sources = (each.valueFrom.fieldRef for each in container.env if each.valueFrom is not None)
-    return any(source is not None and source.fieldPath.startswith("status.") for source in sources)
+    for each in container.env:
+        source = each.valueFrom.fieldRef if each.valueFrom is not None else None
+        if source is not None and source.fieldPath.startswith("status."):
+            return True
+    return False
 
 
 def _with_address(worker: "Worker") -> Pod:

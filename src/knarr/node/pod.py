@@ -81,7 +81,7 @@ def everyone(pod: Pod) -> dict[str, Container]:
 
 def initialise(pod: Pod, attempts: dict[str, ContainerState], memory: Memory, now: float) -> list[Step]:
     """The steps of the first init container that is not done; none when the regular ones may go."""
-    if regular_started(pod, attempts):
+    if not pod.spec.initContainers or regular_started(pod, attempts):
         return []
     for container in pod.spec.initContainers:
         state = attempts.get(container.name)

@@ -19,6 +19,7 @@ from knarr.node.runtimes.runtime import (
 
 GRACE = "knarr.dev/grace-period"  #: seconds; how the agent stops a pod whose object it has never seen
 HOSTNAME_MOST = 63
+UNSAID, UNSAID_OF_POD = SecurityContext(), PodSecurityContext()
 NODENAME_MOST = 64  #: characters that the kernel takes
 
 
@@ -109,8 +110,8 @@ def container_spec(
     pod: Pod, container: Container, attempt: int, env: Mapping[str, str], mounts: tuple[Mount, ...], config: NodeConfig
 ) -> ContainerSpec:
     """One attempt of one container."""
-    own = container.securityContext or SecurityContext()
-    shared = pod.spec.securityContext or PodSecurityContext()
+    own = container.securityContext or UNSAID
+    shared = pod.spec.securityContext or UNSAID_OF_POD
     user = own.runAsUser if own.runAsUser is not None else shared.runAsUser
     group = own.runAsGroup if own.runAsGroup is not None else shared.runAsGroup
     groups = list(shared.supplementalGroups)
@@ -122,8 +123,8 @@ def container_spec(
         attempt=attempt,
         image=container.image,
         log_path=log_path(pod, config, container.name, attempt),
-        command=tuple(expand(each, env) for each in container.command),
-        args=tuple(expand(each, env) for each in container.args),
+        command=tuple([expand(each, env) for each in container.command]),
+        args=tuple([expand(each, env) for each in container.args]),
         env=tuple(env.items()),
         working_dir=container.workingDir,
         mounts=mounts,

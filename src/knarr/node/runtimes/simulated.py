@@ -73,7 +73,8 @@ class SimulatedRuntime:
         self._pods: dict[str, PodSandbox] = {}
         self._lives: dict[str, Life] = {}  # by container id
         self._changed = asyncio.Event()
-        self._last = 0
+        self._last = 0  # the number of the address that was given last
+        self._given: dict[str, str] = {}  # addresses to the uids of the pods that had them last
         self.follower: Callable[[str, PodSandbox | None], None] | None = None  #: told each change at once, by uid
 
     @property
@@ -112,6 +113,7 @@ class SimulatedRuntime:
             labels=spec.labels,
         )
         self._put(pod)
+        self._given[pod.ip] = pod.uid
         return pod
 
     async def stop_pod(self, uid: str) -> None:
@@ -280,10 +282,14 @@ class SimulatedRuntime:
 
     def _free_addresses(self) -> tuple[str, ...]:
         """The addresses of one number in each range, whose first one is free."""
-        taken = {pod.ip for pod in self._pods.values() if pod.state == "ready"}
         for _ in range(self._room):
             self._last = self._last % self._room + 1
             ips = tuple([str(network[self._last + 1]) for network in self.networks])
-            if ips[0] not in taken:
+            if not self._has(ips[0]):
                 return ips
         raise NoSuchContainer(f"no address is free in {self.networks[0]}")
+
+    def _has(self, ip: str) -> bool:
+        """Whether a pod that runs has this address."""
+        pod = self._pods.get(self._given.get(ip, ""))
+        return pod is not None and pod.ip == ip and pod.state == "ready"
