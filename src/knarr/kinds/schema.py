@@ -7,7 +7,6 @@ write, so each type is compiled into a walker on first use.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -28,11 +27,10 @@ Check = Callable[[Any], tuple[Any, "list[str] | None"]]
 Walker = Callable[[Tree], "list[str] | None"]
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(msgspec.Struct, frozen=True):
     """What `normalise` took out: the paths of unknown fields in the order they came."""
 
-    unknown: list[str] = field(default_factory=list)
+    unknown: list[str]
 
 
 STRICT = "strict decoding error: "  #: how the detail of a strict refusal begins

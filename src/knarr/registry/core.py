@@ -5,8 +5,9 @@ The feed applies each commit before the write that made it returns (`applied`), 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import BadRequest, NotFound, ServiceUnavailable
@@ -30,8 +31,7 @@ Admit = Callable[[Tree, Tree | None], Awaitable[bool]]
 Approve = Callable[[Tree, Tree | None], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class Options:
+class Options(Struct):
     """What a write is asked beside its object. `warnings` is filled by the verb."""
 
     dry_run: bool = False

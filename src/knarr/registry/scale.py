@@ -1,10 +1,10 @@
 """Scale: the number of an object's replicas, read and written as an autoscaling/v1 Scale."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from knarr.kinds import cells
 from knarr.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Tree

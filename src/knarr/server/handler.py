@@ -111,7 +111,7 @@ class Handler:
         return negotiation.form(
             request.headers,
             pretty=queries.pretty(request.query, request.headers),
-            protobuf=self._routes.has_protobuf(target),
+            protobuf=lambda: self._routes.has_protobuf(target),
             watch=target.verb == "watch",
         )
 

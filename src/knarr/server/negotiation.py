@@ -4,7 +4,7 @@ The larger answers are worked on in a thread: see `call.Unwritten`.
 """
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 ENCODINGS = {JSON: "json", YAML: "yaml", PROTOBUF: "protobuf"}
 MEDIA_TYPES = {encoding: media_type for media_type, encoding in ENCODINGS.items()}
 ANY = {"*", "*/*", "application/*"}
+PLAIN = ("", JSON, "*/*")  #: what asks for JSON and nothing else
 STREAM = ";stream=watch"  #: the parameter of a watch's media type
 META_VERSIONS = ("v1", "v1beta1")
 FORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
@@ -45,6 +46,9 @@ class Form:
     @property
     def media_type(self) -> str:
         return MEDIA_TYPES[self.encoding]
+
+
+AS_IT_IS, INDENTED = Form(), Form(pretty=True)  #: the forms of who takes JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +85,22 @@ def _quality(text: str) -> float:
 
 
 def form(
-    headers: Mapping[str, str], *, pretty: bool = False, shapes: bool = True, protobuf: bool = True, watch: bool = False
+    headers: Mapping[str, str],
+    *,
+    pretty: bool = False,
+    shapes: bool = True,
+    protobuf: Callable[[], bool] = lambda: True,
+    watch: bool = False,
 ) -> Form:
     """Choose how to answer; raise NotAcceptable when the client takes nothing that is served.
 
-    `protobuf`: whether what is asked for has that form; `watch`: whether a stream is asked for,
+    `protobuf`: says whether what is asked for has that form; `watch`: whether a stream is asked for,
     which YAML has no form of.
     """
     header, pretty = headers.get("accept", ""), pretty and not watch  # an event is a line
-    return _chosen(header, pretty, shapes, protobuf, watch) if header else Form(pretty=pretty)
+    if header in PLAIN:
+        return INDENTED if pretty else AS_IT_IS
+    return _chosen(header, pretty, shapes, protobuf(), watch)
 
 
 @lru_cache(256)

@@ -51,7 +51,11 @@ REFUSED = {
         {},
         "application/json, application/yaml, " + PROTOBUF,
     ),
-    "protobuf of what has none": ({"accept": PROTOBUF}, {"protobuf": False}, "application/json, application/yaml"),
+    "protobuf of what has none": (
+        {"accept": PROTOBUF},
+        {"protobuf": lambda: False},
+        "application/json, application/yaml",
+    ),
     "a watch in YAML": (
         {"accept": "application/yaml"},
         {"watch": True},
@@ -59,7 +63,7 @@ REFUSED = {
     ),
     "a watch in protobuf of what has none": (
         {"accept": PROTOBUF},
-        {"watch": True, "protobuf": False},
+        {"watch": True, "protobuf": lambda: False},
         "application/json;stream=watch",
     ),
 }

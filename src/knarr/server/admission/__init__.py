@@ -6,10 +6,10 @@ what would be written, and may only refuse it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from knarr.client.transport import User
 from knarr.kinds.kind import Kind
@@ -42,8 +42,7 @@ class State(Protocol):
         """One object, as soon as it is there; None when it is not within so many seconds."""
 
 
-@dataclass(slots=True)
-class Calls:
+class Calls(Struct):
     """Which webhooks or policies have changed or may change one object: kept by the plugin that asks them."""
 
     again: bool = False  #: whether one has changed the object, so that all plugins look at it once more
@@ -73,8 +72,7 @@ class Calls:
         self.called.clear()
 
 
-@dataclass(slots=True)
-class Admission:
+class Admission(Struct):
     """One write on its way in."""
 
     verb: str  #: create, update or delete
@@ -102,7 +100,7 @@ class Admission:
 
     def begin_again(self) -> bool:
         """Whether a webhook or a policy has changed the object, so that all plugins look at it once more, as begins."""
-        if not any(calls.again for calls in self._calls.values()):
+        if not self._calls or not any(calls.again for calls in self._calls.values()):
             return False
         for calls in (self.calls, self.policies):
             calls.again, calls.second = False, True
