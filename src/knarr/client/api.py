@@ -111,6 +111,13 @@ class Api:
 
     async def create(self, obj: T, *, subresource: str = "") -> T:
         """Create in the object's own namespace. With a subresource it is posted there, of the object it names."""
+        return codec.decode_object(type(obj), (await self._post(obj, subresource)).body)
+
+    async def tell(self, obj: Type, *, subresource: str = "") -> None:
+        """Create, where nobody wants to know what the object has become."""
+        await self._post(obj, subresource)
+
+    async def _post(self, obj: Type, subresource: str) -> Response:
         type_ = type(obj)
         meta = metadata(obj)
         if not subresource:
@@ -118,8 +125,7 @@ class Api:
         else:
             owner = PARENTS.get(type_.__name__, type_)
             path = self.resource(owner).path(meta.namespace, meta.name, subresource)
-        answer = await self.raw("POST", path, body=codec.encode(obj))
-        return codec.decode_object(type_, answer.body)
+        return await self.raw("POST", path, body=codec.encode(obj))
 
     async def update(self, obj: T, *, subresource: str = "") -> T:
         """Replace an object; with its resourceVersion set, only if nobody has changed it since."""

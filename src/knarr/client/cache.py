@@ -1,13 +1,13 @@
 """What an informer has seen: a read-only snapshot of a collection, indexed. Its objects are never changed in place."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from knarr.client.api import metadata
 from knarr.kinds.types.base import Type
 
 T = TypeVar("T", bound=Type)
-IndexKey = Callable[[Any], Iterable[str]]
+IndexKey = Callable[[Any], Iterable[Hashable]]
 Key = tuple[str, str]  #: namespace and name
 
 
@@ -51,13 +51,13 @@ class Cache(Generic[T]):
 
     def __init__(self) -> None:
         self._objects: dict[str, dict[str, T]] = {}
-        self._indexes: dict[str, tuple[IndexKey, dict[str, Filed[T]]]] = {}
+        self._indexes: dict[str, tuple[IndexKey, dict[Hashable, Filed[T]]]] = {}
         self.add_index("owner", controller_uid)
 
     def get(self, name: str, namespace: str = "") -> T | None:
         return self._objects.get(namespace, {}).get(name)
 
-    def by_index(self, index: str, value: str) -> list[T]:
+    def by_index(self, index: str, value: Hashable) -> list[T]:
         """The objects that an index files under a value, in the order of their namespaces and names."""
         filed = self._indexes[index][1].get(value)
         return filed.list() if filed is not None else []
@@ -71,7 +71,7 @@ class Cache(Generic[T]):
         """File every object, those to come too, under the values that `key` gives. An index of that name stays."""
         if name in self._indexes:
             return
-        filed: dict[str, Filed[T]] = {}
+        filed: dict[Hashable, Filed[T]] = {}
         self._indexes[name] = (key, filed)
         for space in self._objects.values():
             for obj in space.values():
@@ -89,8 +89,12 @@ class Cache(Generic[T]):
         space[name] = obj
         for values, filed in self._indexes.values():
             wanted = tuple(values(obj))
-            if old is not None and (left := [value for value in values(old) if value not in wanted]):
-                _unfile(filed, key, left)
+            if old is not None and (before := tuple(values(old))):
+                if before == wanted:
+                    for value in wanted:
+                        filed[value].objects[key] = obj
+                    continue
+                _unfile(filed, key, [value for value in before if value not in wanted])
             for value in wanted:
                 if (under := filed.get(value)) is None:
                     under = filed[value] = Filed()
@@ -112,7 +116,7 @@ class Cache(Generic[T]):
         return {(namespace, name) for namespace, space in self._objects.items() for name in space}
 
 
-def _unfile(filed: dict[str, Filed[T]], key: Key, values: Iterable[str]) -> None:
+def _unfile(filed: dict[Hashable, Filed[T]], key: Key, values: Iterable[Hashable]) -> None:
     for value in values:
         if (under := filed.get(value)) is not None:
             under.objects.pop(key, None)

@@ -14,10 +14,11 @@ from knarr.kinds.types.meta_v1 import ListMeta
 
 T = TypeVar("T")
 
-RECENT = 256  #: objects read a moment ago, at the most
+RECENT = 256  #: objects read a moment ago: so many are kept at least, twice as many at most
 LARGE = 64 * 1024  #: bytes of an object that is not worth keeping
 
 _recent: dict[tuple[type, bytes], Any] = {}
+_before: dict[tuple[type, bytes], Any] = {}  # those read before them
 
 encode = msgspec.json.Encoder().encode
 
@@ -67,13 +68,14 @@ def decode_object(type_: type[T], data: bytes | msgspec.Raw) -> T:
 
     Nobody changes what was decoded, so all who ask within a moment get the same one.
     """
-    raw = bytes(data).removesuffix(b"\n")  # which an answer ends with, and an object in a watch's line does not
-    if (found := _recent.get((type_, raw))) is None:
-        found = decode(type_, raw)
-        if len(raw) <= LARGE:
+    global _recent, _before
+    key = type_, bytes(data).removesuffix(b"\n")  # which an answer ends with, and an object in a watch's line does not
+    if (found := _recent.get(key) or _before.get(key)) is None:
+        found = decode(type_, key[1])
+        if len(key[1]) <= LARGE:
             if len(_recent) >= RECENT:
-                _recent.clear()
-            _recent[type_, raw] = found
+                _recent, _before = {}, _recent
+            _recent[key] = found
     shared: T = found
     return shared
 

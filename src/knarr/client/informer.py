@@ -9,7 +9,7 @@ One that fails at a change is told the next all the same.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -80,7 +80,7 @@ class Informer(Generic[T]):
         """Tell `listener(old, new)` each change from now on; first, as new, what is in the cache already."""
         self._listeners.append(listener)
         for obj in self.cache.list():
-            self._tell_one(listener, None, obj)
+            self._tell_these([listener], None, obj)
 
     def on_list(self, listener: ListListener[T]) -> None:
         """Tell `listener(objects, revision)` the whole collection whenever it was listed, after its changes."""
@@ -163,14 +163,14 @@ class Informer(Generic[T]):
         self._tell(old, new)
 
     def _tell(self, old: T | None, new: T | None) -> None:
-        for listener in self._listeners:
-            self._tell_one(listener, old, new)
+        self._tell_these(self._listeners, old, new)
 
-    def _tell_one(self, listener: Listener[T], old: T | None, new: T | None) -> None:
-        try:
-            listener(old, new)
-        except Exception:  # a fault in one who listens must not end what the others follow, nor their process
-            log.exception("%s: a change is lost on one who listens", self.resource.qualified)
+    def _tell_these(self, listeners: Sequence[Listener[T]], old: T | None, new: T | None) -> None:
+        for listener in listeners:
+            try:
+                listener(old, new)
+            except Exception:  # a fault in one who listens must not end what the others follow, nor their process
+                log.exception("%s: a change is lost on one who listens", self.resource.qualified)
 
 
 class Informers:

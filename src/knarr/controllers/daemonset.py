@@ -22,7 +22,7 @@ from knarr.loop.claims import ORPHANS, claim, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.expected import carry_out_expected, ensure_owner_alive
-from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.selecting import Selecting, by_spec
 from knarr.loop.steps import Delete, Event, Status, Step
 from knarr.meta import clock, labels
@@ -49,7 +49,7 @@ def controller() -> Controller:
         name="daemonset",
         sources=[
             Source(DaemonSet, itself),
-            Source(Pod, controlled_by("DaemonSet"), related=SETS.keys_of_orphan),
+            Source(Pod, between=SETS.owners_between),
             Source(Node, between=sets_that_mind, matters=moves_pods),
             Source(ControllerRevision),
         ],

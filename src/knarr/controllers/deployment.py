@@ -18,7 +18,7 @@ from knarr.kinds.types.apps_v1 import Deployment, DeploymentStatus, ReplicaSet
 from knarr.kinds.types.core_v1 import Pod
 from knarr.loop.claims import ORPHANS, claim, controller_of, ensure_alive, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
-from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.selecting import Selecting, by_spec
 from knarr.loop.steps import Create, Event, Status
 from knarr.meta import clock, labels
@@ -139,7 +139,7 @@ CONTROLLER = Controller(
     name="deployment",
     sources=[
         Source(Deployment, itself),
-        Source(ReplicaSet, controlled_by("Deployment"), related=DEPLOYMENTS.keys_of_orphan),
+        Source(ReplicaSet, between=DEPLOYMENTS.owners_between),
         Source(Pod, between=deployments_that_recreate),
     ],
     sync=sync,

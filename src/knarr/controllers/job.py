@@ -24,7 +24,7 @@ from knarr.loop.claims import ORPHANS, claim, orphaned_in
 from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.expected import ensure_owner_alive
-from knarr.loop.runner import Context, Controller, Key, Result, Source, controlled_by, itself
+from knarr.loop.runner import Context, Controller, Key, Result, Source, itself
 from knarr.loop.selecting import Selecting, by_spec
 from knarr.loop.steps import Create, Delete, Step
 from knarr.loop.written import Written
@@ -92,7 +92,7 @@ def controller() -> Controller:
 
     return Controller(
         name="job",
-        sources=[Source(Job, itself), Source(Pod, controlled_by("Job"), related=JOBS.keys_of_orphan)],
+        sources=[Source(Job, itself), Source(Pod, between=JOBS.owners_between)],
         sync=sync_one,
         observe=observe,
         indexes=[(Pod, ORPHANS, orphaned_in), JOBS.index],

@@ -28,7 +28,7 @@ from knarr.loop.claims import claim
 from knarr.loop.executor import carry_out
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.expected import ensure_owner_alive
-from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.selecting import Selecting, by_spec
 from knarr.loop.steps import Create, Delete, Replace, Status, Step
 from knarr.meta import clock, labels
@@ -66,7 +66,7 @@ def controller() -> Controller:
         name="statefulset",
         sources=[
             Source(StatefulSet, itself),
-            Source(Pod, controlled_by("StatefulSet"), related=SETS.keys_of_orphan),
+            Source(Pod, between=SETS.owners_between),
             Source(PersistentVolumeClaim, related=sets_that_claim),
             Source(ControllerRevision),
         ],

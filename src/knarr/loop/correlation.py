@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from knarr.kinds.types.core_v1 import Event
@@ -49,14 +50,12 @@ class Similar:
     last: float = 0.0
 
 
-@dataclass
-class Bucket:
+class Bucket(Struct):
     tokens: float
     last: float
 
 
-@dataclass(frozen=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """An event as it is to be written: anew, or as a change of the one written before."""
 
     event: Event

@@ -159,7 +159,8 @@ class Writer:
             except NotFound:
                 log.debug("event %s has expired, written anew", event.metadata.name)
             event = replace(event, metadata=ObjectMeta(name=event.metadata.name, namespace=event.metadata.namespace))
-        return await self._api.create(event)
+        await self._api.tell(event)
+        return event
 
 
 class Recorder:

@@ -21,7 +21,7 @@ from knarr.loop.executor import carry_out, is_namespace_ending
 from knarr.loop.expectations import PATIENCE, Expectations
 from knarr.loop.expected import carry_out_expected, ensure_owner_alive
 from knarr.loop.pod_templates import pod_of
-from knarr.loop.runner import Context, Controller, Key, Source, controlled_by, itself
+from knarr.loop.runner import Context, Controller, Key, Source, itself
 from knarr.loop.selecting import Selecting
 from knarr.loop.steps import Create, Delete, Note, Status, Step
 from knarr.meta import clock
@@ -62,7 +62,7 @@ def controller(kind: Replicated) -> Controller:
     return Controller(
         name=kind.name,
         component=kind.component,
-        sources=[Source(kind.of, itself), Source(Pod, controlled_by(kind.kind), related=owners.keys_of_orphan)],
+        sources=[Source(kind.of, itself), Source(Pod, between=owners.owners_between)],
         sync=sync_one,
         observe=observe,
         indexes=[(Pod, ORPHANS, orphaned_in), owners.index],

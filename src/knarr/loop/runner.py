@@ -7,7 +7,7 @@ from the snapshot. A pass that fails half-way is tried again; one key's failure 
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -111,7 +111,7 @@ class Controller:
     background: Callable[[Context, Enqueue], Awaitable[None]] | None = None
     observe: Callable[[Any, Any], None] | None = None
     #: index name and key function by type, made before the first sync
-    indexes: Sequence[tuple[type[Any], str, Callable[[Any], Iterable[str]]]] = ()
+    indexes: Sequence[tuple[type[Any], str, Callable[[Any], Iterable[Hashable]]]] = ()
     component: str = ""  #: of its events, where it is not the name and "-controller"
     workers: int = 0  #: keys at a time, where it is to be more than other controllers have
     longest: float = LONGEST_DELAY  #: seconds that a key which fails waits at most

@@ -9,6 +9,7 @@ from knarr.loop.runner import Context, Key
 from knarr.meta.labels import NOTHING, Selector, of_object
 
 INDEX = "selecting"
+Place = tuple[str, ...]  #: where owners are filed: a namespace, or a label's key and value in it
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,17 @@ class Selecting:
     selector: Callable[[Any], Selector]
 
     @property
-    def index(self) -> tuple[type[Any], str, Callable[[Any], Iterable[str]]]:
+    def index(self) -> tuple[type[Any], str, Callable[[Any], Iterable[Place]]]:
         return (self.of, INDEX, self._place)
 
     def keys(self, obj: Any, context: Context) -> list[Key]:
         """Those that select the object."""
         namespace, labels = obj.metadata.namespace, obj.metadata.labels
         cache = context.cache(self.of)
-        places = [_place(namespace), *(_place(namespace, key, value) for key, value in labels.items())]
+        places = [(namespace,), *((namespace, key, value) for key, value in labels.items())]
         found = [owner for place in places for owner in cache.by_index(INDEX, place)]
+        if not found:
+            return []
         return [(namespace, owner.metadata.name) for owner in found if self.selector(owner).matches(labels)]
 
     def keys_between(self, old: Any, new: Any, context: Context) -> list[Key]:
@@ -38,24 +41,29 @@ class Selecting:
             return self.keys(new, context)
         return [*self.keys(old, context), *self.keys(new, context)]
 
-    def keys_of_orphan(self, obj: Any, context: Context) -> list[Key]:
-        """Those that the object could belong to: none if somebody manages it, or if it is on its way out."""
-        if controller_of(obj) is not None or obj.metadata.deletionTimestamp:
-            return []
-        return self.keys(obj, context)
+    def owners_between(self, old: Any, new: Any, context: Context) -> list[Key]:
+        """Those that manage, or could, an object that changed: as it was, or as it is."""
+        if old is None or new is None:
+            return self._owners(new or old, context)
+        before, after = controller_of(old), controller_of(new)
+        if before is not None and before == after:
+            return self._owners(new, context)
+        return [*self._owners(old, context), *self._owners(new, context)]
 
-    def _place(self, owner: Any) -> Iterable[str]:
+    def _owners(self, obj: Any, context: Context) -> list[Key]:
+        """The one that manages an object; if nobody does, those that could, unless it is on its way out."""
+        if (owner := controller_of(obj)) is not None:
+            return [(obj.metadata.namespace, owner.name)] if owner.kind == self.of.__name__ else []
+        return [] if obj.metadata.deletionTimestamp else self.keys(obj, context)
+
+    def _place(self, owner: Any) -> Iterable[Place]:
         """Where an owner is filed: under one label that it asks for, or else under its namespace."""
         selector, namespace = self.selector(owner), owner.metadata.namespace
         if selector.nothing:
             return ()
         asked = (found for found in selector.requirements if found.operator == "=")
         first = next(asked, None)
-        return (_place(namespace) if first is None else _place(namespace, first.key, first.values[0]),)
-
-
-def _place(namespace: str, key: str = "", value: str = "") -> str:
-    return f"{namespace}/{key}={value}"
+        return ((namespace,) if first is None else (namespace, first.key, first.values[0]),)
 
 
 def by_spec(owner: Any) -> Selector:

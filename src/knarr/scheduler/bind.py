@@ -75,8 +75,6 @@ async def bind_volumes(
     api: Api, pod: Pod, decision: Decision, claims: Cache[PersistentVolumeClaim], changes: Claims
 ) -> None:
     """Have the decision's volumes bound; raise NotBound when that fails or takes too long."""
-    if not decision.volumes:
-        return
     namespace = pod.metadata.namespace
     for name, volume in decision.volumes.items():
         claim = claims.get(name, namespace) or await api.get(PersistentVolumeClaim, name, namespace)
@@ -116,7 +114,7 @@ async def select_node(api: Api, claim: PersistentVolumeClaim, node: str) -> None
 async def bind_pod(api: Api, pod: Pod, node: str) -> None:
     """Give a pod its node."""
     meta = pod.metadata
-    await api.create(
+    await api.tell(
         Binding(
             metadata=ObjectMeta(name=meta.name, namespace=meta.namespace, uid=meta.uid),
             target=ObjectReference(apiVersion="v1", kind="Node", name=node),

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from msgspec import Struct
+
 from knarr.kinds.host_ports import HostPort, host_ports
 from knarr.kinds.types.core_v1 import Node, Pod
 from knarr.scheduler import resources
@@ -31,8 +33,7 @@ def priority_of(pod: Pod) -> int:
     return pod.spec.priority or 0
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """What a pod takes up on its node."""
 
     requested: Amounts
@@ -131,8 +132,12 @@ def place(node: Node, pods: Iterable[Pod] = ()) -> Place:
 
 
 def counts_alike(old: Pod | None, new: Pod) -> bool:
-    """Whether a pod takes up what it did: mostly it is but its status that has changed."""
-    return old is not None and old.spec == new.spec and owner_of(old) == owner_of(new)
+    """Whether a pod takes up what it did: mostly it is but its status that has changed, or it has got its node."""
+    if old is None or owner_of(old) != owner_of(new):
+        return False
+    was, is_ = old.metadata, new.metadata
+    same_generation = was.generation and was.generation == is_.generation and was.uid == is_.uid
+    return bool(same_generation) or old.spec == new.spec
 
 
 def looks_alike(old: Pod, new: Pod) -> bool:

@@ -5,7 +5,9 @@ What could be done about it is said by `preemption`. The words are upstream's: `
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from knarr.kinds.types.core_v1 import Pod
 from knarr.scheduler import storage
@@ -19,8 +21,7 @@ ENOUGH = 100  #: places that will do are looked for until there are this many; u
 NO_NODES = "no nodes available to schedule pods"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """No place will do: what is to be said of each, by its name."""
 
     round: Round
@@ -30,8 +31,7 @@ class Refusal:
         return f"{available(len(self.round.places))} {tell(self.complaints.values())}."
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The node a pod goes to and, by claim, the volume to bind there ("" to have one made); or why it goes nowhere.
 
     Then `nominated` is the node where it may have room once the `victims` are gone, "" when there is none, None when

@@ -61,6 +61,7 @@ class Scheduler:
         self._refusals = Refusals(self._state)
         self._budgets = 0  # counts the changes of disruption budgets
         self._start = 0
+        self._namespaces: dict[str, dict[str, str]] = {}  # their labels
 
     async def connect(self) -> None:
         """Follow what decisions depend on; return when all of it is known."""
@@ -71,7 +72,7 @@ class Scheduler:
         of(PersistentVolumeClaim).on_change(self._claim_changed)
         for kind in (PersistentVolume, StorageClass, CSINode):
             of(kind).on_change(lambda old, new: self.queue.wake(has_claims))
-        of(Namespace).on_change(lambda old, new: self.queue.wake(looks_at_others))
+        of(Namespace).on_change(self._namespace_changed)
         of(PodDisruptionBudget).on_change(self._budget_changed)
         of(Pod).on_change(self._pod_changed)
 
@@ -130,13 +131,12 @@ class Scheduler:
     async def _decide(self, pod: Pod) -> Decision:
         places = self.board.places()
         self._start += 1
-        namespaces = {ns.metadata.name: ns.metadata.labels for ns in self._informers.of(Namespace).cache.list()}
         found = schedule(
             pod,
             places,
             await self._storage(pod),
             start=self._start,
-            namespaces=namespaces,
+            namespaces=self._namespaces,
             nominated=self._nominations.by_node,
         )
         if isinstance(found, Decision):
@@ -176,8 +176,9 @@ class Scheduler:
         """Carry a decision out; a failure frees the room again and has the pod decided anew."""
         pod = waiting.pod
         try:
-            cache = self._informers.of(PersistentVolumeClaim).cache
-            await bind_volumes(self.api, pod, decision, cache, self._claims)
+            if decision.volumes:
+                cache = self._informers.of(PersistentVolumeClaim).cache
+                await bind_volumes(self.api, pod, decision, cache, self._claims)
             await bind_pod(self.api, pod, decision.node)
         except (ApiError, TransportError, NotBound) as error:
             log.info("pod %s/%s to %s: %s", *key_of(pod), decision.node, error)
@@ -251,6 +252,13 @@ class Scheduler:
             return
         self.board.put_node(new)
         self._free(new.metadata.name)
+
+    def _namespace_changed(self, old: Namespace | None, new: Namespace | None) -> None:
+        if new is not None:
+            self._namespaces[new.metadata.name] = new.metadata.labels
+        elif old is not None:
+            self._namespaces.pop(old.metadata.name, None)
+        self.queue.wake(looks_at_others)
 
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
         self._claims.changed()

@@ -1,8 +1,10 @@
 """What a filter says of a node, and what it may look at."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from knarr.kinds.host_ports import HostPort, host_ports
 from knarr.kinds.types.core_v1 import Pod
@@ -15,16 +17,14 @@ Tally = Mapping[Any, int]
 Nominated = Mapping[str, Mapping[Key, Pod]]  #: by node, the pods for which room is made there
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """Why a node is not for a pod. `final`: no other pod leaving the node would help."""
 
     reason: str
     final: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(Struct, frozen=True):
     """One pod's round: the pod, what it needs, all places, and the storage there is.
 
     `compared` are the places that will do, of which the scores find the best. `changed` are a place and what it is

@@ -5,8 +5,9 @@ Alike are the pods that a soft constraint selects; without constraints those of 
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from knarr.scheduler.board import Place, owner_of
 from knarr.scheduler.filters.complaint import Round
@@ -16,8 +17,7 @@ HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 DEFAULT = ((HOST, 3), (ZONE, 5))  #: topology key and skew of who says nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """To be spread over the values of a label; `of` gives how many alike pods a place adds to its value."""
 
     key: str
