@@ -52,6 +52,7 @@ def load(pod: Pod) -> Load:
 class Place:
     """One node and what is on it."""
 
+    name: str
     node: Node
     allocatable: Amounts
     pods: dict[Key, Pod] = field(default_factory=dict)
@@ -62,10 +63,6 @@ class Place:
     owners: Counter[str] = field(default_factory=Counter)
     priorities: Counter[int] = field(default_factory=Counter)
     lookouts: dict[Key, Pod] = field(default_factory=dict)  #: the pods to which it matters where some others are
-
-    @property
-    def name(self) -> str:
-        return self.node.metadata.name
 
     def put(self, pod: Pod, weight: Load | None = None) -> None:
         """Add a pod; `weight` is what it takes up, where that is known."""
@@ -86,6 +83,7 @@ class Place:
     def without(self, keys: Iterable[Key]) -> "Place":
         """The node as it would be without some of its pods; what is done to it leaves this one as it is."""
         other = Place(
+            self.name,
             self.node,
             self.allocatable,
             dict(self.pods),
@@ -125,7 +123,7 @@ def looks_out(pod: Pod) -> bool:
 
 def place(node: Node, pods: Iterable[Pod] = ()) -> Place:
     """A node with these pods on it."""
-    found = Place(node, resources.amounts(node.status.allocatable or node.status.capacity))
+    found = Place(node.metadata.name, node, resources.amounts(node.status.allocatable or node.status.capacity))
     for pod in pods:
         found.put(pod)
     return found

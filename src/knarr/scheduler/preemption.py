@@ -111,7 +111,7 @@ def verdicts(refusal: Refusal, budgets: Sequence[PodDisruptionBudget]) -> Iterat
 def look_at(round_: Round, place: Place, budgets: Sequence[PodDisruptionBudget]) -> Verdict:
     """The fewest pods that would have to leave a node that has some of lower priority: the important are spared."""
     mine = priority_of(round_.pod)
-    if not round_.ports and (short := short_of(round_, place, mine)):
+    if not round_.load.ports and (short := short_of(round_, place, mine)):
         return Verdict(place.name, complaints=short)
     lower = sorted((pod for pod in place.pods.values() if priority_of(pod) < mine), key=unimportance)
     left = place.without(map(key_of, lower))

@@ -62,8 +62,10 @@ OF_PODS: frozenset[Filter] = frozenset(
 
 def complaints_of(round_: Round, place: Place, which: Which = "all") -> Sequence[Complaint]:
     """What is to be said against a place: with the pods that are nominated to it there, and without them."""
-    filters: Sequence[Filter] = round_.remember(which, lambda: _concerned(round_, which))
-    if guests := round_.guests(place):
+    filters: Sequence[Filter] | None = round_.filters.get(which)
+    if filters is None:
+        filters = round_.filters[which] = _concerned(round_, which)
+    if round_.nominated and (guests := round_.guests(place)):
         crowded = place.without(())
         for guest in guests:
             crowded.put(guest)

@@ -6,10 +6,8 @@ from typing import Any, cast
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from knarr.kinds.host_ports import HostPort, host_ports
 from knarr.kinds.types.core_v1 import Pod
-from knarr.scheduler import resources
-from knarr.scheduler.board import Key, Place, key_of, priority_of
+from knarr.scheduler.board import Key, Load, Place, key_of, load, priority_of
 from knarr.scheduler.resources import Amounts
 from knarr.scheduler.storage import Needs, Storage
 
@@ -35,12 +33,15 @@ class Round(Struct, frozen=True):
     places: Sequence[Place]
     storage: Storage
     needs: Needs
-    requested: Amounts = field(default_factory=dict)  #: in the order of their names
-    ports: tuple[HostPort, ...] = ()
+    load: Load
+    requested: Amounts = field(default_factory=dict)  #: of the load, in the order of their names
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  #: their labels, by name
     nominated: Nominated = field(default_factory=dict)
     compared: Sequence[Place] = ()
     changed: tuple[Place, Place] | None = None
+    filters: dict[str, "Sequence[Filter]"] = field(
+        default_factory=dict
+    )  #: those that concern the pod, by which are asked
     _memory: dict[Hashable, Any] = field(default_factory=dict)
     _totals: dict[str, Tally] = field(default_factory=dict)
     _here: dict[str, Any] = field(default_factory=dict)
@@ -117,9 +118,9 @@ def round_of(
     namespaces: Mapping[str, Mapping[str, str]] | None = None,
     nominated: Nominated | None = None,
 ) -> Round:
-    ports = tuple(host_ports(pod))
-    requested = dict(sorted(resources.requested(pod).items()))
-    return Round(pod, places, storage, needs, requested, ports, namespaces or {}, nominated or {})
+    takes = load(pod)
+    requested = dict(sorted(takes.requested.items()))
+    return Round(pod, places, storage, needs, takes, requested, namespaces or {}, nominated or {})
 
 
 Filter = Callable[[Round, Place], Sequence[Complaint]]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from knarr.kinds.pod_claims import claims_of
 from knarr.scheduler import storage
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Complaint, Round
@@ -11,7 +12,7 @@ EXCEEDED = Complaint("node(s) exceed max volume count", final=False)
 
 
 def concerns(round_: Round) -> bool:
-    return bool(round_.pod.spec.volumes)
+    return any(claims_of(round_.pod))
 
 
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:

@@ -16,7 +16,7 @@ DISK_TAKEN = Complaint("node(s) had no available disk", final=False)
 
 
 def concerns(round_: Round) -> bool:
-    return bool(round_.pod.spec.volumes)
+    return any(claims_of(round_.pod)) or any(disks_of(round_.pod))
 
 
 def complaints(round_: Round, place: Place) -> Sequence[Complaint]:

@@ -25,4 +25,11 @@ SCORES: tuple[tuple[Callable[[Round], Judge | None], int], ...] = (
 def best(round_: Round) -> Place:
     """The best of the places that are compared; the first one of those that are equally good."""
     judges = [(judge, weight) for score, weight in SCORES if (judge := score(round_)) is not None]
-    return max(round_.compared, key=lambda place: sum([weight * judge(place) for judge, weight in judges]))
+
+    def points(place: Place) -> float:
+        total = 0.0
+        for judge, weight in judges:
+            total += weight * judge(place)
+        return total
+
+    return max(round_.compared, key=points)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from knarr.scheduler import resources
 from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Round
 
@@ -10,7 +9,7 @@ COUNTED = ("cpu", "memory")
 
 
 def score(round_: Round) -> Callable[[Place], float]:
-    asked = resources.assumed(round_.pod)
+    asked = round_.load.assumed
     each = [(name, asked.get(name, 0)) for name in COUNTED]
 
     def judge(place: Place) -> float:

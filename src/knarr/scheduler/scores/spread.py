@@ -9,7 +9,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from knarr.scheduler.board import Place, owner_of
+from knarr.scheduler.board import Place
 from knarr.scheduler.filters.complaint import Round
 from knarr.scheduler.filters.topology import count, rules
 
@@ -41,20 +41,20 @@ def evenness(round_: Round) -> Mapping[str, float]:
 
 def unevenness(round_: Round) -> Mapping[str, int]:
     """By name, how many alike pods the places that are compared have near; none when nothing is wished."""
-    wanted = list(wishes(round_))
-    fit = [p for p in round_.compared if all(key in p.node.metadata.labels for wish in wanted for key in wish.needed)]
-    sums = dict.fromkeys((place.name for place in fit), 0.0)
+    if not (wanted := list(wishes(round_))):
+        return {}
+    needed = {key for wish in wanted for key in wish.needed}
+    fit = [place for place in round_.compared if needed <= place.node.metadata.labels.keys()]
+    sums = [0.0] * len(fit)
     for number, wish in enumerate(wanted):
-        values = {place.name: place.node.metadata.labels.get(wish.key) for place in fit}
-        kinds = {value for value in values.values() if value is not None}
-        if not kinds:
+        values = [place.node.metadata.labels.get(wish.key) for place in fit]
+        if not (kinds := {*values} - {None}):
             continue
         weight = math.log((len(fit) if wish.key == HOST else len(kinds)) + 2)
-        near = partial(_near, round_, wish, f"wish {number}")
-        for place in fit:
-            if (value := values[place.name]) is not None:
-                sums[place.name] += near(place).get(value, 0) * weight + wish.skew - 1
-    return {name: round(total) for name, total in sums.items()} if wanted else {}
+        for index, (place, value) in enumerate(zip(fit, values, strict=True)):
+            if value is not None:
+                sums[index] += _near(round_, wish, f"wish {number}", place).get(value, 0) * weight + wish.skew - 1
+    return {place.name: round(total) for place, total in zip(fit, sums, strict=True)}
 
 
 def _near(round_: Round, wish: Wish, name: str, place: Place) -> Mapping[str, int]:
@@ -67,7 +67,7 @@ def wishes(round_: Round) -> Iterator[Wish]:
         for rule in rules(pod, "ScheduleAnyway"):
             constraint = rule.constraint
             yield Wish(constraint.topologyKey, constraint.maxSkew or 1, rule.keys, partial(count, round_, rule))
-    elif owner := owner_of(pod):
+    elif owner := round_.load.owner:
         places = [place for place in round_.places if owner in place.owners]
         for key, skew in DEFAULT:
             yield Wish(key, skew, (), partial(_siblings, owner, key), places)
