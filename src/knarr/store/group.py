@@ -1,7 +1,7 @@
 """One commit of the SQLite store, and the sweep behind a compaction. Called by the writer's thread only."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,8 @@ import apsw
 from knarr.store import file, sql
 from knarr.store.store import Event, Mismatch, Record
 
+REMEMBERED = 1_000  #: keys of which the writer knows what they hold, those written last
+LARGE = 64 * 1024  #: bytes of a value that is read again rather than remembered
 SLICE = 500  #: writes that one step of a sweep looks at
 PAGES = 500  #: pages that one step of a sweep gives back
 
@@ -34,15 +36,51 @@ class Outcome:
     refused: list[tuple[asyncio.Future[int], Exception]] = field(default_factory=list)
 
 
-def commit(connection: apsw.Connection, group: list[Write], revision: int, path: Path) -> Outcome:
+class Newest:
+    """What the keys hold that were written last, so that it need not be read: objects mostly change soon again, and
+    for each row that is read the writer's thread waits for the interpreter's lock.
+    """
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
+        self._known: dict[str, Record | None] = {}  # None: the key does not exist
+
+    def of(self, connection: apsw.Connection, keys: Iterable[str]) -> dict[str, Record]:
+        """The records of those of the keys that exist."""
+        found: dict[str, Record] = {}
+        unknown: list[str] = []
+        for key in keys:
+            if key not in self._known:
+                unknown.append(key)
+            elif (record := self._known[key]) is not None:
+                found[key] = record
+        if unknown:
+            found.update((row[0], Record(*row)) for row in connection.execute(sql.heads(len(unknown)), unknown))
+        return found
+
+    def put(self, keys: Iterable[str], current: Mapping[str, Record]) -> None:
+        """Take in what the keys hold after a commit; one without a record does not exist."""
+        for key in keys:
+            self._known.pop(key, None)
+            record = current.get(key)
+            if record is None or len(record.value) <= LARGE:
+                self._known[key] = record
+        while len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+
+
+def commit(connection: apsw.Connection, newest: Newest, group: list[Write], revision: int, path: Path) -> Outcome:
     """Write a group durably, its revisions starting at `revision`; when that fails, none of it is kept."""
+    keys = {write.key: None for write in group}
     try:
         with file.translated(path), _transaction(connection):
-            outcome = _plan(_current(connection, group), group, revision)
+            current = newest.of(connection, keys)
+            outcome = _plan(current, group, revision)
             if outcome.events:
                 _write(connection, outcome.events)
     except Exception as error:  # handed to those who wait
         return Outcome(refused=[(write.done, error) for write in group])
+    newest.put(keys, current)
     return outcome
 
 
@@ -61,11 +99,6 @@ def sweep(connection: apsw.Connection, revision: int) -> bool:
     connection.execute(sql.vacuum(PAGES)).fetchall()
     after: int = connection.execute(sql.FREE_PAGES).get
     return 0 < after < before
-
-
-def _current(connection: apsw.Connection, group: list[Write]) -> dict[str, Record]:
-    keys = list({write.key for write in group})
-    return {row[0]: Record(*row) for row in connection.execute(sql.heads(len(keys)), keys)}
 
 
 def _plan(current: dict[str, Record], group: list[Write], revision: int) -> Outcome:

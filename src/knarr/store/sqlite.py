@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from knarr.store import backup, file, sql
 from knarr.store.feed import BATCH, Feed
-from knarr.store.group import Outcome, Write, commit, sweep
+from knarr.store.group import Newest, Outcome, Write, commit, sweep
 from knarr.store.store import Closed, Compacted, Event, Future, Record
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class SqliteStore:
         self._path, self._descriptor = opened.path, opened.descriptor
         self._writer, self._reader = opened.writer, opened.reader
         self.compacted = opened.compacted
-        self._next = opened.revision + 1  # the writer thread's own
+        self._next, self._newest = opened.revision + 1, Newest()  # the writer thread's own
         self._feed = Feed(opened.revision, HELD)
         self._loop = asyncio.get_running_loop()
         self._gathered: list[Write] = []  # by this turn of the event loop
@@ -177,7 +177,7 @@ class SqliteStore:
                 item()
                 continue
             group, stop, held = self._group(item)
-            outcome = commit(self._writer, group, self._next, self._path)
+            outcome = commit(self._writer, self._newest, group, self._next, self._path)
             self._next += len(outcome.events) or len(group)  # a failed commit's revisions are not used again
             try:
                 self._loop.call_soon_threadsafe(self._finish, outcome)
