@@ -167,8 +167,12 @@ def test_what_is_not_there_says_so(web: str, proxy: int) -> None:
     assert re.fullmatch(
         r"error trying to reach service: dial tcp [\d.]+:81: connect: connection refused", json.loads(said)["message"]
     )
-    status, said, _ = ask(proxy, f"{web}/services/web:other/proxy/")
-    assert (status, json.loads(said)["message"]) == (503, 'no service port "other" found for service "web"')
+    for port, message in (
+        ("other", 'no endpoints available for service "web"'),
+        ("81", 'no service port 81 found for service "web"'),
+    ):
+        status, said, _ = ask(proxy, f"{web}/services/web:{port}/proxy/")
+        assert (status, json.loads(said)["message"]) == (503, message)
 
 
 @pytest.mark.parametrize("binary", kubectls(), ids=lambda path: os.path.basename(path))  # noqa: PTH119
