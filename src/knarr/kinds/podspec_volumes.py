@@ -125,6 +125,9 @@ def projected(source: ProjectedVolumeSource, path: str) -> Iterator[FieldError]:
         yield from projection_errors(projection, seen, where, path)
 
 
+PROJECTED = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
+
+
 def projection_errors(given: VolumeProjection, seen: set[str], where: str, path: str) -> Iterator[FieldError]:
     """What one source breaks; `seen` are the file names of those before it."""
     for name in ("secret", "configMap"):
@@ -148,8 +151,7 @@ def projection_errors(given: VolumeProjection, seen: set[str], where: str, path:
         yield from rules.needed(inner, path=bundle.path)
         yield from rules.projected_path(bundle.path, f"{inner}.path")
         yield from once(bundle.path, bundle.path, seen, path)
-    names = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
-    if sum(getattr(given, name) is not None for name in names) > 1:
+    if len([name for name in PROJECTED if getattr(given, name) is not None]) > 1:
         yield field.forbidden(where, "may not specify more than 1 volume type per source")
 
 

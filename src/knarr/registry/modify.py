@@ -45,7 +45,8 @@ async def modify(
         new = await change(old)
         pinned = _pinned(kind, new, old)
         _stays(kind, new["metadata"], namespace, name)
-        kind.defaults(new)
+        if subresource not in pipeline.UNRULED:  # those change what is stored, and so defaulted, in a few places
+            kind.defaults(new)
         fields = record(kind, new, before, options, subresource, applied)
         if applied is not None and options.field_manager == KUBECTL:
             remember(new, before, applied.configuration)

@@ -9,6 +9,7 @@ from knarr.meta.errors import BadRequest
 from knarr.meta.fields import parse
 
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+MANY = ("get", "watch", "delete")  #: verbs that without a name are about all objects, or those that are selected
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
 
@@ -68,27 +69,17 @@ def _resource(
     resource, name, subresource = [*rest[:3], "", "", ""][:3]
     if resource == "namespaces" and name:
         namespace = name
-    return Target(
-        path,
-        _verb(verb, name, query),
-        group,
-        version,
-        namespace,
-        resource,
-        name,
-        subresource,
-        "/" + "/".join(rest[3:]) if len(rest) > 3 else "",
-        _selected(verb, name, query),
-        _parameter(verb, name, query, "fieldSelector"),
-        _parameter(verb, name, query, "labelSelector"),
-    )
+    deeper = "/" + "/".join(rest[3:]) if len(rest) > 3 else ""
+    if name or verb not in MANY:
+        return Target(path, verb, group, version, namespace, resource, name, subresource, deeper)
+    verb = _of_many(verb, query)
+    fields, labels = _parameter(query, "fieldSelector"), _parameter(query, "labelSelector")
+    only = _selected(fields) if verb in ("list", "watch") else ""
+    return Target(path, verb, group, version, namespace, resource, name, subresource, deeper, only, fields, labels)
 
 
-def _selected(verb: str, name: str, query: Sequence[tuple[str, str]]) -> str:
+def _selected(selector: str) -> str:
     """The name that the field selector of a list or a watch wants; "" when it takes any, or none that can be."""
-    if name or verb not in ("get", "watch"):
-        return ""
-    selector = _parameter(verb, name, query, "fieldSelector")
     if "metadata.name" not in selector:
         return ""
     try:
@@ -98,16 +89,13 @@ def _selected(verb: str, name: str, query: Sequence[tuple[str, str]]) -> str:
     return "" if found in (".", "..") or "/" in found or "%" in found else found
 
 
-def _parameter(verb: str, name: str, query: Sequence[tuple[str, str]], key: str) -> str:
+def _parameter(query: Sequence[tuple[str, str]], key: str) -> str:
     """A selector; the first counts, as it does for what is selected."""
-    if name or verb not in ("get", "watch", "delete"):
-        return ""
     return next((value for found, value in query if found == key), "")
 
 
-def _verb(verb: str, name: str, query: Sequence[tuple[str, str]]) -> str:
-    if name:
-        return verb
+def _of_many(verb: str, query: Sequence[tuple[str, str]]) -> str:
+    """What a verb is called that is about many objects."""
     if verb == "get":
         return "watch" if any(key == "watch" and truth(value) for key, value in query) else "list"
     return "deletecollection" if verb == "delete" else verb

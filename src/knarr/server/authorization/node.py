@@ -32,6 +32,7 @@ RULES = (
     Rule(READ, ("node.k8s.io",), ("runtimeclasses",)),
     Rule(READ, ("storage.k8s.io",), ("csidrivers", "storageclasses")),
 )
+POD_WRITES = {"": ("create", "delete"), "status": ("update", "patch"), "eviction": ("create",)}  #: by subresource
 LEASES = "kube-node-lease"
 KEPT = 4096  #: answers that are remembered, each with the pod that gave it
 Answer = tuple[bool, str]
@@ -123,8 +124,7 @@ class NodeAgents:
         return False, f"node '{node}' cannot {which}, only its own Node object"
 
     async def _pod(self, node: str, asked: Attributes) -> Answer:
-        writes = {"": ("create", "delete"), "status": ("update", "patch"), "eviction": ("create",)}
-        if asked.verb in writes.get(asked.subresource, ()):
+        if asked.verb in POD_WRITES.get(asked.subresource, ()):
             return YES  # whose, NodeRestriction says
         if asked.subresource or asked.verb not in READ:
             return False, ""
