@@ -7,7 +7,7 @@ from knarr.kinds.table import BUILTIN
 from knarr.kinds.types import core_v1, meta_v1, scheduling_v1, storage_v1
 from knarr.meta.errors import ApiError
 from knarr.server.admission import Admission, admit
-from knarr.server.admission.chain import default_plugins
+from knarr.server.admission.chain import default_plugins, may_change
 from knarr.server.admission.node_restriction import NodeRestriction
 from knarr.server.authorization.masters import Masters
 
@@ -408,3 +408,23 @@ CLAIMS = {
 async def test_a_node_says_of_a_claim(tree, message):
     asked = Admission("update", kind("persistentvolumeclaims"), "a", "c", NODE, "status", tree, A_CLAIM)
     assert await refusal_of(asked) == message
+
+
+ON_THE_WAY = {
+    "a new event changes nowhere": ("Event", "", lambda type_: False, ["NamespaceLifecycle", "NodeRestriction"], False),
+    "a pod's status neither": ("Pod", "status", lambda type_: False, ["NamespaceLifecycle", "NodeRestriction"], False),
+    "but where webhooks and policies are configured": (
+        "Pod",
+        "status",
+        lambda type_: True,
+        ["NamespaceLifecycle", "NodeRestriction", "MutatingPolicies", "MutatingWebhooks"],
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind_", "part", "has", "met", "changes"), ON_THE_WAY.values(), ids=ON_THE_WAY)
+def test_a_write_meets_the_plugins_that_look_at_it(kind_, part, has, met, changes):
+    found = PLUGINS.mutate(kind_, part, has)
+    assert [type(plugin).__name__ for plugin in found] == met
+    assert may_change(found) is changes
