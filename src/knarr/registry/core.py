@@ -43,9 +43,7 @@ class Options(Struct):
     form: Kind | None = None  #: the view that the request's object is of, where it is not of the stored kind
     #: (new, old): may change the new object or refuse it, and says if it may have; the old one is None on a create
     admit: Admit | None = None
-    approve: Approve | None = (
-        None  #: (new, old): may refuse what is otherwise valid, as the last thing before the write
-    )
+    approve: Approve | None = None  #: (new, old): may refuse what is valid, as the last thing before the write
 
 
 class Closable(Protocol):
