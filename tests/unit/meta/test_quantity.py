@@ -55,7 +55,8 @@ def test_the_canonical_form_means_the_same(text):
     shown = quantity.canonical(text)
     assert quantity.parse(str(quantity.parse(text))) == quantity.parse(text)
     assert quantity.parse(shown) == quantity.parse(text)
-    if quantity.parse(shown).format == quantity.parse(text).format:  # a binary one that lost its suffix reads as decimal
+    # a binary one that lost its suffix reads as decimal
+    if quantity.parse(shown).format == quantity.parse(text).format:
         assert quantity.canonical(shown) == shown
 
 
