@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -103,6 +104,15 @@ class Kubectl:
         done = self.run(*arguments, stdin=stdin, timeout=timeout)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def delete_replaced(self, *pods: str) -> None:
+        """Delete pods that come back under their names; whether they do is for the caller to see.
+
+        kubectl up to 1.35 looks for a pod by its name alone after it has asked once by its uid: when the pod goes just
+        in between, it waits for the end of the new one, for ever.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            self("delete", "pod", *pods, timeout=10)
 
     def table(self, *arguments: str) -> tuple[list[str], list[dict[str, str]]]:
         """The columns of a printed table, and its rows by column."""

@@ -74,7 +74,7 @@ def test_a_shell_in_a_throw_away_pod_resolves_the_identities_before_and_after_a_
     pods.wait("two pods", all_ready(WEB))
     first = {name: pods.objects[name] for name in WEB}
     _shell_sees(kubectl, "busybox:1.28.4", {name: pod["status"]["podIP"] for name, pod in first.items()})
-    kubectl("delete", "pod", "-l", "app=nginx")
+    kubectl.delete_replaced("-l", "app=nginx")
     uids = {pod["metadata"]["uid"] for pod in first.values()}
     pods.wait("new pods", lambda p: all_ready(WEB)(p) and not uids & {pod["metadata"]["uid"] for pod in p.values()})
     _shell_sees(kubectl, "busybox", {name: pods.objects[name]["status"]["podIP"] for name in WEB})
@@ -105,7 +105,7 @@ def test_each_identity_keeps_its_claim(kubectl: Kubectl, watch: Callable[..., Ob
     for name in sorted(WEB):
         kubectl("exec", name, "--", "sh", "-c", f"echo {name} was here > /usr/share/nginx/html/index.html")
     old = {name: pods.objects[name]["metadata"]["uid"] for name in WEB}
-    kubectl("delete", "pod", "web-0", "web-1")
+    kubectl.delete_replaced("web-0", "web-1")
     pods.wait("new pods", lambda p: all_ready(WEB)(p) and all(p[n]["metadata"]["uid"] != old[n] for n in WEB))
     for name in sorted(WEB):
         assert kubectl("exec", name, "--", "cat", "/usr/share/nginx/html/index.html") == f"{name} was here\n"
