@@ -26,16 +26,14 @@ async def keep(api: Api, cluster: Cluster) -> None:
 
 async def restore(api: Api, cluster: Cluster) -> None:
     """Bring back what is gone, and what leads elsewhere than to this server."""
-    for name in NAMESPACES:
-        if await _found(api, core_v1.Namespace(metadata=meta_v1.ObjectMeta(name=name))) is None:
-            await bootstrap.create(api, core_v1.Namespace(metadata=meta_v1.ObjectMeta(name=name)))
-    for service in (bootstrap.kubernetes_service(cluster), bootstrap.dns_service(cluster)):
-        if await _found(api, service) is None:
-            await bootstrap.create(api, service)
-    for wanted in bootstrap.endpoints(cluster):
-        found = await _found(api, wanted)
-        if found is None or where(found) != where(wanted):
-            await bootstrap.put(api, wanted)
+    namespaces = (core_v1.Namespace(metadata=meta_v1.ObjectMeta(name=name)) for name in NAMESPACES)
+    for wanted in (*namespaces, bootstrap.kubernetes_service(cluster), bootstrap.dns_service(cluster)):
+        if await _found(api, wanted) is None:
+            await bootstrap.create(api, wanted)
+    for leads in bootstrap.endpoints(cluster):
+        found = await _found(api, leads)
+        if found is None or where(found) != where(leads):
+            await bootstrap.put(api, leads)
 
 
 def where(object_: Type) -> object:

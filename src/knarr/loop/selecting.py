@@ -29,8 +29,6 @@ class Selecting:
         cache = context.cache(self.of)
         places = [(namespace,), *((namespace, key, value) for key, value in labels.items())]
         found = [owner for place in places for owner in cache.by_index(INDEX, place)]
-        if not found:
-            return []
         return [(namespace, owner.metadata.name) for owner in found if self.selector(owner).matches(labels)]
 
     def keys_between(self, old: Any, new: Any, context: Context) -> list[Key]:
