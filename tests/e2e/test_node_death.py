@@ -143,9 +143,9 @@ def wait_for_event(kubectl: Kubectl, reason: str) -> str:
 def test_no_status_says_that_a_pod_ended_while_it_runs(kubectl: Kubectl) -> None:
     deaf = "trap '' TERM; while :; do sleep 0.2; done"
     container = {"name": "c", "image": "busybox:1.28.4", "command": ["sh", "-c", deaf, MARK, "deaf", "deaf"]}
-    spec = {"activeDeadlineSeconds": 1, "terminationGracePeriodSeconds": 3, "containers": [container]}
+    spec = {"activeDeadlineSeconds": 5, "terminationGracePeriodSeconds": 3, "containers": [container]}
     kubectl("create", "-f", "-", stdin=json.dumps({**A_POD, "spec": spec}))
-    kubectl("wait", "pod/deaf", "--for=jsonpath={.status.phase}=Running", "--timeout=30s")  # it is Ready for a moment
+    kubectl("wait", "pod/deaf", "--for=jsonpath={.status.phase}=Running", "--timeout=30s")
     phases, deadline = {"Running"}, clock.unix() + 30
     while "Failed" not in phases and clock.unix() < deadline:
         phase = kubectl("get", "pod", "deaf", "-o", "jsonpath={.status.phase}")
