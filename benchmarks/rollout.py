@@ -4,8 +4,9 @@
     python -m benchmarks rollout --growth          one Deployment of 500 and one of 10,000 pods, on 100 nodes
     python -m benchmarks rollout --kubeconfig F    the same on any Kubernetes, in a namespace that is removed again
 
-knarr's own cluster is fresh for each run and durable. Time is counted from the request until what the API says of the
-workload is as wanted, asked every 10 ms. On another cluster the pods must be able to run: choose --image.
+knarr's own cluster is fresh for each run and durable. Time is counted from the request until a watch shows the workload
+as it is wanted, as `kubectl rollout status` sees it; what is counted (pods gone, Jobs started) is asked for each 10 ms.
+On another cluster the pods must be able to run: choose --image.
 """
 
 import argparse
@@ -18,18 +19,23 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks import workloads
 from benchmarks.report import DOCS, Run, about, boxes, goal_in, medians, pyplot, say, write_docs
 from knarr.client import kubeconfig
 from knarr.client.api import Api
+from knarr.kinds.types.apps_v1 import Deployment, StatefulSet
+from knarr.kinds.types.base import Type
+from knarr.kinds.types.batch_v1 import Job
 from knarr.kinds.types.core_v1 import Namespace
 from knarr.kinds.types.meta_v1 import ObjectMeta
 from knarr.meta.errors import NotFound
 
+T = TypeVar("T", bound=Type)
 GOALS = {  # seconds
     "Deployment of 500 Ready": 1.5,
     "Deployment of 500 rolled, 25%/25%": 4.0,
@@ -95,71 +101,79 @@ class Stage:
         body = json.dumps({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}).encode()
         await self.api.raw("DELETE", path, body=body, headers={"content-type": "application/json"})
 
-    async def get(self, path: str) -> Any:
-        return json.loads((await self.api.raw("GET", path)).body)
-
     async def count(self, path: str) -> int:
         """How many objects a collection has, asked as cheaply as the API allows."""
         answer = await self.api.raw("GET", path, query=[("limit", "1")])
         page = json.loads(answer.body)
         return len(page["items"]) + int(page["metadata"].get("remainingItemCount", 0))
 
-    async def timed(self, name: str, holds: Callable[[], Awaitable[bool]], since: float) -> None:
-        """Note the seconds from `since` until it holds."""
-        while not await holds():
-            if time.perf_counter() - since > PATIENCE:
-                raise SystemExit(f"{name}: not within {PATIENCE:.0f} s")
-            await asyncio.sleep(PAUSE)
+    async def shown(self, name: str, type_: type[T], holds: Callable[[T], bool], since: float) -> None:
+        """Note the seconds from `since` until the namespace's only object of a type is shown to be as wanted."""
+        with gives_up(name):
+            async with asyncio.timeout(PATIENCE):
+                while not await self._shows(type_, holds):
+                    pass  # the server has ended the watch
         self.note(name, time.perf_counter() - since)
+
+    async def _shows(self, type_: type[T], holds: Callable[[T], bool]) -> bool:
+        async with aclosing(self.api.watch(type_, self.space)) as changes:
+            async for change in changes:
+                if change.type != "BOOKMARK" and holds(change.object):
+                    return True
+        return False
+
+    async def counted(self, name: str, path: str, holds: Callable[[int], bool], since: float) -> None:
+        """Note the seconds from `since` until it holds of how many objects a collection has."""
+        with gives_up(name):
+            async with asyncio.timeout(PATIENCE):
+                while not holds(await self.count(path)):  # noqa: ASYNC110 (nothing here would tell)
+                    await asyncio.sleep(PAUSE)
+        self.note(name, time.perf_counter() - since)
+
+
+@contextmanager
+def gives_up(name: str) -> Iterator[None]:
+    """End the benchmark with what was waited for in vain."""
+    try:
+        yield
+    except TimeoutError:
+        raise SystemExit(f"{name}: not within {PATIENCE:.0f} s") from None
 
 
 async def deployment(stage: Stage, count: int) -> None:
     """Created, rolled and deleted."""
     path = f"/apis/apps/v1/namespaces/{stage.space}/deployments/web"
-
-    async def complete() -> bool:
-        found = await stage.get(path)
-        return workloads.is_complete(found, count)
-
-    async def gone() -> bool:
-        return await stage.count(f"/api/v1/namespaces/{stage.space}/pods") == 0
-
+    complete = partial(workloads.is_complete, count=count)
     began = time.perf_counter()
     await stage.create(workloads.deployment(count, stage.image))
-    await stage.timed(f"Deployment of {count} Ready", complete, began)
+    await stage.shown(f"Deployment of {count} Ready", Deployment, complete, began)
     began = time.perf_counter()
     await stage.patch(path, workloads.NEW_TEMPLATE)
-    await stage.timed(f"Deployment of {count} rolled, 25%/25%", complete, began)
+    await stage.shown(f"Deployment of {count} rolled, 25%/25%", Deployment, complete, began)
     began = time.perf_counter()
     await stage.delete(path)
-    await stage.timed(f"Deployment of {count} deleted", gone, began)
+    pods = f"/api/v1/namespaces/{stage.space}/pods"
+    await stage.counted(f"Deployment of {count} deleted", pods, lambda left: left == 0, began)
 
 
 async def statefulset(stage: Stage, count: int) -> None:
     """Created in order and rolled."""
     path = f"/apis/apps/v1/namespaces/{stage.space}/statefulsets/db"
-
-    async def complete() -> bool:
-        return workloads.is_rolled(await stage.get(path), count)
-
+    rolled = partial(workloads.is_rolled, count=count)
     began = time.perf_counter()
     await stage.create(workloads.statefulset(count, stage.image))
-    await stage.timed(f"StatefulSet of {count} Ready in order", complete, began)
+    await stage.shown(f"StatefulSet of {count} Ready in order", StatefulSet, rolled, began)
     began = time.perf_counter()
     await stage.patch(path, workloads.NEW_TEMPLATE)
-    await stage.timed(f"StatefulSet of {count} rolled", complete, began)
+    await stage.shown(f"StatefulSet of {count} rolled", StatefulSet, rolled, began)
 
 
 async def job(stage: Stage, count: int) -> None:
     """Indexed completions, 100 at once."""
-    path = f"/apis/batch/v1/namespaces/{stage.space}/jobs/work"
-
-    async def complete() -> bool:
-        return bool((await stage.get(path))["status"].get("succeeded", 0) == count)
-
     began = time.perf_counter()
     await stage.create(workloads.job(count, 100, stage.image))
-    await stage.timed(f"Job of {count} indexed completions, 100 at once", complete, began)
+    name = f"Job of {count} indexed completions, 100 at once"
+    await stage.shown(name, Job, lambda found: found.status.succeeded == count, began)
 
 
 async def cronjobs(stage: Stage, count: int) -> None:
@@ -175,11 +189,8 @@ async def cronjobs(stage: Stage, count: int) -> None:
     if time.perf_counter() > due:
         raise SystemExit(f"{count} CronJobs could not be created within a minute")
     await asyncio.sleep(due - time.perf_counter())
-
-    async def started() -> bool:
-        return await stage.count(f"/apis/batch/v1/namespaces/{stage.space}/jobs") >= count
-
-    await stage.timed(f"{count} CronJobs due in one minute", started, due)
+    jobs = f"/apis/batch/v1/namespaces/{stage.space}/jobs"
+    await stage.counted(f"{count} CronJobs due in one minute", jobs, lambda started: started >= count, due)
 
 
 Named = tuple[str, Callable[[Stage, int], Awaitable[None]], int]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from knarr.kinds.types.apps_v1 import Deployment, StatefulSet
+
 Tree = dict[str, Any]
 LABELS = {"app": "bench"}
 NEW_TEMPLATE = {"spec": {"template": {"metadata": {"annotations": {"bench": "2"}}}}}
@@ -62,17 +64,16 @@ def cronjob(number: int, image: str) -> Tree:
     return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": f"tick-{number}"}, "spec": spec}
 
 
-def is_complete(found: Tree, count: int) -> bool:
-    """Whether a Deployment has so many pods, all of its newest template and available, and no other."""
-    status = found["status"]
-    observed = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
-    numbers = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas", "readyReplicas")]
-    return observed and numbers == [count] * 4
+def is_complete(found: Deployment, count: int) -> bool:
+    """Whether it has so many pods, all of its newest template and available, and no other."""
+    status = found.status
+    numbers = [status.replicas, status.updatedReplicas, status.availableReplicas, status.readyReplicas]
+    return (status.observedGeneration or 0) >= (found.metadata.generation or 0) and numbers == [count] * 4
 
 
-def is_rolled(found: Tree, count: int) -> bool:
-    """Whether a StatefulSet has so many pods, all ready and of its newest template."""
-    status = found["status"]
-    observed = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
-    numbers = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")]
-    return observed and numbers == [count] * 3 and status.get("currentRevision") == status.get("updateRevision")
+def is_rolled(found: StatefulSet, count: int) -> bool:
+    """Whether it has so many pods, all ready and of its newest template."""
+    status = found.status
+    numbers = [status.replicas, status.updatedReplicas, status.readyReplicas]
+    observed = (status.observedGeneration or 0) >= (found.metadata.generation or 0)
+    return observed and numbers == [count] * 3 and status.currentRevision == status.updateRevision

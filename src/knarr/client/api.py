@@ -5,7 +5,7 @@ gets it. A verb takes a type of `knarr.kinds.types`, or a `Resource` where the t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -196,7 +196,7 @@ class Api:
         fields: str = "",
         resource_version: str = "",
         timeout: int = 0,
-    ) -> AsyncIterator[Change[T]]:
+    ) -> AsyncGenerator[Change[T], None]:
         """Yield changes, bookmarks among them, until the server ends the watch; raise Expired when it is too late."""
         where = self.resource(target)
         query = _query(

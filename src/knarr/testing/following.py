@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any
 
 from knarr.client.api import Api
 from knarr.client.resource import Resource
-from knarr.client.stream import Change
 from knarr.client.transport import TransportError
 from knarr.meta.errors import Expired
 from knarr.testing.waiting import Tree
@@ -23,7 +22,7 @@ async def seen(
         yield list(there.values())
         watching = api.watch(where, space, labels=labels, fields=fields, resource_version=listing.resource_version)
         try:
-            async with aclosing(cast(AsyncGenerator[Change[Any], None], watching)) as changes:
+            async with aclosing(watching) as changes:
                 async for change in changes:
                     if change.type == "BOOKMARK":
                         continue
