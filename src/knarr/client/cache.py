@@ -57,10 +57,10 @@ class Cache(Generic[T]):
     def get(self, name: str, namespace: str = "") -> T | None:
         return self._objects.get(namespace, {}).get(name)
 
-    def by_index(self, index: str, value: Hashable) -> list[T]:
-        """The objects that an index files under a value, in the order of their namespaces and names."""
-        filed = self._indexes[index][1].get(value)
-        return filed.list() if filed is not None else []
+    def by_index(self, index: str, *values: Hashable) -> list[T]:
+        """The objects that an index files under each value, in the order of their namespaces and names."""
+        filed = self._indexes[index][1]
+        return [obj for value in values if value in filed for obj in filed[value].list()]
 
     def list(self, namespace: str = "") -> list[T]:
         """All objects, or those of one namespace, in the order of their names."""

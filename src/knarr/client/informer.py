@@ -80,7 +80,7 @@ class Informer(Generic[T]):
         """Tell `listener(old, new)` each change from now on; first, as new, what is in the cache already."""
         self._listeners.append(listener)
         for obj in self.cache.list():
-            self._tell_these([listener], None, obj)
+            self.tell([listener], None, obj)
 
     def on_list(self, listener: ListListener[T]) -> None:
         """Tell `listener(objects, revision)` the whole collection whenever it was listed, after its changes."""
@@ -163,9 +163,10 @@ class Informer(Generic[T]):
         self._tell(old, new)
 
     def _tell(self, old: T | None, new: T | None) -> None:
-        self._tell_these(self._listeners, old, new)
+        self.tell(self._listeners, old, new)
 
-    def _tell_these(self, listeners: Sequence[Listener[T]], old: T | None, new: T | None) -> None:
+    def tell(self, listeners: Sequence[Listener[T]], old: T | None, new: T | None) -> None:
+        """Tell some of a change, each whatever becomes of the others."""
         for listener in listeners:
             try:
                 listener(old, new)

@@ -49,7 +49,7 @@ def controller() -> Controller:
         name="daemonset",
         sources=[
             Source(DaemonSet, itself),
-            Source(Pod, between=SETS.owners_between),
+            SETS.managed(Pod),
             Source(Node, between=sets_that_mind, matters=moves_pods),
             Source(ControllerRevision),
         ],

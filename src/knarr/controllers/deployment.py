@@ -139,7 +139,7 @@ CONTROLLER = Controller(
     name="deployment",
     sources=[
         Source(Deployment, itself),
-        Source(ReplicaSet, between=DEPLOYMENTS.owners_between),
+        DEPLOYMENTS.managed(ReplicaSet),
         Source(Pod, between=deployments_that_recreate),
     ],
     sync=sync,

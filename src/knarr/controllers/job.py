@@ -92,7 +92,7 @@ def controller() -> Controller:
 
     return Controller(
         name="job",
-        sources=[Source(Job, itself), Source(Pod, between=JOBS.owners_between)],
+        sources=[Source(Job, itself), JOBS.managed(Pod)],
         sync=sync_one,
         observe=observe,
         indexes=[(Pod, ORPHANS, orphaned_in), JOBS.index],

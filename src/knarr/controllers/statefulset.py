@@ -66,7 +66,7 @@ def controller() -> Controller:
         name="statefulset",
         sources=[
             Source(StatefulSet, itself),
-            Source(Pod, between=SETS.owners_between),
+            SETS.managed(Pod),
             Source(PersistentVolumeClaim, related=sets_that_claim),
             Source(ControllerRevision),
         ],

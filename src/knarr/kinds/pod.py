@@ -85,7 +85,7 @@ def is_terminating(pod: Pod) -> bool:
 
 def is_active(pod: Pod) -> bool:
     """Whether the pod counts as a replica: neither finished nor on its way out."""
-    return not is_finished(pod) and not is_terminating(pod)
+    return pod.status.phase not in pod_row.FINISHED and not pod.metadata.deletionTimestamp
 
 
 def ordinal(pod: Pod, parent: str) -> int | None:

@@ -46,16 +46,15 @@ def controller_of(obj: Any) -> OwnerReference | None:
 def claim_on(owner: Any, obj: Any, matches: bool) -> Claim:
     """Decide about one object; `matches` says whether the owner's selector selects it."""
     reference = controller_of(obj)
-    deleting = bool(owner.metadata.deletionTimestamp)
-    if reference is not None:
-        if reference.uid != owner.metadata.uid:
-            return Claim.IGNORE
-        if matches:
-            return Claim.OWN
-        return Claim.IGNORE if deleting else Claim.RELEASE
-    if deleting or not matches or obj.metadata.deletionTimestamp:
+    ours = reference is not None and reference.uid == owner.metadata.uid
+    if ours and matches:
+        return Claim.OWN
+    if owner.metadata.deletionTimestamp:
         return Claim.IGNORE
-    return Claim.ADOPT
+    if ours:
+        return Claim.RELEASE
+    free = reference is None and not obj.metadata.deletionTimestamp
+    return Claim.ADOPT if free and matches else Claim.IGNORE
 
 
 async def claim(
@@ -68,8 +67,7 @@ async def claim(
     owned: list[T] = []
     sure = False
     for obj in objects:
-        decision = claim_on(owner, obj, matches(obj))
-        if decision is Claim.OWN:
+        if (decision := claim_on(owner, obj, matches(obj))) is Claim.OWN:
             owned.append(obj)
         elif decision is Claim.RELEASE:
             await release(api, owner, obj, finalizers)

@@ -62,7 +62,7 @@ def controller(kind: Replicated) -> Controller:
     return Controller(
         name=kind.name,
         component=kind.component,
-        sources=[Source(kind.of, itself), Source(Pod, between=owners.owners_between)],
+        sources=[Source(kind.of, itself), owners.managed(Pod)],
         sync=sync_one,
         observe=observe,
         indexes=[(Pod, ORPHANS, orphaned_in), owners.index],

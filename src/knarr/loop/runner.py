@@ -20,6 +20,7 @@ from knarr.kinds.types.base import Type
 from knarr.loop.again import again_when_failed
 from knarr.loop.events import Recorder
 from knarr.loop.executor import is_namespace_ending
+from knarr.loop.managed import Managed
 from knarr.loop.queue import LONGEST_DELAY, WorkQueue
 from knarr.loop.waits import Waits
 from knarr.meta import clock
@@ -41,6 +42,7 @@ class Context:
     recorder: Recorder
     waits: Waits = field(default_factory=Waits)  #: what all of them wait for
     _caches: dict[type[Any], Cache[Any]] = field(default_factory=dict, repr=False)  #: of whole collections
+    _managed: dict[Informer[Any], Managed] = field(default_factory=dict, repr=False)
 
     def cache(self, type_: type[T], **scope: str) -> Cache[T]:
         """What is known of a type's objects; of use once the informer is synced, as a controller's sources are."""
@@ -48,6 +50,12 @@ class Context:
             return self.informers.of(type_, **scope).cache
         if (known := self._caches.get(type_)) is None:
             known = self._caches[type_] = self.informers.of(type_).cache
+        return known
+
+    def managed(self, informer: Informer[Any]) -> Managed:
+        """Who tells the changes of an informer's objects by the kind that manages them."""
+        if (known := self._managed.get(informer)) is None:
+            known = self._managed[informer] = Managed(informer)
         return known
 
 
@@ -81,13 +89,15 @@ def any_change(old: Any, new: Any) -> bool:
 class Source:
     """A collection to watch, and the keys that a change of one of its objects wakes: by the object alone, or `related`
     by what else is known. Of a change, the keys of the old and of the new object are woken, if it `matters`. `between`
-    gives keys by what differs between the two, either of which may be None."""
+    gives keys by what differs between the two, either of which may be None. Objects that another kind than `manager`
+    manages may be left out."""
 
     type: type[Any]
     keys: Callable[[Any], Iterable[Key]] = no_keys
     related: Callable[[Any, Context], Iterable[Key]] | None = None
     matters: Callable[[Any, Any], bool] = any_change
     between: Callable[[Any, Any, Context], Iterable[Key]] | None = None
+    manager: str = ""
     namespace: str = ""
     labels: str = ""
     fields: str = ""
@@ -156,7 +166,11 @@ async def _connect(controller: Controller, context: Context, queue: WorkQueue[Ke
     for _, informer in informers:
         await informer.wait_synced()
     for source, informer in informers:
-        informer.on_change(_listener(controller, context, queue, source))
+        listener = _listener(controller, context, queue, source)
+        if source.manager:
+            context.managed(informer).on_change(source.manager, listener)
+        else:
+            informer.on_change(listener)
 
 
 def _listener(

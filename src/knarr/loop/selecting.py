@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from knarr.loop.claims import controller_of
-from knarr.loop.runner import Context, Key
+from knarr.loop.runner import Context, Key, Source
 from knarr.meta.labels import NOTHING, Selector, of_object
 
 INDEX = "selecting"
@@ -26,9 +26,8 @@ class Selecting:
     def keys(self, obj: Any, context: Context) -> list[Key]:
         """Those that select the object."""
         namespace, labels = obj.metadata.namespace, obj.metadata.labels
-        cache = context.cache(self.of)
-        places = [(namespace,), *((namespace, key, value) for key, value in labels.items())]
-        found = [owner for place in places for owner in cache.by_index(INDEX, place)]
+        places = [(namespace,), *[(namespace, *label) for label in labels.items()]]
+        found = context.cache(self.of).by_index(INDEX, *places)
         return [(namespace, owner.metadata.name) for owner in found if self.selector(owner).matches(labels)]
 
     def keys_between(self, old: Any, new: Any, context: Context) -> list[Key]:
@@ -38,6 +37,10 @@ class Selecting:
         if old.metadata.labels == new.metadata.labels:
             return self.keys(new, context)
         return [*self.keys(old, context), *self.keys(new, context)]
+
+    def managed(self, type_: type[Any]) -> Source:
+        """The changes of objects of a type, which wake those that manage, or could, the object."""
+        return Source(type_, between=self.owners_between, manager=self.of.__name__)
 
     def owners_between(self, old: Any, new: Any, context: Context) -> list[Key]:
         """Those that manage, or could, an object that changed: as it was, or as it is."""
