@@ -5,8 +5,10 @@ import os
 import pytest
 from hypothesis import settings
 
-# No deadline: machines are noisy, and speed belongs in benchmarks. In CI the examples are the same each time.
-settings.register_profile("knarr", deadline=None, derandomize=bool(os.environ.get("CI")))
+# No deadline: machines are noisy, and speed belongs in benchmarks. A change is judged by the same examples each time;
+# others, and more of them, are drawn with `--hypothesis-profile search`.
+settings.register_profile("knarr", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile("knarr")
 
 # A kubectl lives for a tenth of a second; collecting its garbage would be a third of that.

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not KUBECTLS, reason="no kubectl here")
 def kubectl(request, tmp_path):
     async def run(standin, *arguments, stdin=b"", tty=False):
         process = await start(standin, *arguments)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             out, err = await process.communicate(stdin)
         return process.returncode, out, err
 
@@ -86,7 +86,7 @@ async def test_a_forwarded_port_answers_several_connections(kubectl):
     async with StandIn() as standin, echoing:
         process = await kubectl.start(standin, "port-forward", "--address", "127.0.0.1", "pod/a", f":{port}")
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 line = await process.stdout.readline()
                 local = int(line.split(b":")[1].split()[0])
                 for word in (b"one", b"two", b"three"):

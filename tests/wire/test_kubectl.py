@@ -85,7 +85,7 @@ async def test_edit_by_patch_label_and_annotate(kubectl):
 
 async def test_delete_waits_until_it_is_gone(kubectl):
     await kubectl("apply", "-f", "-", stdin=MANIFEST)
-    out = await kubectl("delete", "pod/web-0", "cm/settings", "--timeout=20s")
+    out = await kubectl("delete", "pod/web-0", "cm/settings", "--timeout=60s")
     assert out.splitlines() == ['pod "web-0" deleted', 'configmap "settings" deleted']
     assert (await kubectl.run("get", "pod", "web-0"))[0] == 1
 
@@ -134,5 +134,5 @@ async def test_drain_evicts_pods(kubectl, server):
         "-",
         stdin=MANIFEST.replace("spec:", "spec:\n  nodeName: node-1\n  terminationGracePeriodSeconds: 0"),
     )
-    out = await kubectl("drain", "node-1", "--force", "--timeout=20s")
+    out = await kubectl("drain", "node-1", "--force", "--timeout=60s")
     assert "pod/web-0 evicted" in out or "pod/web-0 deleted" in out  # kubectl 1.20 knows no policy/v1

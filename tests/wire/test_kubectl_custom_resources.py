@@ -40,7 +40,7 @@ spec: {cronSpec: "0 3 * * *"}
 
 async def test_a_custom_resource_lives(kubectl):
     await kubectl("apply", "-f", "-", stdin=DEFINITION)
-    await kubectl("wait", "--for", "condition=Established", "crd/crontabs.stable.example.com", "--timeout=20s")
+    await kubectl("wait", "--for", "condition=Established", "crd/crontabs.stable.example.com", "--timeout=60s")
     assert "crontab.stable.example.com/nightly created" in await kubectl("apply", "-f", "-", stdin=OBJECT)
     heading, line = (await kubectl("get", "ct")).splitlines()
     assert heading.split() == ["NAME", "SPEC", "REPLICAS", "AGE"]
@@ -55,6 +55,6 @@ async def test_a_custom_resource_lives(kubectl):
         "get", "crontabs.v1beta1.stable.example.com", "nightly", "-o", "jsonpath={.apiVersion}"
     )
     assert (code, out) == (0, "stable.example.com/v1beta1"), said
-    await kubectl("delete", "crd", "crontabs.stable.example.com", "--timeout=20s")
+    await kubectl("delete", "crd", "crontabs.stable.example.com", "--timeout=60s")
     code, _, said = await kubectl.run("get", "ct")
     assert (code, "the server doesn't have a resource type" in said or "NotFound" in said) == (1, True), said

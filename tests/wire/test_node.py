@@ -20,7 +20,7 @@ def outcomes(simulated):
     node = shutil.which("node")
     if node is None or not (HERE / "node_modules" / CLIENT).is_dir():
         pytest.skip(ABSENT)
-    ran = subprocess.run([node, HERE / "run.mjs", simulated.made], capture_output=True, text=True, timeout=100)
+    ran = subprocess.run([node, HERE / "run.mjs", simulated.made], capture_output=True, text=True, timeout=240)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 

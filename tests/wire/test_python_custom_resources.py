@@ -43,7 +43,7 @@ def test_the_dynamic_client_discovers_a_new_kind(boats):
         found = dynamic.DynamicClient(api, cache_file=str(boats.folder / "discovered.json"))
         resource = found.resources.get(api_version=f"{GROUP}/v1", kind="Boat")
         made = resource.create(body=BOAT, namespace=boats.namespace)
-        events = resource.watch(namespace=boats.namespace, resource_version=made.metadata.resourceVersion, timeout=20)
+        events = resource.watch(namespace=boats.namespace, resource_version=made.metadata.resourceVersion, timeout=60)
         applied = {**BOAT, "spec": {"oars": 8}}
         resource.server_side_apply(
             body=applied, name="skuld", namespace=boats.namespace, field_manager="me", force_conflicts=True
@@ -78,7 +78,7 @@ async def test_kr8s_makes_a_class_of_a_kind(boats):
     await made.patch({"status": {"afloat": True}}, subresource="status")
     (seen,) = [b async for b in api.get(f"boats.{GROUP}", namespace=boats.namespace)]
     assert (seen.spec.oars, seen.status.afloat) == (8, True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await made.wait("jsonpath='{.status.afloat}'=True")
         await made.delete()
         await made.wait("delete")

@@ -35,7 +35,7 @@ async def test_an_operator_follows_an_object_from_creation_to_deletion(boats):
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(60), await config.new_client_from_config(str(boats.kubeconfig)) as api:
+        async with asyncio.timeout(120), await config.new_client_from_config(str(boats.kubeconfig)) as api:
             core, objects = client.CoreV1Api(api), client.CustomObjectsApi(api)
             where = (GROUP, "v1", boats.namespace, "boats")
             async with watch.Watch() as watching:

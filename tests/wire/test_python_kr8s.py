@@ -34,7 +34,7 @@ def make(api, place):
 @pytest.fixture
 async def pod(make):
     pod = await make(Pod, a_pod())
-    await pod.wait("condition=Ready", timeout=20)
+    await pod.wait("condition=Ready", timeout=60)
     return pod
 
 
@@ -45,7 +45,7 @@ async def test_an_object_is_made_read_and_deleted(api, make, place):
     assert (read.data.colour, read.metadata.uid) == ("blue", made.metadata.uid)
     assert await read.exists()
     await read.delete()
-    await read.wait("delete", timeout=20)
+    await read.wait("delete", timeout=60)
     with pytest.raises(kr8s.NotFoundError):
         await read.refresh()
 
@@ -98,13 +98,13 @@ async def test_a_workload_is_scaled(make):
     web = await make(StatefulSet, a_stateful_set(replicas=0))
     await web.scale(1)
     assert web.replicas == 1
-    await web.wait("jsonpath='{.status.replicas}'=1", timeout=20)
+    await web.wait("jsonpath='{.status.replicas}'=1", timeout=60)
 
 
 @shows("wait for conditions")
 async def test_one_waits_for_conditions(pod):
     assert await pod.ready()
-    await pod.wait(["condition=Ready", "condition=PodScheduled"], mode="all", timeout=20)
+    await pod.wait(["condition=Ready", "condition=PodScheduled"], mode="all", timeout=60)
     assert pod.status.phase == "Running"
 
 
@@ -131,13 +131,13 @@ async def test_logs_are_read_and_followed(pod):
 
 @shows("exec over WebSocket")
 async def test_a_command_runs_over_a_websocket(pod):
-    done = await pod.exec(["ls"], timeout=20)
+    done = await pod.exec(["ls"], timeout=60)
     assert (done.stdout, done.returncode) == (b"simulated: this pod has no process\n", 0)
 
 
 @shows("port-forward over WebSocket")
 async def test_a_port_is_forwarded_over_a_websocket(pod):
-    async with asyncio.timeout(20), pod.portforward(80, local_port="auto") as port:
+    async with asyncio.timeout(60), pod.portforward(80, local_port="auto") as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n")
         answer = await reader.readuntil(b"no process\n")
@@ -148,13 +148,13 @@ async def test_a_port_is_forwarded_over_a_websocket(pod):
 @shows("delete: propagation and grace period")
 async def test_deletion_is_as_asked(api, make, place):
     web = await make(StatefulSet, a_stateful_set())
-    await web.wait("jsonpath='{.status.replicas}'=1", timeout=20)
+    await web.wait("jsonpath='{.status.replicas}'=1", timeout=60)
     await web.delete(propagation_policy="Foreground")
-    await web.wait("delete", timeout=20)
+    await web.wait("delete", timeout=60)
     assert [p async for p in api.get("pods", namespace=place.namespace)] == []
     pod = await make(Pod, a_pod(terminationGracePeriodSeconds=3600))
     await pod.delete(grace_period=0, force=True)
-    await pod.wait("delete", timeout=20)
+    await pod.wait("delete", timeout=60)
 
 
 @shows("cordon and taint nodes")
@@ -163,7 +163,7 @@ async def test_nodes_are_cordoned(api):
     await node.cordon()
     try:
         watching = api.watch("nodes", field_selector="metadata.name=wire-1")
-        async with asyncio.timeout(20), aclosing(watching):
+        async with asyncio.timeout(60), aclosing(watching):
             async for _, seen in watching:
                 if "node.kubernetes.io/unschedulable" in [taint.key for taint in seen.taints]:
                     break
@@ -203,4 +203,4 @@ async def test_an_adopted_object_goes_with_its_owner(make):
     child = await make(Deployment, a_deployment(replicas=0))
     await owner.adopt(child)
     await owner.delete()
-    await child.wait("delete", timeout=20)
+    await child.wait("delete", timeout=60)

@@ -224,7 +224,7 @@ def test_an_applied_field_of_somebody_else_is_a_conflict(core, namespace):
 def test_deletion_reaches_what_is_owned_as_asked(api, core, namespace, policy):
     apps = client.AppsV1Api(api)
     apps.create_namespaced_stateful_set(namespace, a_stateful_set())
-    events = watch.Watch().stream(core.list_namespaced_pod, namespace, resource_version="0", timeout_seconds=20)
+    events = watch.Watch().stream(core.list_namespaced_pod, namespace, resource_version="0", timeout_seconds=60)
     pod = next(events)["object"]
     assert [owner.kind for owner in pod.metadata.owner_references] == ["StatefulSet"]
     apps.delete_namespaced_stateful_set("db", namespace, propagation_policy=policy)
@@ -255,7 +255,7 @@ def test_a_watch_tells_what_happens_after_the_list(core, namespace):
         core.list_namespaced_config_map,
         namespace,
         resource_version=listed.metadata.resource_version,
-        timeout_seconds=20,
+        timeout_seconds=60,
     )
     told = [(next(events)) for _ in range(3)]
     assert [(e["type"], e["object"].data["colour"]) for e in told] == [
@@ -278,7 +278,7 @@ async def test_a_watch_from_a_forgotten_version_is_gone(server, monkeypatch):
                 core.create_namespaced_config_map("default", a_config_map(f"settings-{number}"))
             return next(
                 watch.Watch().stream(
-                    core.list_namespaced_config_map, "default", resource_version="1", timeout_seconds=20
+                    core.list_namespaced_config_map, "default", resource_version="1", timeout_seconds=60
                 )
             )
 
@@ -296,7 +296,7 @@ def test_initial_events_end_with_a_bookmark(core, namespace):
         send_initial_events=True,
         allow_watch_bookmarks=True,
         resource_version_match="NotOlderThan",
-        timeout_seconds=20,
+        timeout_seconds=60,
     )
     first, second = next(events), next(events)
     assert (first["type"], first["object"].metadata.name) == ("ADDED", "kube-root-ca.crt")
@@ -405,11 +405,11 @@ def test_an_informer_keeps_up(core, namespace):
         shared.add_event_handler(kind, handler(kind))
     shared.start()
     try:
-        assert news.acquire(timeout=20)
+        assert news.acquire(timeout=60)
         core.create_namespaced_config_map(namespace, a_config_map("late", labels={"seen": "yes"}))
         core.patch_namespaced_config_map("late", namespace, {"metadata": {"labels": {"seen": "no"}}})
-        assert news.acquire(timeout=20)
-        assert news.acquire(timeout=20)
+        assert news.acquire(timeout=60)
+        assert news.acquire(timeout=60)
         assert [m.metadata.name for m in shared.cache.list()] == ["early"]
     finally:
         shared.stop()

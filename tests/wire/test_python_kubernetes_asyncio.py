@@ -35,7 +35,7 @@ def namespace(place):
 async def pod(core, namespace):
     """A pod that is Ready."""
     await core.create_namespaced_pod(namespace, a_pod())
-    async with asyncio.timeout(20), watch.Watch() as events:
+    async with asyncio.timeout(60), watch.Watch() as events:
         async for event in events.stream(core.list_namespaced_pod, namespace):
             if ("Ready", "True") in [(c.type, c.status) for c in event["object"].status.conditions or ()]:
                 return event["object"]
@@ -109,7 +109,7 @@ async def test_a_watch_tells_what_happens_after_the_list(core, namespace):
     await core.create_namespaced_config_map(namespace, a_config_map(colour="blue"))
     await core.delete_namespaced_config_map("settings", namespace)
     told = []
-    async with asyncio.timeout(20), watch.Watch() as events:
+    async with asyncio.timeout(60), watch.Watch() as events:
         version = listed.metadata.resource_version
         async for event in events.stream(core.list_namespaced_config_map, namespace, resource_version=version):
             told.append((event["type"], event["object"].data))
@@ -125,7 +125,7 @@ async def test_a_watch_from_a_forgotten_version_is_gone(server, monkeypatch):
         core = client.CoreV1Api(api)
         for number in range(6):
             await core.create_namespaced_config_map("default", a_config_map(f"settings-{number}"))
-        told = events.stream(core.list_namespaced_config_map, "default", resource_version="1", timeout_seconds=20)
+        told = events.stream(core.list_namespaced_config_map, "default", resource_version="1", timeout_seconds=60)
         with pytest.raises(ApiException) as error:
             await anext(told)
     assert error.value.status == 410
@@ -190,7 +190,7 @@ async def test_a_second_candidate_leads_when_the_first_is_gone(api, namespace):
         )
         return asyncio.create_task(leaderelection.LeaderElection(settings).run())
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         first = candidate("first")
         assert await leading.get() == "first"
         second = candidate("second")

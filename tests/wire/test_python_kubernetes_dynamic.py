@@ -1,6 +1,7 @@
 """PyPI's `kubernetes`: its dynamic client, with dictionaries instead of models, and its leader election."""
 
 import json
+import threading
 from functools import partial
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_watch_begins_at_a_version(maps, place):
     listed = maps.get(namespace=place.namespace)
     maps.create(body=a_config_map(), namespace=place.namespace)
     maps.delete(name="settings", namespace=place.namespace)
-    events = maps.watch(namespace=place.namespace, resource_version=listed.metadata.resourceVersion, timeout=20)
+    events = maps.watch(namespace=place.namespace, resource_version=listed.metadata.resourceVersion, timeout=60)
     told = [next(events) for _ in range(2)]
     assert [(e["type"], e["object"].metadata.name) for e in told] == [("ADDED", "settings"), ("DELETED", "settings")]
 
@@ -100,12 +101,13 @@ def test_a_collection_is_deleted(maps, place):
 def test_a_leader_stops_when_another_holds_the_lease(place):
     config.load_kube_config(str(place.kubeconfig))  # this lock takes no client of one's own
     leases = client.CoordinationV1Api()
-    told = []
+    told, lost = [], threading.Event()
 
     def lead():
         told.append("leads")
         taken = {"spec": {"holderIdentity": "another", "leaseDurationSeconds": 600}}
         leases.patch_namespaced_lease("lock", place.namespace, taken)
+        lost.set()
 
     settings = electionconfig.Config(
         LeaseLock("lock", place.namespace, "me"),
@@ -116,5 +118,6 @@ def test_a_leader_stops_when_another_holds_the_lease(place):
         onstopped_leading=lambda: told.append("stops"),
     )
     leaderelection.LeaderElection(settings).run()
+    assert lost.wait(60)
     assert told == ["leads", "stops"]
     assert leases.read_namespaced_lease("lock", place.namespace).spec.holder_identity == "another"

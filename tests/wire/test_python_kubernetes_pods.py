@@ -31,7 +31,7 @@ def ready(core, namespace, manifest):
     """A pod that has become Ready."""
     made = core.create_namespaced_pod(namespace, manifest)
     seen = watch.Watch().stream(
-        core.list_namespaced_pod, namespace, resource_version=made.metadata.resource_version, timeout_seconds=20
+        core.list_namespaced_pod, namespace, resource_version=made.metadata.resource_version, timeout_seconds=60
     )
     name = made.metadata.name
     for event in seen:
@@ -83,8 +83,13 @@ def test_an_eviction_waits_for_the_budget(api, core, namespace):
     assert error.value.status == 429
     budgets.delete_namespaced_pod_disruption_budget("web", namespace)
     core.create_namespaced_pod_eviction("web", namespace, eviction)
-    events = watch.Watch().stream(core.list_namespaced_pod, namespace, timeout_seconds=20)
     left = core.list_namespaced_pod(namespace)
+    events = watch.Watch().stream(
+        core.list_namespaced_pod,
+        namespace,
+        resource_version=left.metadata.resource_version,
+        timeout_seconds=60,
+    )
     assert left.items == [] or any(event["type"] == "DELETED" for event in events)
 
 
@@ -110,7 +115,7 @@ def test_a_command_runs_over_a_websocket(core, namespace):
         _preload_content=False,
     )
     running.write_stdin("x")
-    running.run_forever(timeout=20)
+    running.run_forever(timeout=60)
     assert running.returncode == 0
     assert running.read_stdout() == "simulated: this pod has no process\n"
     running.close()
@@ -121,7 +126,7 @@ def test_a_port_is_forwarded_over_a_websocket(core, namespace):
     ready(core, namespace, a_pod())
     forwarded = stream.portforward(core.connect_get_namespaced_pod_portforward, "web", namespace, ports="80")
     socket = forwarded.socket(80)
-    socket.settimeout(20)
+    socket.settimeout(60)
     socket.sendall(b"GET / HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n")
     answer = b""
     while b"no process" not in answer:

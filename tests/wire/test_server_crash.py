@@ -113,7 +113,7 @@ async def catch_up(api: Api, ledger: Ledger) -> None:
     """Let the watch go on to the end of what there is."""
     end = int((await api.list(ConfigMap, "default")).resource_version)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for change in api.watch(ConfigMap, "default", resource_version=ledger.last):
                 revision = int(change.object.metadata.resourceVersion)
                 if change.type != "BOOKMARK" and change.object.metadata.name.startswith("w"):

@@ -44,7 +44,7 @@ async def ready_pod(kubectl):
         task = group.create_task(agent.run())
         await agent.registered.wait()
         await server.create("/api/v1/namespaces/default/pods", POD)
-        await kubectl("wait", "pod/a", "--for=condition=Ready", "--timeout=20s")
+        await kubectl("wait", "pod/a", "--for=condition=Ready", "--timeout=60s")
         yield
         task.cancel()
 
@@ -87,7 +87,7 @@ async def test_a_forwarded_port_answers(kubectl):
             stdout=asyncio.subprocess.PIPE,
         )
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 told = (await forwarding.stdout.readline()).decode()
                 port = re.fullmatch(r"Forwarding from 127\.0\.0\.1:(\d+) -> 80\n", told)[1]
                 reader, writer = await asyncio.open_connection("127.0.0.1", int(port))

@@ -8,6 +8,10 @@ import click
 from knarr.app import balancers, config
 from knarr.app.config import Cluster, ConfigError
 from knarr.app.node_counts import REAL_NODES
+from knarr.meta import clock
+
+UNDEALT = range(16384, 30000)  #: below the ports of Linux's connections and those of services on nodes
+TRIES = 64  #: of these until one is free
 
 
 def check_host(cluster: Cluster) -> None:
@@ -80,7 +84,14 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
+    """A port of the loopback address that nobody listens on; where one is, not of those that the system deals out.
+
+    Else a client's connection or another server could be given it before our server listens, or while it is restarted.
+    """
+    for port in clock.rng().sample(UNDEALT, TRIES):
+        if is_free(port):
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        dealt: int = probe.getsockname()[1]
+        return dealt

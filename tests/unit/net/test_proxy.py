@@ -247,7 +247,7 @@ async def test_a_node_that_changes_its_zone_begins_anew(kernel):
 async def test_a_change_wakes_it(kernel):
     informers = FilledInformers()
     running = asyncio.create_task(proxy.ServiceProxy(informers, PLAN).run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(kernel.loads) < 2:  # noqa: ASYNC110 the stand-in tells nobody
             await asyncio.sleep(0)
         informers.of(Service).put(WEB)

@@ -54,7 +54,7 @@ class World:
         return self.server.objects.get(f"{PODS}/{name}")
 
     async def until(self, condition):
-        async with asyncio.timeout(5), self.server.moved:
+        async with asyncio.timeout(60), self.server.moved:
             await self.server.moved.wait_for(condition)
 
     def phase(self, name="a"):
@@ -143,7 +143,7 @@ async def test_a_pod_deleted_while_the_agent_was_away_is_stopped_at_once():
 
     world.runtime.stop_container = stop
     async with world.agent():
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await world.runtime.pods():
                 await world.runtime.wait_change()
     assert graces == [2]
@@ -186,7 +186,7 @@ async def test_a_pod_that_is_never_restarted_ends_as_its_container_did(code, pha
     async with world.agent():
         await world.apply(restart="Never", annotations=notes)
         await world.until(lambda: world.phase() == phase)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while [pod.state for pod in await world.runtime.pods()] != ["gone"]:
                 await world.runtime.wait_change()
 
@@ -273,7 +273,7 @@ async def test_what_is_left_of_a_pod_without_an_object_is_removed_and_of_one_wit
             gone.append(pod.metadata.name)
             removed.set()
 
-    async with Informers(world.api) as informers, asyncio.timeout(5):
+    async with Informers(world.api) as informers, asyncio.timeout(60):
         agent = Agent(CONFIG, world.api, informers, world.runtime)
         agent.volumes = Left()
         task = asyncio.create_task(agent.run())

@@ -75,7 +75,7 @@ async def test_pods_and_their_summary_are_listed():
 
 
 async def test_a_container_that_waits_says_for_what():
-    async with kubelet(image="app:missing") as port, asyncio.timeout(5):
+    async with kubelet(image="app:missing") as port, asyncio.timeout(60):
         answer = (0, b"ContainerCreating")
         while answer[1].endswith(b"ContainerCreating"):
             answer = await get(port, "/containerLogs/default/a/main")

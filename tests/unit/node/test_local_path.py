@@ -85,7 +85,7 @@ async def test_a_released_volume_loses_its_directory_unless_it_is_retained_and_t
 
     async with Informers(api) as informers:
         cleaning = asyncio.ensure_future(Cleaner(api, informers, "n0", tmp_path).run())
-        async with asyncio.timeout(5), server.moved:
+        async with asyncio.timeout(60), server.moved:
             await server.moved.wait_for(lambda: left() == ["x/y"])
         cleaning.cancel()
     assert (tmp_path / "pv").exists() is kept

@@ -69,7 +69,7 @@ async def test_following_goes_on_through_rotation_until_the_container_ends(tmp_p
             seen.set()
 
     seen = asyncio.Event()
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(follow())
         await seen.wait()
         with path.open("a") as file:

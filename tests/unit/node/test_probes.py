@@ -125,7 +125,7 @@ async def test_a_simulated_service_is_healthy():
         async def dial(self, uid, port, host):
             return canned_http(b"hello")
 
-    found = [await ask(Simulated(b""), TARGET, msgspec.convert(probe, Probe), 1) for probe in (GRPC, HTTP, TCP)]
+    found = [await ask(Simulated(b""), TARGET, msgspec.convert(probe, Probe), 20) for probe in (GRPC, HTTP, TCP)]
     assert [each.outcome for each in found] == ["success"] * 3
 
 

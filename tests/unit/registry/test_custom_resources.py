@@ -53,7 +53,7 @@ def a_foo(name="x", **spec):
 
 
 async def until(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (found := condition()):  # noqa: ASYNC110
             await asyncio.sleep(0)
     return found

@@ -25,7 +25,7 @@ def test_what_is_found_is_killed_until_nothing_is():
     sleepers = [subprocess.Popen(["sleep", "972"]) for _ in range(2)]
     left = [sleepers, sleepers[:1], []]
     killing.kill_all(lambda: [each.pid for each in left.pop(0)])
-    assert [each.wait(5) for each in sleepers] == [-signal.SIGKILL] * 2
+    assert [each.wait(60) for each in sleepers] == [-signal.SIGKILL] * 2
 
 
 def test_members_of_a_group_are_those_of_groups_below_too(tmp_path):
@@ -50,7 +50,7 @@ def test_what_a_killed_shim_left_is_known_by_its_group(tmp_path, monkeypatch):
 
     monkeypatch.setattr(leftovers, "_members", living)
     leftovers.end(tmp_path / "pod")
-    assert (left.wait(5), other.poll()) == (-signal.SIGKILL, None)
+    assert (left.wait(60), other.poll()) == (-signal.SIGKILL, None)
     other.kill()
     other.wait()
 

@@ -63,7 +63,7 @@ def lay_down(tmp_path, pod, state):
 @pytest.fixture
 def stranger():
     """Somebody else's process, as a record of an earlier boot may name it."""
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen(["sleep", "1000"]) as process:
         yield {"pid": process.pid, "born": started(process.pid)}
         assert process.poll() is None
         process.kill()

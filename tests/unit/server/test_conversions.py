@@ -94,7 +94,7 @@ async def cluster(webhook):
 
 async def served(cluster, word):
     """Discovery has a word."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while word not in str(await ask(cluster, "GET", "/apis/example.com/v2")):  # noqa: ASYNC110 it tells nobody
             await asyncio.sleep(0)
 

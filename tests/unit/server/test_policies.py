@@ -300,7 +300,7 @@ def limited(**ref):
 
 async def test_parameters_are_objects_of_any_kind(cluster):
     await cluster.apply(LIMITS)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await ask_group(cluster)) == 404:  # noqa: ASYNC110 discovery tells nobody
             await asyncio.sleep(0)
     expression = "size(object.data) <= params.most"

@@ -313,7 +313,7 @@ async def test_a_service_is_asked_at_its_endpoint_under_its_name(hook):
     place = await place_of(config, World(service, slice_))
     assert place.url == "https://hook.shop.svc:443/review"
     review = {"apiVersion": "admission.k8s.io/v1", "request": {"uid": "u"}}
-    assert json.loads(await post(place, config.caBundle, review, 5.0))["response"] == {"uid": "u", "allowed": True}
+    assert json.loads(await post(place, config.caBundle, review, 60.0))["response"] == {"uid": "u", "allowed": True}
     with pytest.raises(CallFailed, match='no endpoints available for service "hook"'):
         await place_of(config, World(service))
 

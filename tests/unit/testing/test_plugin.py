@@ -90,6 +90,7 @@ def test_each_test_has_a_namespace_of_its_own_in_the_cluster_of_the_session(pyte
 
         def test_two(knarr_session, knarr_session_cluster):
             assert knarr_session.namespace.startswith("test-two-") and seen[0].startswith("test-one-")
+            knarr_session.wait("cm/kube-root-ca.crt")
             assert [m["metadata"]["name"] for m in knarr_session.list("cm")] == ["kube-root-ca.crt"]
             knarr_session_cluster.wait_gone("namespace", seen[0])
         """

@@ -41,7 +41,7 @@ async function readyPod(kc, namespace) {
     const seen = (_, obj) => {
       if (obj.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True")) resolve();
     };
-    new k8s.Watch(kc).watch(`/api/v1/namespaces/${namespace}/pods`, { timeoutSeconds: 20 }, seen, (error) =>
+    new k8s.Watch(kc).watch(`/api/v1/namespaces/${namespace}/pods`, { timeoutSeconds: 60 }, seen, (error) =>
       reject(error ?? new Error("the pod did not become Ready")),
     );
   });
@@ -169,7 +169,7 @@ export default {
     await api.deleteNamespacedConfigMap({ name: "settings", namespace });
     const told = [];
     await new Promise((resolve, reject) => {
-      const query = { resourceVersion: listed.metadata.resourceVersion, timeoutSeconds: 20 };
+      const query = { resourceVersion: listed.metadata.resourceVersion, timeoutSeconds: 60 };
       const path = `/api/v1/namespaces/${namespace}/configmaps`;
       const seen = (phase, obj) => told.push([phase, obj.metadata.name]) === 2 && resolve();
       new k8s.Watch(kc).watch(path, query, seen, reject);
@@ -322,7 +322,7 @@ export default {
     await definitions.createCustomResourceDefinition({ body: definition });
     await new Promise((resolve, reject) => {
       const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-      const query = { fieldSelector: `metadata.name=boats.${group}`, timeoutSeconds: 20 };
+      const query = { fieldSelector: `metadata.name=boats.${group}`, timeoutSeconds: 60 };
       const seen = (_, obj) =>
         obj.status?.conditions?.some((c) => c.type === "Established" && c.status === "True") && resolve();
       new k8s.Watch(kc).watch(path, query, seen, (error) => reject(error ?? new Error("it was not established")));

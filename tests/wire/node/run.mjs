@@ -12,7 +12,7 @@ async function makeNamespace() {
   await new Promise((resolve, reject) => {
     const path = `/api/v1/namespaces/${name}/serviceaccounts`;
     const gone = (error) => reject(error ?? new Error("no service account came"));
-    new k8s.Watch(kc).watch(path, { timeoutSeconds: 20 }, resolve, gone).catch(reject);
+    new k8s.Watch(kc).watch(path, { timeoutSeconds: 60 }, resolve, gone).catch(reject);
   });
   return name;
 }
