@@ -2,7 +2,9 @@
 
     python3 load.py HOST:PORT [CLIENTS]     until it is sent TERM
 
-The last line it prints is JSON: {"good": N, "failed": {"what": N, ...}, "by": {"who answered": N, ...}}.
+It prints who answered first, and in the end a line of JSON:
+
+    {"good": N, "failed": {"what": N, ...}, "by": {"who answered": N, ...}}
 """
 
 import collections
@@ -22,7 +24,7 @@ lock = threading.Lock()
 
 def ask(place: str) -> str:
     """Who answers one request; OSError or HTTPException when nobody does."""
-    connection = http.client.HTTPConnection(place, timeout=5)
+    connection = http.client.HTTPConnection(place, timeout=15)
     try:
         connection.request("GET", "/")
         answer = connection.getresponse()
@@ -43,6 +45,8 @@ def client(place: str) -> None:
                 failed[f"{type(error).__name__}: {error}"] += 1
         else:
             with lock:
+                if not by:
+                    print("answered by", who, flush=True)
                 by[who] += 1
         time.sleep(PAUSE)
 
@@ -53,7 +57,6 @@ def main() -> None:
     clients = [threading.Thread(target=client, args=(place,)) for _ in range(count)]
     for each in clients:
         each.start()
-    print("asking", place, flush=True)
     for each in clients:
         each.join()
     print(json.dumps({"good": by.total(), "failed": failed, "by": by}), flush=True)

@@ -4,6 +4,7 @@ So "the host" of these tests has a loopback device and what `knarr up` adds, and
 """
 
 import ctypes
+import json
 import os
 import pty
 import re
@@ -12,11 +13,12 @@ import shutil
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from dnslib import QTYPE, RCODE, RR, A, DNSRecord
@@ -24,7 +26,7 @@ from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
 from knarr.app import config, readiness
 from knarr.app.config import Cluster
-from knarr.app.demo.observer import Observer
+from knarr.app.demo.observer import Observer, Tree, ready
 from knarr.meta import clock
 
 CLONE_NEWNET = 0x40000000
@@ -45,8 +47,27 @@ spec:
 ---
 """
 BALANCERS = "172.30.0.200-172.30.0.220"
+PATIENCE = 90.0  #: seconds until what does not come is missing; even on a busy machine nothing takes as long
 OUTSIDE = {"baidu.com": ("110.242.68.66", "39.156.66.10")}  #: what the resolver of "the host" knows
 ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
+
+
+def wait_for(wanted: T, ask: Callable[[], T]) -> None:
+    """Return when what is asked again and again has become what is wanted; AssertionError with the last answer."""
+    deadline = clock.unix() + PATIENCE
+    while (said := ask()) != wanted:
+        assert clock.unix() < deadline, f"{said} is not {wanted}"
+        time.sleep(0.02)
+
+
+def wait_until(condition: Callable[[], T], missing: str = "") -> T:
+    """What a condition, asked again and again, gives when it is true; AssertionError when it never is."""
+    deadline = clock.unix() + PATIENCE
+    while not (said := condition()):
+        assert clock.unix() < deadline, missing or f"still {said!r}"
+        time.sleep(0.02)
+    return said
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +93,7 @@ def commands(host: Path) -> Path:
     return host / "commands"
 
 
-def knarr(*arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def knarr(*arguments: str, check: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user would."""
     done = subprocess.run(
         [sys.executable, "-m", "knarr", *arguments], capture_output=True, text=True, timeout=timeout, check=False
@@ -88,7 +109,7 @@ class Kubectl:
     binary: str = "kubectl"
     environment: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str | None = None, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.binary, *arguments],
             env={**os.environ, **self.environment},
@@ -100,23 +121,50 @@ class Kubectl:
             check=False,
         )
 
-    def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> str:
+    def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = 180) -> str:
         done = self.run(*arguments, stdin=stdin, timeout=timeout)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def delete_replaced(self, *pods: str) -> None:
-        """Delete pods that come back under their names; whether they do is for the caller to see.
+    def replace(self, *pods: str) -> dict[str, str]:
+        """Delete pods that come back under their names, and return when they have: the new ones, Ready; their uids.
 
-        kubectl up to 1.35 looks for a pod by its name alone after it has asked once by its uid: when the pod goes just
-        in between, it waits for the end of the new one, for ever.
+        Without waiting for the deletion: kubectl up to 1.35 looks for a pod by its name alone after it has asked once
+        by its uid, and when the pod goes just in between, it waits for the end of the new one, for ever.
         """
-        with suppress(subprocess.TimeoutExpired):
-            self("delete", "pod", *pods, timeout=10)
+        before = {pod: self("get", "pod", pod, "-o", "jsonpath={.metadata.uid}") for pod in pods}
+        said = self("delete", "pod", *pods, "--wait=false")
+        assert all(line.startswith(f'pod "{pod}" deleted') for pod, line in zip(pods, said.splitlines(), strict=True))
+        return {pod: self.successor(pod, uid) for pod, uid in before.items()}
+
+    def successor(self, pod: str, uid: str) -> str:
+        """The uid of the pod that has this name after the one of that uid, once it is Ready."""
+
+        def another() -> str:
+            done = self.run("get", "pod", pod, "--ignore-not-found", "-o", "json")
+            found: dict[str, Any] = json.loads(done.stdout or "{}")
+            is_new = bool(found) and found["metadata"]["uid"] != uid
+            return str(found["metadata"]["uid"]) if is_new and ready(found) else ""
+
+        return wait_until(another, f"pod {pod} of uid {uid} has no successor that is Ready")
 
     def table(self, *arguments: str) -> tuple[list[str], list[dict[str, str]]]:
         """The columns of a printed table, and its rows by column."""
         return parse_table(self(*arguments))
+
+
+def are(uids: dict[str, str]) -> Callable[[dict[str, Tree]], bool]:
+    """Whether pods, by name, have these uids: a watch may not have told of the new ones yet."""
+    return lambda found: all(name in found and found[name]["metadata"]["uid"] == uid for name, uid in uids.items())
+
+
+def resolved(cluster: Cluster, *question: str) -> list[str]:
+    """What the cluster's DNS answers to `dig QUESTION` on the host, in order."""
+    binary = shutil.which("dig")
+    assert binary, "dig is missing: scripts/setup --tests installs it"
+    command = [binary, "+short", *question, f"@{cluster.network.dns}"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False).stdout
+    return sorted(line for line in said.splitlines() if not line.startswith(";"))
 
 
 def parse_table(text: str) -> tuple[list[str], list[dict[str, str]]]:
@@ -241,11 +289,16 @@ def build(folder: Path, *names: str) -> None:
 
 
 SIZE = (37, 113)  #: rows and columns of the terminal
-PROMPT = re.compile(rb"([#$] (\x1b\[[0-9]*[A-Za-z])*|try pressing enter\.\r\n)$")  # of the shell, or kubectl's hint
+PROMPT = re.compile(rb"[#$] (\x1b\[[0-9]*[A-Za-z])*$")  # of the shell
+HINT = b"try pressing enter.\r\n"  #: of kubectl, as the shell's prompt may have come before there was anybody to see it
+RESIZED = 'while [ "$(stty size)" = "0 0" ]; do :; done'  #: the size comes by a way of its own, and maybe later
 
 
-def on_terminal(command: list[str], typed: str, seconds: float = 40) -> str:
-    """Run a command on a pseudo-terminal, type once it has shown a prompt, and return what it printed."""
+def on_terminal(command: list[str], typed: str, seconds: float = PATIENCE) -> str:
+    """Run a command on a pseudo-terminal, type once it has shown a prompt, and return what it printed.
+
+    Not before: what is typed while kubectl has not yet made the terminal raw goes line by line, and mixes with output.
+    """
     terminal, inner = pty.openpty()
     termios.tcsetwinsize(inner, SIZE)
     process = subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, start_new_session=True)
@@ -254,6 +307,8 @@ def on_terminal(command: list[str], typed: str, seconds: float = 40) -> str:
     try:
         while clock.unix() < deadline:
             if not select.select([terminal], [], [], 1)[0]:
+                if not written and HINT in said:
+                    os.write(terminal, b"\n")
                 continue
             try:
                 chunk = os.read(terminal, 65536)
@@ -263,6 +318,8 @@ def on_terminal(command: list[str], typed: str, seconds: float = 40) -> str:
             if not written and PROMPT.search(said):
                 os.write(terminal, b"\n" + typed.encode())
                 written = True
+            elif not written and chunk.endswith(HINT):
+                os.write(terminal, b"\n")
         return said.decode(errors="replace")
     finally:
         os.close(terminal)

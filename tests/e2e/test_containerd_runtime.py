@@ -14,7 +14,7 @@ from knarr.app import config, lookup, processes
 from knarr.app.config import Cluster
 from knarr.net import namespace
 from knarr.node.runtimes.containerd import daemon
-from tests.e2e.conftest import Kubectl, knarr, on_terminal
+from tests.e2e.conftest import PATIENCE, RESIZED, Kubectl, knarr, on_terminal, resolved, wait_for, wait_until
 
 pytestmark = pytest.mark.e2e
 NAME = "cri"
@@ -44,8 +44,8 @@ spec:
       containers:
       - name: main
         image: bare:1
-        readinessProbe: {httpGet: {port: 8080, path: /busybox}, periodSeconds: 1}
-        livenessProbe: {exec: {command: [test, -f, /bin/busybox]}, periodSeconds: 1}
+        readinessProbe: {httpGet: {port: 8080, path: /busybox}, periodSeconds: 1, timeoutSeconds: 30}
+        livenessProbe: {exec: {command: [test, -f, /bin/busybox]}, periodSeconds: 1, timeoutSeconds: 30}
         volumeMounts: [{name: data, mountPath: /data}]
   volumeClaimTemplates:
   - metadata: {name: data}
@@ -64,7 +64,7 @@ class Running:
         return self.kubectl("get", "pod", name, "-o", f"jsonpath={{{path}}}")
 
     def wait(self, name: str, path: str, expected: str) -> None:
-        self.kubectl("wait", f"pod/{name}", f"--for=jsonpath={{{path}}}={expected}", "--timeout=30s")
+        self.kubectl("wait", f"pod/{name}", f"--for=jsonpath={{{path}}}={expected}", "--timeout=90s")
 
     def pid(self, file: Path) -> int:
         recorded = processes.read(file)
@@ -87,7 +87,7 @@ def running(host: Path, resolver: str, tmp_path_factory: pytest.TempPathFactory)
         assert cluster is not None
         kubectl = Kubectl(environment={"KUBECONFIG": str(kubeconfig)})
         kubectl("apply", "-f", "-", stdin=MANIFEST)
-        kubectl("rollout", "status", "statefulset/db", "--timeout=50s")
+        kubectl("rollout", "status", "statefulset/db", "--timeout=120s")
         yield Running(cluster, kubectl)
     finally:
         knarr("down", "--name", NAME, "--delete-data", check=False)
@@ -109,8 +109,12 @@ def test_pods_have_names_addresses_and_each_other(running: Running):
     assert node["STATUS"] == "Ready" and node["CONTAINER-RUNTIME"].startswith("containerd://")
     assert running.kubectl("exec", "db-0", "--", "hostname") == "db-0\n"
     assert running.kubectl("exec", "db-0", "--", "test", "-f", "/etc/hosts") == ""
-    fetch = "wget -qO- http://db-1.db:8080/busybox | tail -c 1 > /data/x; hostname > /data/name; cat /data/name"
-    assert running.kubectl("exec", "db-0", "--", "sh", "-c", fetch) == "db-0\n"
+    zone = "db.default.svc.cluster.local"
+    addresses = sorted(running.pod(name, ".status.podIP") for name in ("db-0", "db-1"))
+    wait_for(addresses, lambda: resolved(running.cluster, zone))
+    fetch = "wget -qO- http://db-1.db:8080/busybox > /data/x && test -s /data/x; echo $?"
+    assert running.kubectl("exec", "db-0", "--", "sh", "-c", fetch) == "0\n"
+    assert running.kubectl("exec", "db-0", "--", "sh", "-c", "hostname > /data/name; cat /data/name") == "db-0\n"
     assert running.pod("db-0", ".status.containerStatuses[0].containerID").startswith("containerd://")
 
 
@@ -121,21 +125,20 @@ def test_commands_give_their_output_and_exit_code(running: Running):
     missing = running.kubectl.run("exec", "db-0", "--", "nope")
     assert missing.returncode != 0 and "executable file not found" in missing.stderr
     assert missing.stderr.count("error executing command in container") == 1
-    assert running.kubectl("logs", "db-0") == "started 1\n"
+    wait_for("started 1\n", lambda: running.kubectl("logs", "db-0"))
 
 
 def test_a_terminal_has_the_clients_size(running: Running):
     kubeconfig = running.kubectl.environment["KUBECONFIG"]
     command = ["kubectl", "--kubeconfig", kubeconfig, "exec", "-it", "db-0", "--", "sh"]
-    said = on_terminal(command, "stty size; exit\n")
+    said = on_terminal(command, f"{RESIZED}; stty size; exit\n")
     assert "37 113" in said
 
 
 def test_a_deleted_pod_comes_back_with_its_name_and_data(running: Running):
     running.kubectl("exec", "db-1", "--", "sh", "-c", "echo kept > /data/kept")
     before = running.pod("db-1", ".metadata.uid"), running.pod("db-1", ".status.podIP")
-    running.kubectl("delete", "pod", "db-1")
-    running.kubectl("rollout", "status", "statefulset/db", "--timeout=50s")
+    running.kubectl.replace("db-1")
     after = running.pod("db-1", ".metadata.uid"), running.pod("db-1", ".status.podIP")
     assert before[0] != after[0] and before[1] != after[1]
     assert running.kubectl("exec", "db-1", "--", "cat", "/data/kept") == "kept\n"
@@ -187,8 +190,8 @@ def test_an_image_over_the_hosts_files_is_refused_with_the_reason(running: Runni
     knarr("image", "build", "--name", NAME, "-t", "hosty:1", str(tmp_path))
     running.kubectl("run", "hosty", "--image=hosty:1")
     running.wait("hosty", ".status.containerStatuses[0].state.waiting.reason", "ImagePullBackOff")
-    events = running.kubectl("get", "events", "--field-selector=involvedObject.name=hosty")
-    assert 'Failed to pull image "hosty:1": image "hosty:1" is built FROM host' in events
+    why = 'Failed to pull image "hosty:1": image "hosty:1" is built FROM host'
+    wait_until(lambda: why in running.kubectl("get", "events", "--field-selector=involvedObject.name=hosty"))
     running.kubectl("delete", "pod", "hosty", "--grace-period=1")
 
 
@@ -202,20 +205,20 @@ spec:
   - name: main
     image: bare:1
     ports: [{containerPort: 8080, hostPort: 8000}, {containerPort: 8080, hostPort: 8001, hostIP: 127.0.0.1}]
-    readinessProbe: {httpGet: {port: 8080, path: /busybox}, periodSeconds: 1}
+    readinessProbe: {httpGet: {port: 8080, path: /busybox}, periodSeconds: 1, timeoutSeconds: 30}
 """
 
 
 def fetched(host: str, port: int) -> int:
     """How many bytes there are."""
-    link = HTTPConnection(host, port, timeout=5)
+    link = HTTPConnection(host, port, timeout=PATIENCE)
     link.request("GET", "/busybox")
     return len(link.getresponse().read())
 
 
 def test_host_ports_lead_to_the_container(running: Running):
     running.kubectl("apply", "-f", "-", stdin=OPENED)
-    running.kubectl("wait", "--for=condition=Ready", "pod/opened", "--timeout=30s")
+    running.kubectl("wait", "--for=condition=Ready", "pod/opened", "--timeout=90s")
     node = running.cluster.node(running.cluster.node_names[0])
     assert fetched(node.address, 8000)
     with pytest.raises(ConnectionRefusedError):
@@ -232,7 +235,7 @@ def test_a_pod_on_the_nodes_network_has_the_nodes_address_and_name(running: Runn
     (node,) = running.cluster.node_names
     overrides = '{"spec": {"hostNetwork": true}}'
     running.kubectl("run", "near", "--image=bare:1", f"--overrides={overrides}", "--command", "--", "sleep", "1000")
-    running.kubectl("wait", "pod/near", "--for=condition=Ready", "--timeout=30s")
+    running.kubectl("wait", "pod/near", "--for=condition=Ready", "--timeout=90s")
     assert running.pod("near", ".status.podIP") == running.cluster.network.node(0).address
     assert running.kubectl("exec", "near", "--", "hostname") == f"{node}\n"
     running.kubectl("delete", "pod", "near", "--grace-period=0", "--force")
@@ -251,6 +254,6 @@ def test_down_leaves_nothing_and_up_brings_the_pods_back(running: Running):
     assert not [command for command in commands if os.fsencode(place.socket) in command]
     knarr("up", "--name", NAME)
     running.wait("db-0", ".status.containerStatuses[0].ready", "true")
-    running.kubectl("rollout", "status", "statefulset/db", "--timeout=50s")
+    running.kubectl("rollout", "status", "statefulset/db", "--timeout=120s")
     assert running.kubectl("exec", "db-0", "--", "cat", "/data/name") == "db-0\n"
     assert running.pod("db-0", ".status.containerStatuses[0].restartCount") == "1"

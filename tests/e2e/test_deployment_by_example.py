@@ -1,18 +1,20 @@
 """The note on pod controllers, on real nodes: a Deployment is updated, let out to one pod first and rolled back."""
 
+import json
 import re
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from knarr.app.demo.observer import Observer
-from tests.e2e.conftest import Kubectl, build
+from tests.e2e.conftest import Kubectl, build, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("myapp")]
 
 APP = "ikubernetes/myapp"
-SECONDS = "90s"
+SECONDS, LONG = "120s", 500
 Watch = Callable[..., Observer]
 MANIFEST = """\
 apiVersion: apps/v1
@@ -57,14 +59,15 @@ def applied(kubectl: Kubectl, kind: str, name: str, size: str = "") -> None:
 
 
 def versions(kubectl: Kubectl) -> list[str]:
-    """The version that each pod serves, asked of its own web server."""
+    """The version that each pod serves, asked of its own web server; "" of one that does not answer."""
     names = kubectl("get", "pods", "-o", "name").split()
-    return sorted(kubectl("exec", name, "--", "wget", "-qO-", "127.0.0.1").split()[-1] for name in names)
+    said = [kubectl.run("exec", name, "--", "wget", "-qO-", "127.0.0.1").stdout for name in names]
+    return sorted(each.rpartition(" ")[2].strip() for each in said)
 
 
 def counts(deployment: dict[str, Any]) -> tuple[int, int]:
     """How many pods are ready, and how many are new."""
-    status = deployment["status"]
+    status = deployment.get("status", {})
     return status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
 
 
@@ -73,15 +76,21 @@ def told(events: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def rolled_out(kubectl: Kubectl, what: str) -> list[str]:
-    return kubectl("rollout", "status", what, f"--timeout={SECONDS}", timeout=120).splitlines()
+    return kubectl("rollout", "status", what, f"--timeout={SECONDS}").splitlines()
+
+
+def may_take(seconds: int) -> str:
+    """A patch: one pod more at a time and none less, each available when it has been ready for so long."""
+    strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    return json.dumps({"spec": {"strategy": strategy, "minReadySeconds": seconds}})
 
 
 def test_a_deployment_is_updated_let_out_to_one_pod_first_and_rolled_back(kubectl: Kubectl, watch: Watch) -> None:
-    pods_seen, webs = watch("pods"), watch("deployments", "apis/apps/v1")
+    webs = watch("deployments", "apis/apps/v1")
     web = "deployment/deploy-demo"
     applied(kubectl, "Deployment", "deploy-demo", "  replicas: 2\n")
     assert rolled_out(kubectl, web)[-1] == 'deployment "deploy-demo" successfully rolled out'
-    assert versions(kubectl) == ["v1", "v1"]
+    wait_for(["v1", "v1"], lambda: versions(kubectl))
     _, pods = kubectl.table("get", "pods")
     assert all(re.fullmatch(r"deploy-demo-[a-z0-9]{6,10}-[a-z0-9]{5}", pod["NAME"]) for pod in pods)
 
@@ -90,21 +99,24 @@ def test_a_deployment_is_updated_let_out_to_one_pod_first_and_rolled_back(kubect
     _, sets = kubectl.table("get", "rs")
     assert sorted((row["DESIRED"], row["CURRENT"], row["READY"]) for row in sets) == [("0", "0", "0"), ("2", "2", "2")]
 
-    bounds = '{"spec":{"strategy":{"rollingUpdate":{"maxSurge":1,"maxUnavailable":0}},"minReadySeconds":5}}'
-    kubectl("patch", web, "-p", bounds)
+    kubectl("patch", web, "-p", may_take(LONG))  # until it is paused, however late that is
     kubectl("set", "image", web, f"myapp={APP}:v3")
     kubectl("rollout", "pause", web)
-    webs.wait("one of three is new", lambda found: counts(found["deploy-demo"]) == (3, 1))
+    webs.wait("one of three is new", lambda found: counts(found.get("deploy-demo", {})) == (3, 1))
     assert kubectl("get", "deployment", "--no-headers").split()[1:3] == ["3/2", "1"]
-    kubectl("rollout", "resume", web)
-    lines = rolled_out(kubectl, web)
-    assert "1 old replicas are pending termination" in "".join(lines)
-    assert versions(kubectl) == ["v3", "v3"]
+    command = ["kubectl", "rollout", "status", web, f"--timeout={SECONDS}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert "1 out of 2 new replicas have been updated" in following.stdout.readline(), "it looks on from here"
+        kubectl("patch", web, "-p", may_take(1))
+        kubectl("rollout", "resume", web)
+        assert "1 old replicas are pending termination" in following.stdout.read()
+    assert following.returncode == 0
+    wait_for(["v3", "v3"], lambda: versions(kubectl))
 
     assert kubectl("rollout", "undo", web, "--to-revision=1") == "deployment.apps/deploy-demo rolled back\n"
     rolled_out(kubectl, web)
-    pods_seen.wait("two pods", lambda found: len(found) == 2)
-    assert versions(kubectl) == ["v1", "v1"]
+    wait_for(["v1", "v1"], lambda: versions(kubectl))
     assert re.findall(r"^\d+", kubectl("rollout", "history", web), re.MULTILINE) == ["2", "3", "4"]
 
 
@@ -116,7 +128,7 @@ def test_a_daemonset_has_a_pod_on_each_node_and_is_updated_node_by_node(kubectl:
     assert sorted(pod["NODE"] for pod in pods) == ["e2e-0", "e2e-1"]
     kubectl("set", "image", "ds/daemset", f"myapp={APP}:v2")
     rolled_out(kubectl, "ds/daemset")
-    assert versions(kubectl) == ["v2", "v2"]
+    wait_for(["v2", "v2"], lambda: versions(kubectl))
     events.wait("all is told", lambda found: len(told(found)) == 6)
     said = kubectl("describe", "ds", "daemset")
     assert "Desired Number of Nodes Scheduled: 2" in said

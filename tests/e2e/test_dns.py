@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from knarr.app.config import Cluster
-from tests.e2e.conftest import OUTSIDE, Kubectl
+from tests.e2e.conftest import OUTSIDE, PATIENCE, Kubectl, resolved, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
@@ -77,11 +77,16 @@ def pods(cluster: Cluster, images: None) -> Iterator[dict[str, str]]:
     kubectl("create", "namespace", SPACE)
     kubectl("apply", "-n", SPACE, "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1", "items": OBJECTS}))
     names = [f"pod/{each['metadata']['name']}" for each in OBJECTS if each["kind"] == "Pod" and each is not UNREADY]
-    kubectl("wait", "-n", SPACE, *names, "--for=condition=Ready", "--timeout=60s")
-    kubectl("wait", "-n", SPACE, "pod/slow", "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
-    kubectl("rollout", "status", "-n", SPACE, "statefulset/nginx-statefulset", "--timeout=60s")
+    kubectl("wait", "-n", SPACE, *names, "--for=condition=Ready", "--timeout=120s")
+    kubectl("wait", "-n", SPACE, "pod/slow", "--for=jsonpath={.status.phase}=Running", "--timeout=120s")
+    kubectl("rollout", "status", "-n", SPACE, "statefulset/nginx-statefulset", "--timeout=120s")
     shown = "jsonpath={range .items[*]}{.metadata.name} {.status.podIP}{'\\n'}{end}"
-    yield dict(line.split() for line in kubectl("get", "pods", "-n", SPACE, "-o", shown).splitlines())
+    found = dict(line.split() for line in kubectl("get", "pods", "-n", SPACE, "-o", shown).splitlines())
+    zone, web = f"{SPACE}.svc.cluster.local", [found["web-a"], found["web-b"]]
+    members = [address for name, address in found.items() if name.startswith("nginx-statefulset-")]
+    for service, addresses in {"pods": web, "early": [*web, found["slow"]], "nginx-svc": members}.items():
+        wait_for(sorted(addresses), lambda: resolved(cluster, f"{service}.{zone}"))  # noqa: B023
+    yield found
     kubectl("delete", "namespace", SPACE)
 
 
@@ -95,11 +100,7 @@ def dig(cluster: Cluster, *arguments: str) -> str:
     binary = shutil.which("dig")
     assert binary, "dig is missing: scripts/setup --tests installs it"
     command = [binary, *arguments, f"@{cluster.network.dns}"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
-
-
-def short(cluster: Cluster, *arguments: str) -> list[str]:
-    return sorted(dig(cluster, "+short", *arguments).splitlines())
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
 
 
 def test_dig_shows_the_pods_of_a_statefulset_as_the_note_has_them(cluster: Cluster, pods: dict[str, str]) -> None:
@@ -117,15 +118,15 @@ def test_a_normal_service_is_its_address_and_a_headless_one_its_pods(
     cluster: Cluster, pods: dict[str, str], service_ip: str
 ) -> None:
     zone = f"{SPACE}.svc.cluster.local"
-    assert short(cluster, f"normal.{zone}") == [service_ip]
-    assert short(cluster, f"pods.{zone}") == sorted([pods["web-a"], pods["web-b"]])
-    assert short(cluster, f"early.{zone}") == sorted([pods["web-a"], pods["web-b"], pods["slow"]])
-    assert short(cluster, "SRV", f"_http._tcp.normal.{zone}") == [f"0 100 8080 normal.{zone}."]
-    assert short(cluster, "SRV", f"_http._tcp.pods.{zone}") == [f"0 50 80 {host}.pods.{zone}." for host in "ab"]
-    assert short(cluster, "-x", service_ip) == [f"normal.{zone}."]
-    assert f"a.pods.{zone}." in short(cluster, "-x", pods["web-a"])
-    assert short(cluster, "TXT", "dns-version.cluster.local") == ['"1.1.0"']
-    assert short(cluster, f"10-1-2-3.{SPACE}.pod.cluster.local") == ["10.1.2.3"]
+    assert resolved(cluster, f"normal.{zone}") == [service_ip]
+    assert resolved(cluster, f"pods.{zone}") == sorted([pods["web-a"], pods["web-b"]])
+    assert resolved(cluster, f"early.{zone}") == sorted([pods["web-a"], pods["web-b"], pods["slow"]])
+    assert resolved(cluster, "SRV", f"_http._tcp.normal.{zone}") == [f"0 100 8080 normal.{zone}."]
+    assert resolved(cluster, "SRV", f"_http._tcp.pods.{zone}") == [f"0 50 80 {host}.pods.{zone}." for host in "ab"]
+    assert resolved(cluster, "-x", service_ip) == [f"normal.{zone}."]
+    assert f"a.pods.{zone}." in resolved(cluster, "-x", pods["web-a"])
+    assert resolved(cluster, "TXT", "dns-version.cluster.local") == ['"1.1.0"']
+    assert resolved(cluster, f"10-1-2-3.{SPACE}.pod.cluster.local") == ["10.1.2.3"]
 
 
 def test_what_is_not_there_is_said_in_two_ways(cluster: Cluster, pods: dict[str, str]) -> None:
@@ -167,17 +168,18 @@ def test_a_pod_on_either_node_reaches_pods_and_services_of_both(
     script = (
         "import http.client\n"
         f"for place in {places!r}:\n"
-        " c = http.client.HTTPConnection(place, timeout=5); c.request('GET', '/'); print(c.getresponse().status)"
+        " c = http.client.HTTPConnection(place, timeout=30); c.request('GET', '/'); print(c.getresponse().status)"
     )
-    assert kubectl("exec", "-n", SPACE, pod, "--", "python3", "-c", script).split() == ["200"] * len(places)
+    ask = ("exec", "-n", SPACE, pod, "--", "python3", "-c", script)
+    wait_for(["200"] * len(places), lambda: kubectl.run(*ask).stdout.split())  # rules follow the API
 
 
 def test_names_of_the_world_outside_are_found_through_the_search_list_and_through_a_service(
     kubectl: Kubectl, pods: dict[str, str]
 ) -> None:
     for name in ("baidu.com", "away", f"away.{SPACE}.svc.cluster.local"):
-        said = kubectl("exec", "-n", SPACE, "there", "--", "python3", "-c", LOOK, name)
-        assert said.split() == sorted(OUTSIDE["baidu.com"])
+        look = ("exec", "-n", SPACE, "there", "--", "python3", "-c", LOOK, name)
+        wait_for(sorted(OUTSIDE["baidu.com"]), lambda: kubectl.run(*look).stdout.split())  # noqa: B023
 
 
 def test_the_search_list_and_its_dots_are_the_pods_to_change(
@@ -191,8 +193,8 @@ def test_the_search_list_and_its_dots_are_the_pods_to_change(
     )
     changed = kubectl("exec", "-n", SPACE, "few-dots", "--", "cat", "/etc/resolv.conf")
     assert changed == file.replace("ndots:5", "ndots:1")
-    said = kubectl("exec", "-n", SPACE, "few-dots", "--", "python3", "-c", LOOK, f"normal.{SPACE}.svc.cluster.local")
-    assert said.split() == [service_ip]
+    look = ("exec", "-n", SPACE, "few-dots", "--", "python3", "-c", LOOK, f"normal.{SPACE}.svc.cluster.local")
+    assert kubectl(*look).split() == [service_ip]
     own = kubectl("exec", "-n", SPACE, "own", "--", "cat", "/etc/resolv.conf")
     assert own == "search example.org\nnameserver 192.0.2.53\n"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from knarr.app.config import Cluster
-from tests.e2e.conftest import Kubectl, knarr
+from tests.e2e.conftest import Kubectl, knarr, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images", "namespace")]
 
 DEAF = "trap '' TERM; while true; do sleep 86399; done"
 NODE = "e2e-1"
-SOON = 5.0  #: seconds
+SOON = 20.0  #: seconds, where the grace is 300 or none; it takes less than one
 
 
 def a_pod(seconds: int) -> str:
@@ -49,8 +49,8 @@ DELETES = {
 @pytest.mark.parametrize("seconds, options", DELETES.values(), ids=DELETES)
 def test_what_does_not_listen_is_killed_soon(kubectl: Kubectl, seconds: int, options: list[str]) -> None:
     kubectl("create", "-f", "-", stdin=a_pod(seconds))
-    kubectl("wait", "pod/deaf", "--for=condition=Ready", "--timeout=30s")
-    assert any(processes())
+    kubectl("wait", "pod/deaf", "--for=condition=Ready", "--timeout=90s")
+    wait_until(lambda: any(processes()))
     kubectl("delete", "pod", "deaf", *options)
     assert kubectl.run("get", "pod", "deaf").stderr.endswith('pods "deaf" not found\n')
     assert seconds_until_none_is_left() < SOON
@@ -60,7 +60,8 @@ def test_what_was_deleted_by_force_without_the_agent_is_killed_when_it_is_back(
     cluster: Cluster, kubectl: Kubectl
 ) -> None:
     kubectl("create", "-f", "-", stdin=a_pod(300))
-    kubectl("wait", "pod/deaf", "--for=condition=Ready", "--timeout=30s")
+    kubectl("wait", "pod/deaf", "--for=condition=Ready", "--timeout=90s")
+    wait_until(lambda: any(processes()))
     knarr("node", "stop", "--name", "e2e", NODE)
     kubectl("delete", "pod", "deaf", "--force", "--grace-period=0")
     assert any(processes())

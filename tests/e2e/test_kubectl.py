@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from knarr.app.config import Cluster
-from tests.e2e.conftest import Kubectl, kubectls, on_terminal
+from tests.e2e.conftest import PATIENCE, Kubectl, kubectls, on_terminal, wait_for, wait_until
 from tests.wire.compatibility import kubectl_version, lacks
 from tests.wire.kubectl_transcripts import parsed
 
@@ -25,7 +25,9 @@ def web(cluster: Cluster) -> Iterator[str]:
     kubectl, namespace = Kubectl(), "kubectls"
     kubectl("create", "namespace", namespace)
     kubectl("run", "-n", namespace, "web", "--image=nginx:1.9.1", "--port=80", "--expose")
-    kubectl("wait", "-n", namespace, "pod/web", "--for=condition=Ready", "--timeout=30s")
+    kubectl("wait", "-n", namespace, "pod/web", "--for=condition=Ready", "--timeout=90s")
+    fetch = ("exec", "-n", namespace, "web", "--", "wget", "-qO-", "127.0.0.1")
+    wait_until(lambda: "Welcome" in kubectl.run(*fetch).stdout)
     yield namespace
     kubectl("delete", "namespace", namespace)
 
@@ -37,7 +39,7 @@ def client(request: pytest.FixtureRequest, web: str) -> Callable[..., list[str]]
 
 
 def typed(command: list[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=2 * PATIENCE)
 
 
 def test_a_pod_is_run_talked_to_and_gone(client: Callable[..., list[str]]) -> None:
@@ -60,7 +62,7 @@ def test_a_service_is_forwarded_to_its_pod(client: Callable[..., list[str]]) -> 
         assert forward.stdout is not None
         port = re.search(r"127\.0\.0\.1:(\d+) -> 80", forward.stdout.readline())
         assert port
-        with socket.create_connection(("127.0.0.1", int(port[1])), timeout=10) as link:
+        with socket.create_connection(("127.0.0.1", int(port[1])), timeout=PATIENCE) as link:
             link.sendall(b"GET / HTTP/1.0\r\n\r\n")
             assert b"".join(iter(lambda: link.recv(65536), b"")).startswith(b"HTTP/1.")
         forward.kill()
@@ -74,18 +76,15 @@ def test_a_running_pod_is_looked_into(client: Callable[..., list[str]]) -> None:
     debug = client("debug", "web", "-i", f"--image={BUSYBOX}", "-c", name, "--", "head", "-n", "1")
     assert "are you there?\n" in typed(debug, "are you there?\n").stdout
     ended = "jsonpath={.status.ephemeralContainerStatuses[?(@.name=='" + name + "')].state.terminated.exitCode}"
-    for _ in range(100):
-        if typed(client("get", "pod", "web", "-o", ended)).stdout == "0":
-            return
-    raise AssertionError("the container that looked has not ended")
+    wait_for("0", lambda: typed(client("get", "pod", "web", "-o", ended)).stdout)
 
 
 def test_a_node_is_looked_into(web: str, cluster: Cluster) -> None:
     """The debugging pod has the node's network and the machine's files and processes."""
     kubectl = ["kubectl", "-n", web, "debug", "node/e2e-0", f"--image={BUSYBOX}", "--profile=general"]
-    looks = "hostname; cat /proc/1/comm; ls /sys/class/net; ls -d /host/etc; chroot /host true && echo in"
+    looks = "echo; hostname; cat /proc/1/comm; ls -d /host/etc; chroot /host true && echo in"
     said = on_terminal([*kubectl, "-it", "--", "sh"], f"{looks}; exit\n").splitlines()
     first = Path("/proc/1/comm").read_text().strip()
-    assert [line for line in ("# e2e-0", first, "/host/etc", "in") if line not in said] == [], said
+    assert [line for line in ("e2e-0", first, "/host/etc", "in") if line not in said] == [], said
     own = typed(["kubectl", "-n", web, "get", "pods", "-o", "name"]).stdout
     assert typed(["kubectl", "-n", web, "delete", *re.findall("pod/node-debugger.*", own)]).returncode == 0

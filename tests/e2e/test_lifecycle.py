@@ -18,13 +18,14 @@ from knarr.app import config, lookup, processes, readiness
 from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer, ready
 from knarr.app.demo.stage import curl
-from tests.e2e.conftest import ROOT, Kubectl, knarr
+from tests.e2e.conftest import PATIENCE, ROOT, Kubectl, knarr
 
 pytestmark = pytest.mark.e2e
 
 
 def footprint() -> dict[str, set[str]]:
-    """Everything a cluster of these tests could leave on its host; others' processes and mounts are none of it."""
+    """Everything a cluster of these tests could leave on its host. Of the one that all tests share, whose pods come and
+    go, no mounts and no processes but its server's and its agents'; others' processes and mounts are none of it."""
     links = json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, text=True, check=True).stdout)
     routes = subprocess.run(["ip", "route", "show", "table", "all"], capture_output=True, text=True, check=True).stdout
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
@@ -34,7 +35,7 @@ def footprint() -> dict[str, set[str]]:
         "routes": set(routes.splitlines()),
         "nft tables": set(tables.splitlines()),
         "namespaces": {entry.name for entry in netns.iterdir() if ours(entry.name)} if netns.is_dir() else set(),
-        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if ours(line)},
+        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if of_spare(line)},
         "processes": set(command_lines()),
     }
 
@@ -44,12 +45,18 @@ def ours(text: str) -> bool:
     return str(config.home()) in text or "knarr-spare" in text or "knarr-e2e" in text
 
 
+def of_spare(text: str) -> bool:
+    """Whether a path is in the data of the cluster that the test starts itself."""
+    return f"{config.home()}/spare" in text
+
+
 def command_lines() -> Iterator[str]:
-    """The running processes of these tests' clusters: servers, agents, shims."""
+    """The running processes of these tests' clusters: servers and agents, and the shims of the spare one."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if int(folder.name) != os.getpid() and str(config.home()) in words:
+            lasting = str(config.home()) in words and (" knarr.app.server " in words or " knarr.app.agent " in words)
+            if int(folder.name) != os.getpid() and (lasting or of_spare(words)):
                 yield f"{folder.name} {words}"
 
 
@@ -73,7 +80,7 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(spare: str) -> None:
     kubectl = Kubectl(environment={"KUBECONFIG": str(lookup.admin_kubeconfig(cluster))})
     knarr("image", "build", "--name", spare, "-t", "kubia-stored", str(ROOT / "examples/kubia"))
     kubectl("apply", "-f", str(ROOT / "examples/kubia/kubia.yaml"))
-    kubectl("rollout", "status", "statefulset/kubia", "--timeout=60s")
+    kubectl("rollout", "status", "statefulset/kubia", "--timeout=120s")
     uid = kubectl("get", "statefulset", "kubia", "-o", "jsonpath={.metadata.uid}")
     volumes = set(kubectl("get", "pv", "-o", "name").split())
     assert footprint()["processes"] - before["processes"]
@@ -83,7 +90,7 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(spare: str) -> None:
     assert kubectl("get", "statefulset", "kubia", "-o", "jsonpath={.metadata.uid}") == uid
     assert set(kubectl("get", "pv", "-o", "name").split()) == volumes
     with Observer(partial(readiness.connect, cluster), "/api/v1/namespaces/default/pods") as pods:
-        pods.wait("the pods run again", lambda p: len(p) == 3 and all(ready(pod) for pod in p.values()))
+        pods.wait("the pods run again", lambda p: len(p) == 3 and all(ready(pod) for pod in p.values()), PATIENCE)
     knarr("down", "--name", spare, "--delete-data")
     assert footprint() == before
     assert not cluster.data_dir.exists()
@@ -97,6 +104,7 @@ def test_up_after_a_crash_of_everything_brings_the_same_cluster_back(spare: str)
         recorded = processes.read(lookup.pid_file(cluster, name))
         assert recorded is not None
         os.kill(recorded.pid, signal.SIGKILL)
+        assert processes.wait_gone(recorded, PATIENCE)
     start(spare)
     assert kubectl("get", "configmap", "kept", "-o", "jsonpath={.data.a}") == "b"
 
@@ -106,18 +114,18 @@ def test_pods_outlive_the_server_and_are_found_as_they_are(spare: str) -> None:
     kubectl = Kubectl(environment={"KUBECONFIG": str(lookup.admin_kubeconfig(cluster))})
     knarr("image", "build", "--name", spare, "-t", "kubia-stored", str(ROOT / "examples/kubia"))
     kubectl("apply", "-f", str(ROOT / "examples/kubia/kubia.yaml"))
-    kubectl("rollout", "status", "statefulset/kubia", "--timeout=60s")
+    kubectl("rollout", "status", "statefulset/kubia", "--timeout=120s")
     shown = 'jsonpath={range .items[*]}{.status.podIP} {.status.containerStatuses[0].containerID}{"\\n"}{end}'
     before = kubectl("get", "pods", "-o", shown)
     recorded = processes.read(lookup.pid_file(cluster, "server"))
     assert recorded is not None
     os.kill(recorded.pid, signal.SIGKILL)
+    assert processes.wait_gone(recorded, PATIENCE)
     address = before.split()[0]
     assert "You've hit kubia-0" in curl(address)
     start(spare)
     assert kubectl("get", "pods", "-o", shown) == before
-    kubectl("delete", "pod", "kubia-0", "--timeout=30s")
-    kubectl("rollout", "status", "statefulset/kubia", "--timeout=60s")
+    kubectl.replace("kubia-0")
 
 
 def test_a_smaller_cluster_forgets_its_last_nodes(spare: str) -> None:
@@ -222,7 +230,7 @@ def test_a_killed_agent_is_revived_without_touching_its_pods(
     spec["volumes"] = [{"name": "conf", "configMap": {"name": "steady"}}]
     kubectl("create", "configmap", "steady", "--from-literal=a=b")
     kubectl("apply", "-f", "-", stdin=json.dumps({**pod, "spec": spec}))
-    kubectl("wait", "pod/steady", "--for=condition=Ready", "--timeout=30s")
+    kubectl("wait", "pod/steady", "--for=condition=Ready", "--timeout=90s")
     before = kubectl("get", "pod", "steady", "-o", "jsonpath={.status.containerStatuses[0].containerID}")
     knarr("node", "stop", "--name", "e2e", "e2e-1")
     assert re.search(r"process  e2e-1 +not running", knarr("status", "--name", "e2e", check=False).stdout)

@@ -19,7 +19,7 @@ from knarr.meta import clock
 from knarr.net import node_pods, podnetwork
 from knarr.node.runtimes.sandbox import cleaning
 from knarr.node.volumes import mounts
-from tests.e2e.conftest import Kubectl, knarr
+from tests.e2e.conftest import PATIENCE, Kubectl, knarr, wait_for, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images", "namespace")]
 
@@ -98,6 +98,7 @@ def nodes(kubectl: Kubectl) -> Iterator[None]:
     knarr("node", "start", "--name", "e2e", LOST)
     knarr("node", "heal", "--name", "e2e", LOST)
     kubectl("uncordon", OTHER, LOST)
+    kubectl("wait", f"node/{LOST}", "--for=condition=Ready", "--timeout=90s")
     kubectl("delete", "statefulset,pvc", "--all", "--wait=true")
 
 
@@ -105,10 +106,13 @@ def started_on_the_node_that_will_be_lost(kubectl: Kubectl, *, claims: bool) -> 
     """Have the set's pod run there; its uid."""
     kubectl("cordon", OTHER)
     kubectl("create", "-f", "-", stdin=a_set(claims=claims))
-    kubectl("rollout", "status", "statefulset/db", "--timeout=60s")
+    kubectl("rollout", "status", "statefulset/db", "--timeout=120s")
     kubectl("uncordon", OTHER)
     pod = json.loads(kubectl("get", "pod", NAME, "-o", "json"))
     assert pod["spec"]["nodeName"] == LOST
+    wait_for({pod["metadata"]["uid"]}, lambda: lives()[NAME])
+    if claims:
+        wait_for([pod["metadata"]["uid"]], lambda: told(kubectl))
     return str(pod["metadata"]["uid"])
 
 
@@ -116,37 +120,30 @@ def uid_of(kubectl: Kubectl) -> str:
     return kubectl("get", "pod", NAME, "-o", "jsonpath={.metadata.uid}")
 
 
-def wait_for_another(kubectl: Kubectl, uid: str) -> str:
-    """The uid of the pod's successor, once it is ready."""
-    deadline = clock.unix() + 60
-    while clock.unix() < deadline:
-        found = kubectl.run("get", "pod", NAME, "-o", "jsonpath={.metadata.uid}").stdout
-        if found not in ("", uid):
-            kubectl("wait", f"pod/{NAME}", "--for=condition=Ready", "--timeout=60s")
-            return found
-    raise TimeoutError(f"pod {NAME} of uid {uid} has no successor")
-
-
 def messages(kubectl: Kubectl, reason: str) -> list[str]:
     found = json.loads(kubectl("get", "events", "-o", "json", f"--field-selector=reason={reason}"))
     return [event["message"] for event in found["items"]]
 
 
-def wait_for_event(kubectl: Kubectl, reason: str) -> str:
-    deadline = clock.unix() + 60
-    while clock.unix() < deadline:
-        if said := messages(kubectl, reason):
-            return said[-1]
-    raise TimeoutError(f"no event {reason}")
+def wait_for_event(kubectl: Kubectl, reason: str, *words: str) -> None:
+    """Return when an event of the reason has all the words: others may have come before."""
+    wait_until(lambda: any(all(word in said for word in words) for said in messages(kubectl, reason)), reason)
+
+
+def told(kubectl: Kubectl) -> list[str]:
+    """The uids of the pods that began with the claim, the oldest first."""
+    return kubectl("exec", NAME, "--", "cat", "/data/lives").split()
 
 
 def test_no_status_says_that_a_pod_ended_while_it_runs(kubectl: Kubectl) -> None:
     deaf = "trap '' TERM; while :; do sleep 0.2; done"
     container = {"name": "c", "image": "busybox:1.28.4", "command": ["sh", "-c", deaf, MARK, "deaf", "deaf"]}
-    spec = {"activeDeadlineSeconds": 5, "terminationGracePeriodSeconds": 3, "containers": [container]}
+    spec = {"activeDeadlineSeconds": 3600, "terminationGracePeriodSeconds": 3, "containers": [container]}
     kubectl("create", "-f", "-", stdin=json.dumps({**A_POD, "spec": spec}))
-    kubectl("wait", "pod/deaf", "--for=jsonpath={.status.phase}=Running", "--timeout=30s")
-    phases, deadline = {"Running"}, clock.unix() + 30
+    kubectl("wait", "pod/deaf", "--for=jsonpath={.status.phase}=Running", "--timeout=90s")
+    wait_until(lambda: "deaf" in lives())
+    kubectl("patch", "pod", "deaf", "-p", '{"spec": {"activeDeadlineSeconds": 1}}')
+    phases, deadline = {"Running"}, clock.unix() + PATIENCE
     while "Failed" not in phases and clock.unix() < deadline:
         phase = kubectl("get", "pod", "deaf", "-o", "jsonpath={.status.phase}")
         assert phase == "Running" or "deaf" not in lives(), f"{phase}, and it runs"
@@ -171,8 +168,8 @@ def test_a_pod_deleted_on_a_node_that_is_not_heard_has_no_successor_before_it_en
     assert guard.looks > looks
     assert (uid_of(kubectl), lives()[NAME]) == (uid, {uid})
     knarr("node", find, "--name", "e2e", LOST)
-    other = wait_for_another(kubectl, uid)
-    assert lives()[NAME] == {other}
+    other = kubectl.successor(NAME, uid)
+    wait_for({other}, lambda: lives()[NAME])
     assert guard.most == 1
     assert messages(kubectl, "UnconfirmedPredecessor") == []
 
@@ -183,14 +180,14 @@ def test_a_pod_deleted_by_force_may_run_twice_and_all_is_told(kubectl: Kubectl, 
     knarr("node", "partition", "--name", "e2e", LOST)
     kubectl("cordon", LOST)
     kubectl("delete", "pod", NAME, "--force", "--grace-period=0")
-    other = wait_for_another(kubectl, uid)
-    assert lives()[NAME] == {uid, other}
-    said = wait_for_event(kubectl, "UnconfirmedPredecessor")
-    assert all(word in said for word in (NAME, uid, LOST))
+    other = kubectl.successor(NAME, uid)
+    wait_for({uid, other}, lambda: lives()[NAME])
+    wait_until(lambda: guard.most == 2)
+    wait_for_event(kubectl, "UnconfirmedPredecessor", NAME, uid, LOST)
     knarr("node", "heal", "--name", "e2e", LOST)
-    assert all(word in wait_for_event(kubectl, "DeletedWhileRunning") for word in (NAME, uid, LOST))
-    assert all(word in wait_for_event(kubectl, "ProcessesEnded") for word in (NAME, uid, LOST))
-    assert lives()[NAME] == {other}
+    wait_for_event(kubectl, "DeletedWhileRunning", NAME, uid, LOST)
+    wait_for_event(kubectl, "ProcessesEnded", NAME, uid, LOST)
+    wait_for({other}, lambda: lives()[NAME])
     assert guard.most == 2
 
 
@@ -200,16 +197,15 @@ def test_a_claim_on_a_lost_node_keeps_its_pod_pending_and_its_data(kubectl: Kube
     knarr("node", "stop", "--name", "e2e", LOST)
     kubectl("cordon", LOST)
     kubectl("delete", "pod", NAME, "--force", "--grace-period=0")
-    said = wait_for_event(kubectl, "FailedScheduling")
-    assert "1 node(s) were unschedulable" in said
-    assert "1 node(s) didn't match PersistentVolume's node affinity" in said
+    why = ("1 node(s) were unschedulable", "1 node(s) didn't match PersistentVolume's node affinity")
+    wait_for_event(kubectl, "FailedScheduling", *why)
     assert kubectl("get", "pod", NAME, "-o", "jsonpath={.status.phase} {.spec.nodeName}") == "Pending "
     assert lives()[NAME] == {uid}
     knarr("node", "start", "--name", "e2e", LOST)
-    assert NAME in wait_for_event(kubectl, "ProcessesEnded")
+    wait_for_event(kubectl, "ProcessesEnded", NAME)
     kubectl("uncordon", LOST)
-    other = wait_for_another(kubectl, uid)
-    assert kubectl("exec", NAME, "--", "cat", "/data/lives").split() == [uid, other]
+    other = kubectl.successor(NAME, uid)
+    wait_for([uid, other], lambda: told(kubectl))
     assert guard.most == 1
 
 
@@ -225,7 +221,7 @@ def cut_power(cluster: Cluster, node: str) -> None:
     for pid in born:
         os.kill(pid, signal.SIGKILL)
     for pid, when in born.items():
-        assert processes.wait_gone(processes.Recorded(pid, when), 10)
+        assert processes.wait_gone(processes.Recorded(pid, when), PATIENCE)
     mounts.release(folder / "pods")
     asyncio.run(podnetwork.remove_node(cluster.network, cluster.node(node).number))
     lookup.pid_file(cluster, node).unlink()
@@ -259,23 +255,24 @@ def test_a_node_that_lost_its_power_brings_its_pod_back_with_its_data(
     assert lives()[NAME] == set()
     knarr("node", "start", "--name", "e2e", LOST)
     restarts = "jsonpath={.status.containerStatuses[0].restartCount}"
-    kubectl("wait", f"pod/{NAME}", f"--for={restarts}=1", "--timeout=30s")
-    kubectl("wait", f"pod/{NAME}", "--for=condition=Ready", "--timeout=30s")
-    assert (uid_of(kubectl), lives()[NAME], guard.most) == (uid, {uid}, 1)
-    assert kubectl("exec", NAME, "--", "cat", "/data/lives").split() == [uid, uid]
+    kubectl("wait", f"pod/{NAME}", f"--for={restarts}=1", "--timeout=90s")
+    kubectl("wait", f"pod/{NAME}", "--for=condition=Ready", "--timeout=90s")
+    wait_for({uid}, lambda: lives()[NAME])
+    assert (uid_of(kubectl), guard.most) == (uid, 1)
+    wait_for([uid, uid], lambda: told(kubectl))
     containers = containers_of(cluster, LOST, uid)
     assert len(containers) == 2
-    kubectl("delete", "pod", NAME, "--timeout=30s")
-    other = wait_for_another(kubectl, uid)
-    assert kubectl("exec", NAME, "--", "cat", "/data/lives").split() == [uid, uid, other]
-    assert left_of(cluster, LOST, uid, containers) == []
+    other = kubectl.replace(NAME)[NAME]
+    wait_for([uid, uid, other], lambda: told(kubectl))
+    wait_for([], lambda: left_of(cluster, LOST, uid, containers))
     assert guard.most == 1
 
 
 @pytest.mark.usefixtures("nodes")
 def test_a_drained_node_ends_its_pod_before_the_successor_begins(kubectl: Kubectl, guard: Guard) -> None:
     uid = started_on_the_node_that_will_be_lost(kubectl, claims=False)
-    kubectl("drain", LOST, "--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector=app=db", "--timeout=60s")
-    other = wait_for_another(kubectl, uid)
-    assert (lives()[NAME], guard.most) == ({other}, 1)
+    kubectl("drain", LOST, "--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector=app=db", "--timeout=120s")
+    other = kubectl.successor(NAME, uid)
+    wait_for({other}, lambda: lives()[NAME])
+    assert guard.most == 1
     assert kubectl("get", "pod", NAME, "-o", "jsonpath={.spec.nodeName}") == OTHER

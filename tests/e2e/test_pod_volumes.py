@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from knarr.app.demo.observer import Observer, ready
-from tests.e2e.conftest import Kubectl
+from tests.e2e.conftest import PATIENCE, Kubectl
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
@@ -61,6 +62,10 @@ def local_volume(kubectl: Kubectl, tmp_path: Path) -> Iterator[Path]:
     kubectl("delete", "-f", "-", "--wait=false", stdin=text)
 
 
+def failed(pod: dict[str, Any]) -> bool:
+    return bool(pod) and pod["status"].get("phase") == "Failed"
+
+
 def test_what_is_in_them(kubectl: Kubectl, namespace: str, watch: Callable[..., Observer], local_volume: Path) -> None:
     pods = watch("pods")
     own = {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}
@@ -79,7 +84,7 @@ def test_what_is_in_them(kubectl: Kubectl, namespace: str, watch: Callable[..., 
     many = a_pod("many", volumes, logs={"subPathExpr": "of/$(POD)"})
     second = a_pod("second", {"disk": volumes["disk"]})
     kubectl("apply", "-f", "-", stdin="\n".join(map(json.dumps, (CONFIG, claim, greedy, many))))
-    pods.wait("the pod with many volumes", lambda found: "many" in found and ready(found["many"]), 60)
+    pods.wait("the pod with many volumes", lambda found: "many" in found and ready(found["many"]), PATIENCE)
     assert pods.objects["many"]["spec"]["nodeName"] == "e2e-0"
 
     script = """
@@ -100,11 +105,11 @@ def test_what_is_in_them(kubectl: Kubectl, namespace: str, watch: Callable[..., 
     # a claim of one pod alone has no room for a second
     kubectl("apply", "-f", "-", stdin=json.dumps(second))
     taken = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
-    pods.wait("the second to wait", lambda found: "second" in found and taken in json.dumps(found["second"]), 30)
+    pods.wait("the second to wait", lambda found: "second" in found and taken in json.dumps(found["second"]), PATIENCE)
     kubectl("delete", "pod", "second", "--wait=false")
 
     # a directory beyond its limit ends its pod
-    pods.wait("an eviction", lambda found: found["greedy"]["status"].get("phase") == "Failed", 60)
+    pods.wait("an eviction", lambda found: failed(found.get("greedy", {})), PATIENCE)
     status = pods.objects["greedy"]["status"]
     limit = 'Usage of EmptyDir volume "logs" exceeds the limit "1Mi". '
     assert (status["reason"], status["message"]) == ("Evicted", limit)
@@ -112,5 +117,5 @@ def test_what_is_in_them(kubectl: Kubectl, namespace: str, watch: Callable[..., 
     # the pod's own claim goes with it, what is on the disk stays
     claims = watch("persistentvolumeclaims")
     kubectl("delete", "pod", "many")
-    claims.wait("only the claim that was named", lambda found: set(found) == {"disk"}, 30)
+    claims.wait("only the claim that was named", lambda found: set(found) == {"disk"}, PATIENCE)
     assert (local_volume / "file").read_text() == "kept\n"

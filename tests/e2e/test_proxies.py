@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from knarr.app.config import Cluster
-from tests.e2e.conftest import Kubectl, kubectls
+from tests.e2e.conftest import PATIENCE, Kubectl, kubectls, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
@@ -54,7 +54,7 @@ def a_pod(name: str, node: str) -> dict[str, object]:
         "image": "busybox:1.28.4",
         "command": ["python3", "-c", SERVER],
         "ports": [{"name": "http", "containerPort": 8080}],
-        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "timeoutSeconds": 30},
     }
     spec = {
         "terminationGracePeriodSeconds": 0,
@@ -82,7 +82,9 @@ def web(cluster: Cluster, images: None) -> Iterator[str]:
     kubectl = Kubectl()
     kubectl("create", "namespace", SPACE)
     kubectl("apply", "-n", SPACE, "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1", "items": OBJECTS}))
-    kubectl("wait", "-n", SPACE, "pod/web-0", "pod/web-1", "--for=condition=Ready", "--timeout=60s")
+    kubectl("wait", "-n", SPACE, "pod/web-0", "pod/web-1", "--for=condition=Ready", "--timeout=120s")
+    ready = ("get", "endpoints", "-n", SPACE, "web", "-o", "jsonpath={.subsets[*].addresses[*].targetRef.name}")
+    wait_for(["web-0", "web-1"], lambda: sorted(kubectl(*ready).split()))
     yield f"/api/v1/namespaces/{SPACE}"
     kubectl("delete", "namespace", SPACE)
 
@@ -98,7 +100,7 @@ def running(*command: str, says: str) -> Iterator[int]:
         yield int(found[1])
     finally:
         process.terminate()  # what is started in a shell's background does not hear SIGINT
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,7 @@ def proxy(web: str) -> Iterator[int]:
 
 
 def ask(port: int, path: str, method: str = "GET", body: str | None = None) -> tuple[int, str, dict[str, str]]:
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         link.request(method, path, body)
         answer = link.getresponse()
@@ -126,8 +128,8 @@ def test_a_pod_of_either_node_is_reached_through_kubectl_proxy(web: str, proxy: 
 
 def test_a_service_leads_to_pods_of_both_nodes(web: str, proxy: int) -> None:
     for name in ("web", "web:80", "web:main"):
-        seen = {ask(proxy, f"{web}/services/{name}/proxy/x")[1] for _ in range(24)}
-        assert seen == {"web-0 GET /x ", "web-1 GET /x "}
+        path = f"{web}/services/{name}/proxy/x"
+        wait_for({"web-0 GET /x ", "web-1 GET /x "}, lambda: {ask(proxy, path)[1] for _ in range(24)})  # noqa: B023
 
 
 def test_a_path_without_its_slash_and_a_redirect_lead_back_through_the_proxy(web: str, proxy: int) -> None:
@@ -149,7 +151,7 @@ def test_a_websocket_goes_through(web: str, proxy: int, path: str) -> None:
         "Connection: Upgrade\r\nUpgrade: websocket\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", proxy), timeout=20) as link, link.makefile("rb") as stream:
+    with socket.create_connection(("127.0.0.1", proxy), timeout=PATIENCE) as link, link.makefile("rb") as stream:
         link.sendall(head.encode())
         lines = [*iter(stream.readline, b"\r\n")]
         assert lines[0].startswith(b"HTTP/1.1 101 ")

@@ -65,7 +65,7 @@ def received(link: socket.socket) -> tuple[str, str, int, int, bool]:
 def raw(place: str) -> socket.socket:
     with namespace.inside(place):
         made = socket.socket(socket.AF_INET, socket.SOCK_RAW, SCTP)
-    made.settimeout(5)
+    made.settimeout(30)
     return made
 
 

@@ -12,7 +12,7 @@ import pytest
 from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer, ready
 from knarr.meta import clock
-from tests.e2e.conftest import ROOT, Kubectl, build
+from tests.e2e.conftest import PATIENCE, ROOT, Kubectl, are, build, resolved, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -75,6 +75,9 @@ items:
 """
 
 
+NOT_YET = "connection refused|no endpoints available"
+
+
 @contextmanager
 def kubectl_proxy() -> Iterator[http.client.HTTPConnection]:
     """What the note does with curl: requests to the port where `kubectl proxy` listens."""
@@ -83,10 +86,10 @@ def kubectl_proxy() -> Iterator[http.client.HTTPConnection]:
     try:
         found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
         assert found
-        yield http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=20)
+        yield http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=PATIENCE)
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
 
 
 def test_the_whole_note(kubectl: Kubectl, cluster: Cluster, namespace: str, watch: Callable[..., Observer]) -> None:
@@ -101,8 +104,9 @@ def test_the_whole_note(kubectl: Kubectl, cluster: Cluster, namespace: str, watc
     with kubectl_proxy() as link:
 
         def ask(path: str, body: str | None = None) -> str:
-            """What is answered, once the program in the pod listens: without a probe, its pod is ready before."""
-            deadline = clock.unix() + 20
+            """What is answered, once the program in the pod listens: without a probe, its pod is ready before. And a
+            service leads to a pod only when its endpoints say so."""
+            deadline = clock.unix() + PATIENCE
             while True:
                 link.request("POST" if body else "GET", f"/api/v1/namespaces/{namespace}/{path}", body)
                 answer = link.getresponse()
@@ -110,27 +114,26 @@ def test_the_whole_note(kubectl: Kubectl, cluster: Cluster, namespace: str, watc
                 if answer.status != 503:
                     assert answer.status == 200, text
                     return text
-                assert clock.unix() < deadline and "connection refused" in text, text
+                assert clock.unix() < deadline and re.search(NOT_YET, text), text
 
         assert ask("pods/kubia-0/proxy/") == "You've hit kubia-0\nData stored on this Pod: No data posted yet\n"
         said = ask("pods/kubia-0/proxy/", "Hey there! This greeting was submitted to kubia-0.")
         assert said == "Data stored on kubia-0\n"
-        old = pods.objects["kubia-0"]["metadata"]["uid"]
-        kubectl("delete", "pod", "kubia-0")
-        pods.wait("a new kubia-0", lambda p: "kubia-0" in p and p["kubia-0"]["metadata"]["uid"] != old)
-        pods.wait("two pods again", lambda p: len(p) == 2 and all(map(ready, p.values())))
+        back = are(kubectl.replace("kubia-0"))
+        pods.wait("two pods again", lambda p: back(p) and len(p) == 2 and all(map(ready, p.values())))
         assert "Hey there!" in ask("pods/kubia-0/proxy/")
         assert "No data posted yet" in ask("pods/kubia-1/proxy/")
         for service in ("kubia", "kubia-public"):
-            hit = {ask(f"services/{service}/proxy/").splitlines()[0] for _ in range(20)}
-            assert hit == {"You've hit kubia-0", "You've hit kubia-1"}
+            hits = lambda: {ask(f"services/{service}/proxy/").splitlines()[0] for _ in range(20)}  # noqa: B023, E731
+            wait_for({"You've hit kubia-0", "You've hit kubia-1"}, hits)
 
     # the peers, by SRV, as each of them can find them
     shown = "jsonpath={range .items[*]}{.metadata.name} {.status.podIP}{'\\n'}{end}"
     addresses = dict(line.split() for line in kubectl("get", "pods", "-o", shown).splitlines())
     zone = f"kubia.{namespace}.svc.cluster.local"
+    wait_for(sorted(addresses.values()), lambda: resolved(cluster, zone))
     said = subprocess.run(
-        ["dig", "SRV", zone, f"@{cluster.network.dns}"], capture_output=True, text=True, timeout=30, check=True
+        ["dig", "SRV", zone, f"@{cluster.network.dns}"], capture_output=True, text=True, timeout=PATIENCE, check=True
     ).stdout
     for name in ("kubia-0", "kubia-1"):
         assert re.search(rf"^{zone}\.\s+30\s+IN\s+SRV\s+0 50 8080 {name}\.{zone}\.$", said, re.MULTILINE), said

@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer, image, order_of_deletion, order_of_readiness, ready
 from knarr.meta import clock
-from tests.e2e.conftest import HEADLESS_NGINX, OUTSIDE, Kubectl
+from tests.e2e.conftest import HEADLESS_NGINX, OUTSIDE, Kubectl, are, resolved, wait_for, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
@@ -45,6 +47,11 @@ spec:
     return str(file)
 
 
+def observed(sets: dict[str, Any]) -> int:
+    """The generation of the set that its controller has seen."""
+    return int(sets.get("web", {}).get("status", {}).get("observedGeneration", 0))
+
+
 ON_DELETE = "  updateStrategy:\n    #rollingUpdate:\n    #  partition: 0\n    type: OnDelete\n"
 ROLLING = "  updateStrategy:\n    rollingUpdate:\n      partition: 0\n    type: RollingUpdate\n"
 
@@ -70,11 +77,13 @@ def test_create_gives_pods_in_order(kubectl: Kubectl, watch: Callable[..., Obser
 
 
 def test_pods_find_each_other_by_name(
-    kubectl: Kubectl, watch: Callable[..., Observer], namespace: str, tmp_path: Path
+    cluster: Cluster, kubectl: Kubectl, watch: Callable[..., Observer], namespace: str, tmp_path: Path
 ) -> None:
     pods = watch("pods")
     kubectl("create", "-f", manifest(tmp_path, 3, ALPINE))
     pods.wait("three pods", all_ready(3))
+    addresses = sorted(pod["status"]["podIP"] for pod in pods.objects.values())
+    wait_for(addresses, lambda: resolved(cluster, f"nginx.{namespace}.svc.cluster.local"))
     for number in range(3):
         name = f"web-{number}.nginx.{namespace}.svc.cluster.local"
         answer = kubectl("exec", "web-1", "--", "sh", "-c", f"nslookup {name}")
@@ -88,8 +97,12 @@ def test_a_pod_finds_names_outside_the_cluster(
     pods = watch("pods")
     kubectl("create", "-f", manifest(tmp_path, 2, ALPINE))
     pods.wait("two pods", all_ready(2))
-    answer = kubectl("exec", "-i", "web-1", "--", "sh", "-c", "nslookup baidu.com")
-    assert set(OUTSIDE["baidu.com"]) <= set(re.findall(r"Address: (\S+)", answer)), answer
+
+    def found() -> bool:
+        answer = kubectl.run("exec", "-i", "web-1", "--", "sh", "-c", "nslookup baidu.com").stdout
+        return set(OUTSIDE["baidu.com"]) <= set(re.findall(r"Address: (\S+)", answer))
+
+    wait_until(found, "the addresses of baidu.com")
 
 
 def test_scale_by_scale_edit_and_patch(kubectl: Kubectl, watch: Callable[..., Observer], tmp_path: Path) -> None:
@@ -121,10 +134,10 @@ def test_on_delete_changes_a_pod_only_when_it_is_deleted(
     assert said.splitlines() == ["service/nginx replaced", "statefulset.apps/web replaced"]
     status = json.loads(kubectl("get", "sts", "web", "-o", "json"))
     generation = status["metadata"]["generation"]
-    sets.wait("the change is observed", lambda s: s["web"]["status"].get("observedGeneration", 0) >= generation)
+    sets.wait("the change is observed", lambda s: observed(s) >= generation)
     assert {image(pod) for pod in pods.objects.values()} == {ALPINE}
-    assert kubectl("delete", "pod", "web-2").startswith('pod "web-2" deleted')
-    pods.wait("web-2 back", all_ready(4))
+    back = are(kubectl.replace("web-2"))
+    pods.wait("web-2 back", lambda p: back(p) and all_ready(4)(p))
     assert {name: image(pod) for name, pod in sorted(pods.objects.items())} == {
         "web-0": ALPINE,
         "web-1": ALPINE,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer, image, order_of_deletion, ready
 from knarr.meta import clock
-from tests.e2e.conftest import HEADLESS_NGINX, Kubectl, on_terminal
+from tests.e2e.conftest import HEADLESS_NGINX, Kubectl, are, on_terminal, resolved, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
@@ -67,17 +68,19 @@ def test_a_pods_hostname_is_its_name(kubectl: Kubectl, watch: Callable[..., Obse
 
 
 def test_a_shell_in_a_throw_away_pod_resolves_the_identities_before_and_after_a_replacement(
-    kubectl: Kubectl, watch: Callable[..., Observer]
+    cluster: Cluster, kubectl: Kubectl, namespace: str, watch: Callable[..., Observer]
 ) -> None:
+    def sees(image_: str, addresses: dict[str, str]) -> None:
+        wait_for(sorted(addresses.values()), lambda: resolved(cluster, f"nginx.{namespace}.svc.cluster.local"))
+        _shell_sees(kubectl, image_, addresses)
+
     pods = watch("pods")
     kubectl("create", "-f", "-", stdin=web())
     pods.wait("two pods", all_ready(WEB))
-    first = {name: pods.objects[name] for name in WEB}
-    _shell_sees(kubectl, "busybox:1.28.4", {name: pod["status"]["podIP"] for name, pod in first.items()})
-    kubectl.delete_replaced("-l", "app=nginx")
-    uids = {pod["metadata"]["uid"] for pod in first.values()}
-    pods.wait("new pods", lambda p: all_ready(WEB)(p) and not uids & {pod["metadata"]["uid"] for pod in p.values()})
-    _shell_sees(kubectl, "busybox", {name: pods.objects[name]["status"]["podIP"] for name in WEB})
+    sees("busybox:1.28.4", {name: pods.objects[name]["status"]["podIP"] for name in WEB})
+    back = are(kubectl.replace(*sorted(WEB)))
+    pods.wait("new pods", lambda p: back(p) and all_ready(WEB)(p))
+    sees("busybox", {name: pods.objects[name]["status"]["podIP"] for name in WEB})
 
 
 def _shell_sees(kubectl: Kubectl, image_: str, addresses: dict[str, str]) -> None:
@@ -104,9 +107,8 @@ def test_each_identity_keeps_its_claim(kubectl: Kubectl, watch: Callable[..., Ob
     ]
     for name in sorted(WEB):
         kubectl("exec", name, "--", "sh", "-c", f"echo {name} was here > /usr/share/nginx/html/index.html")
-    old = {name: pods.objects[name]["metadata"]["uid"] for name in WEB}
-    kubectl.delete_replaced("web-0", "web-1")
-    pods.wait("new pods", lambda p: all_ready(WEB)(p) and all(p[n]["metadata"]["uid"] != old[n] for n in WEB))
+    back = are(kubectl.replace("web-0", "web-1"))
+    pods.wait("new pods", lambda p: back(p) and all_ready(WEB)(p))
     for name in sorted(WEB):
         assert kubectl("exec", name, "--", "cat", "/usr/share/nginx/html/index.html") == f"{name} was here\n"
     _, again = kubectl.table("get", "pvc", "-l", "app=nginx")
@@ -126,8 +128,8 @@ def test_a_json_patch_rolls_in_reverse_and_a_partition_holds_the_lower_ordinals(
     said = kubectl("patch", "statefulset", "mysql", "--type=json", f"-p={replace}")
     assert said == "statefulset.apps/mysql patched\n"
     pods.wait("mysql-2 updated", lambda p: all_ready(names)(p) and image(p["mysql-2"]) == "mysql:5.7.23")
-    kubectl("delete", "pod", "mysql-0")
-    pods.wait("mysql-0 back", all_ready(names))
+    back = are(kubectl.replace("mysql-0"))
+    pods.wait("mysql-0 back", lambda p: back(p) and all_ready(names)(p))
     images_ = {name: image(pod) for name, pod in sorted(pods.objects.items())}
     assert images_ == {"mysql-0": "mysql:5.7.2", "mysql-1": "mysql:5.7.2", "mysql-2": "mysql:5.7.23"}
     moment = clock.unix()

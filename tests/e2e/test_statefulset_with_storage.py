@@ -11,7 +11,7 @@ from knarr.app.config import Cluster
 from knarr.app.demo.observer import Observer, image, order_of_deletion, order_of_readiness, phase, ready
 from knarr.app.demo.stage import curl
 from knarr.meta import clock
-from tests.e2e.conftest import ROOT, Kubectl, knarr
+from tests.e2e.conftest import ROOT, Kubectl, are, knarr, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -43,7 +43,8 @@ def test_the_whole_note(kubectl: Kubectl, cluster: Cluster, namespace: str, watc
     assert columns == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert [(r["NAME"], r["READY"], r["STATUS"]) for r in rows] == [(f"kubia-{n}", "1/1", "Running") for n in range(3)]
     columns, rows = kubectl.table("get", "statefulset")
-    assert (columns, rows[0]["NAME"], rows[0]["READY"]) == (["NAME", "READY", "AGE"], "kubia", "3/3")
+    assert (columns, rows[0]["NAME"]) == (["NAME", "READY", "AGE"], "kubia")
+    wait_for("3/3", lambda: kubectl.table("get", "statefulset")[1][0]["READY"])
 
     # volumes, claims, services
     columns, rows = kubectl.table("get", "pv")
@@ -67,9 +68,12 @@ def test_the_whole_note(kubectl: Kubectl, cluster: Cluster, namespace: str, watc
     assert [rows[0][c] for c in columns[:5]] == ["kubernetes", "ClusterIP", cluster.network.api, "<none>", "443/TCP"]
 
     # ask each pod by its address
+    addresses = {name: pod["status"]["podIP"] for name, pod in pods.objects.items()}
+    endpoints.wait(
+        "all of them", lambda e: "kubia" in e and all(f'"{ip}"' in json.dumps(e["kubia"]) for ip in addresses.values())
+    )
     columns, rows = kubectl.table("get", "endpoints")
     assert columns == ["NAME", "ENDPOINTS", "AGE"]
-    addresses = {name: pod["status"]["podIP"] for name, pod in pods.objects.items()}
     assert sorted(rows[0]["ENDPOINTS"].split(",")) == sorted(f"{ip}:8080" for ip in addresses.values())
     assert curl(addresses["kubia-1"]) == "You've hit kubia-1\nData stored on this Pod: No data posted yet\n"
     assert curl(addresses["kubia-1"], "hello kubia.") == "Data stored on kubia-1\n"
@@ -85,12 +89,11 @@ def test_the_whole_note(kubectl: Kubectl, cluster: Cluster, namespace: str, watc
     assert [entry.name for entry in directory.iterdir()] == ["kubia.txt"]
 
     # delete a pod: same name, another address, the same data
-    before = pods.objects["kubia-1"]["metadata"]["uid"]
-    assert kubectl("delete", "po", "kubia-1").startswith('pod "kubia-1" deleted')
-    pods.wait("a new kubia-1", lambda p: all_ready(3)(p) and p["kubia-1"]["metadata"]["uid"] != before)
+    back = are(kubectl.replace("kubia-1"))
+    pods.wait("a new kubia-1", lambda p: back(p) and all_ready(3)(p))
     address = pods.objects["kubia-1"]["status"]["podIP"]
     assert address != addresses["kubia-1"]
-    endpoints.wait("endpoints follow", lambda e: f'"{address}"' in json.dumps(e["kubia"]))
+    endpoints.wait("endpoints follow", lambda e: "kubia" in e and f'"{address}"' in json.dumps(e["kubia"]))
     assert curl(address) == "You've hit kubia-1\nData stored on this Pod: hello kubia.\n"
 
     # upgrade to v2

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from knarr.app.demo.observer import Observer, ready
-from tests.e2e.conftest import Kubectl, build
+from tests.e2e.conftest import Kubectl, build, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
-SECONDS = 60
+SECONDS = 120
 SERVER = "127.0.0.1"  #: no packet leaves the machine, should it know NFS
 STAND_IN = """#!/bin/sh
 test "$1 $2" = "-t nfs" || exec /bin/mount "$@"
@@ -206,8 +206,7 @@ def test_a_set_on_static_volumes(
 
     # a claim that is deleted leaves its volume, and what is in it, as they are
     kubectl("delete", "pvc", "nginxdata-nginx-statefulset-3")
-    released = next(row for row in shown(kubectl) if row[0] == "pv-nfs-005")
-    assert released[4] == "Released"
+    wait_for("Released", lambda: next(row[4] for row in shown(kubectl) if row[0] == "pv-nfs-005"))
     assert (storage / "data/volumes/v5/index.html").read_text() == "volume 5\n"
 
 
@@ -226,20 +225,20 @@ def test_what_a_host_lacks_for_nfs_is_told_on_the_pod(
         },
     }
     kubectl("apply", "-f", "-", stdin=json.dumps(pod))
-    said = told(events, "FailedMount")
+    said = told(events, "FailedMount", 'volume "v"')
     assert said.startswith('MountVolume.SetUp failed for volume "v" : mount failed: exit status ')
     assert f"\nMounting arguments: -t nfs {SERVER}:/data " in said
     assert "\nThis host cannot mount nfs: its kernel has no nfs file system" in said
     kubectl("delete", "pod", "reader", "--force", "--grace-period=0")
 
 
-def told(events: Observer, reason: str) -> str:
-    """The message of the first event of a reason."""
+def told(events: Observer, reason: str, about: str) -> str:
+    """The message of the first event of a reason about something."""
 
     def messages(found: dict[str, dict[str, str]]) -> list[str]:
-        return [event["message"] for event in found.values() if event["reason"] == reason]
+        return [each["message"] for each in found.values() if each["reason"] == reason and about in each["message"]]
 
-    events.wait(f"an event {reason}", lambda found: bool(messages(found)), SECONDS)
+    events.wait(f"an event {reason} about {about}", lambda found: bool(messages(found)), SECONDS)
     return messages(events.objects)[0]
 
 
@@ -332,12 +331,12 @@ def test_disks_in_a_list_are_bound_and_what_no_node_can_mount_is_told(
         events, volumes = watch("events"), {}
         kubectl("apply", "-f", "-", stdin=KUBIA.format(modes=MODES, misplaced=""))
         missing = "driver name pd.csi.storage.gke.io not found in the list of registered CSI drivers"
-        assert told(events, "FailedMount").endswith(missing)
+        assert told(events, "FailedMount", "driver").endswith(missing)
         volumes = {row["NAME"]: row for row in kubectl.table("get", "pv")[1]}
         assert (volumes["pv-a"]["STATUS"], volumes["pv-a"]["RECLAIM POLICY"]) == ("Bound", "Recycle")
         assert volumes["pv-a"]["CLAIM"] == f"{namespace}/data-kubia-0"
-        assert volumes["pv-b"]["STATUS"] == "Available"
-        assert kubectl.table("get", "pods")[1][0]["STATUS"] == "ContainerCreating"
+        wait_for("Available", lambda: kubectl.table("get", "pv", "pv-b")[1][0]["STATUS"])
+        wait_for("ContainerCreating", lambda: kubectl.table("get", "pods")[1][0]["STATUS"])
     finally:
         kubectl("delete", "statefulset,pvc", "--all", "--wait=false")
         kubectl("delete", "-f", "-", "--wait=false", stdin=disks)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from knarr.app.config import Cluster
-from tests.e2e.conftest import Kubectl, kubectls, on_terminal
+from tests.e2e.conftest import PATIENCE, RESIZED, Kubectl, kubectls, on_terminal, wait_for, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("images")]
 
@@ -52,7 +52,9 @@ def pods(cluster: Cluster) -> Iterator[str]:
     kubectl = Kubectl()
     kubectl("create", "namespace", "streams")
     kubectl("create", "-n", "streams", "-f", "-", stdin=json.dumps(PODS))
-    kubectl("wait", "-n", "streams", "pod/talker", "pod/echo", "--for=condition=Ready", "--timeout=30s")
+    kubectl("wait", "-n", "streams", "pod/talker", "pod/echo", "--for=condition=Ready", "--timeout=90s")
+    fetch = ("exec", "-n", "streams", "talker", "-c", "web", "--", "wget", "-qO-", "127.0.0.1")
+    wait_until(lambda: "Welcome" in kubectl.run(*fetch).stdout)
     yield "streams"
     kubectl("delete", "namespace", "streams")
 
@@ -70,7 +72,7 @@ def client(request: pytest.FixtureRequest, pods: str) -> Callable[..., subproces
 
 
 def test_logs_follow_and_tail(client: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    assert client("logs", "talker", "-c", "talk", "--limit-bytes=14").stdout == "line 0\nline 1\n"
+    wait_for("line 0\nline 1\n", lambda: client("logs", "talker", "-c", "talk", "--limit-bytes=14").stdout)
     assert len(client("logs", "talker", "-c", "talk", "--tail=2").stdout.splitlines()) == 2
     following = subprocess.Popen(
         [*client.command, "logs", "-f", "talker", "-c", "talk"],  # type: ignore[attr-defined]
@@ -93,7 +95,7 @@ def test_exec_carries_both_ways_and_the_exit_code(client: Callable[..., subproce
 
 def test_exec_on_a_terminal_has_its_size(client: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     command = [*client.command, "exec", "-it", "talker", "-c", "talk", "--", "sh"]  # type: ignore[attr-defined]
-    said = on_terminal(command, "stty size; tty; exit\n")
+    said = on_terminal(command, f"{RESIZED}; stty size; tty; exit\n")
     assert re.search(r"\b37 113\b", said), said
     assert "/dev/pts/" in said
 
@@ -109,7 +111,7 @@ def test_attach_reaches_the_process_itself(client: Callable[..., subprocess.Comp
     with attached:
         attached.stdin.write(b"are you there?\n")
         attached.stdin.flush()
-        assert select.select([attached.stdout], [], [], 15)[0]
+        assert select.select([attached.stdout], [], [], PATIENCE)[0]
         assert os.read(attached.stdout.fileno(), 100) == b"are you there?\n"
         attached.kill()
 
@@ -125,7 +127,7 @@ def test_port_forward_reaches_the_pod(client: Callable[..., subprocess.Completed
         port = re.search(r"127\.0\.0\.1:(\d+) -> 80", forward.stdout.readline())
         assert port
         for _ in range(3):
-            with socket.create_connection(("127.0.0.1", int(port[1])), timeout=10) as link:
+            with socket.create_connection(("127.0.0.1", int(port[1])), timeout=PATIENCE) as link:
                 link.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 answer = b"".join(iter(lambda: link.recv(65536), b""))
             assert answer.endswith(b"<h1>Welcome</h1>\n")

@@ -43,7 +43,7 @@ def test_a_second_cluster_takes_the_next_addresses(cluster: Cluster, other_home:
     knarr("down", "--name", "second")
     assert links() == before
     first = f"https://{cluster.network.host}:{cluster.port}/readyz"
-    assert subprocess.run(["curl", "-sk", "-m", "5", first], capture_output=True, check=False).stdout == b"ok"
+    assert subprocess.run(["curl", "-sk", "-m", "60", first], capture_output=True, check=False).stdout == b"ok"
 
 
 def test_one_of_the_same_name_or_the_same_addresses_is_refused(cluster: Cluster, other_home: Path):

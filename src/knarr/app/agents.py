@@ -16,7 +16,7 @@ from knarr.server import pki
 
 AGENT_PORT = 10250
 SCALE_SECONDS = 300.0
-PATIENCE, PAUSE = 10.0, 0.02  #: seconds
+PATIENCE, PAUSE = 60.0, 0.02  #: seconds
 
 
 @dataclass(frozen=True, slots=True)

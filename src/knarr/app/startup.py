@@ -39,7 +39,7 @@ CHANGEABLE = (
     "cluster_cidr",
     "seccomp_default",
 )  #: what a later `knarr up` may wish for anew
-SERVER_SECONDS = 30.0  #: how long the API server may take to answer
+SERVER_SECONDS = 60.0  #: how long the API server may take to answer
 NODE_SECONDS, NODE_SECONDS_EACH = 60.0, 0.03  #: how long all nodes may take to become Ready, and each of thousands
 
 
@@ -194,12 +194,14 @@ def _start(cluster: Cluster) -> None:
         server.wait("ready")
         progress.done("API server", cluster.url)
     names = cluster.node_names
-    fresh = [node for node in cluster.real_names if agents.start(cluster, node)]
-    fresh += [plan.name for plan in cluster.simulated_nodes]
+    begun = [node for node in cluster.real_names if agents.start(cluster, node)]
+    fresh = [*begun, *(plan.name for plan in cluster.simulated_nodes)]
     write_kubeconfig(cluster, cluster.kubeconfig)
     readiness.forget_surplus_nodes(cluster)
     if names:
         readiness.wait_nodes_ready(cluster, NODE_SECONDS + len(names) * NODE_SECONDS_EACH, fresh, since)
+        for node in begun:  # what is Ready since the second in which this start began, may be an earlier agent's word
+            agents.wait_listening(cluster, node)
         progress.done("nodes", f"{', '.join(names) if len(names) < 4 else f'{len(names)} nodes'} Ready")
 
 

@@ -36,7 +36,7 @@ class Refused(Exception):
         self.answer = Answer(status, message.encode())
 
 
-CATCH_UP = 10.0  #: seconds a request waits for an agent that has just started
+CATCH_UP = 30.0  #: seconds a request waits for an agent that has just started
 
 
 def serving_context(config: NodeConfig) -> ssl.SSLContext | None:

@@ -21,7 +21,7 @@ from knarr.testing.following import seen
 from knarr.testing.waiting import NotInTime, Tree, Wanted, complaint, wanted
 
 MANAGER = "knarr-testing"  #: whose fields `apply` owns
-TIMEOUT = 30.0  #: seconds, virtual ones on virtual time
+TIMEOUT = 60.0  #: seconds, virtual ones on virtual time
 EVENTS = Resource[Any](dict, "", "v1", "events", "Event")
 ACCOUNTS = Resource[Any](dict, "", "v1", "serviceaccounts", "ServiceAccount")
 Trees = list[Tree]

@@ -9,6 +9,7 @@ from typing import Any
 
 from knarr.meta import clock
 
+LONGEST = 1800  #: seconds that a watch may take
 Tree = dict[str, Any]
 Connect = Callable[[], http.client.HTTPSConnection]  #: opens a connection of its own to the API
 
@@ -31,7 +32,8 @@ class Seen:
 
 
 class Observer:
-    """Watches one resource in a thread of its own. `with Observer(connect, path) as pods:`"""
+    """Watches one resource in a thread of its own. `with Observer(connect, path) as pods:` sees every change from then
+    on, however late the thread begins."""
 
     def __init__(self, connect: Connect, path: str) -> None:
         self.path = path
@@ -39,10 +41,18 @@ class Observer:
         self.history: list[Seen] = []
         self._changed = threading.Condition()
         self._link = connect()
-        self._closing = False
+        self._closing, self._after = False, ""
         self._thread = threading.Thread(target=self._watch, name=f"observe {path}", daemon=True)
 
     def __enter__(self) -> "Observer":
+        self._link.request("GET", self.path)
+        answer = self._link.getresponse()
+        if answer.status != 200:
+            raise BrokenPromise(f"GET {self.path}: {answer.status} {answer.reason}")
+        there = json.loads(answer.read())
+        for each in there["items"]:
+            self._see({"type": "ADDED", "object": each})
+        self._after = str(there["metadata"]["resourceVersion"])
         self._thread.start()
         return self
 
@@ -51,7 +61,7 @@ class Observer:
         if self._link.sock is not None:
             self._link.sock.close()
 
-    def wait(self, promise: str, kept: Callable[[dict[str, Tree]], bool], seconds: float = 30.0) -> float:
+    def wait(self, promise: str, kept: Callable[[dict[str, Tree]], bool], seconds: float = 60.0) -> float:
         """Wait until `kept` holds of the objects by name; return how long that took. BrokenPromise otherwise."""
         began = clock.unix()
         with self._changed:
@@ -66,7 +76,8 @@ class Observer:
 
     def _watch(self) -> None:
         try:
-            self._link.request("GET", f"{self.path}?watch=true&timeoutSeconds=280")
+            asked = f"resourceVersion={self._after}&timeoutSeconds={LONGEST}"
+            self._link.request("GET", f"{self.path}?watch=true&{asked}")
             answer = self._link.getresponse()
             while line := answer.readline():
                 self._see(json.loads(line))

@@ -14,7 +14,7 @@ from knarr.app.config import Cluster, ConfigError
 from knarr.app.demo.observer import BrokenPromise, Observer
 from knarr.meta import clock
 
-PATIENCE, PAUSE = 5.0, 0.02  #: seconds: how long a pod without a readiness probe may take to listen
+PATIENCE, PAUSE = 30.0, 0.02  #: seconds: how long a pod without a readiness probe may take to listen
 HTTP = build_opener(ProxyHandler({}))  # pods are reached directly, whatever proxy the environment names
 
 

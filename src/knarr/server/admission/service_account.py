@@ -7,7 +7,7 @@ from knarr.server.admission import Admission, State, Tree, items, part
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 MIRROR = "kubernetes.io/config.mirror"
 TOKEN_SECONDS = 3607
-SECONDS = 1.0  #: a new namespace's default account may be a moment away
+SECONDS = 5.0  #: a new namespace's default account may be a moment away
 
 
 class ServiceAccounts:
