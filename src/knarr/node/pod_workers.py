@@ -6,6 +6,7 @@ what becomes of its pods (`pod_changed`) and of what the runtime shows (`refresh
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
@@ -55,6 +56,7 @@ class PodWorkers:
         self.registration = registration
         self.sandboxes: dict[str, PodSandbox] = {}
         self.workers: dict[str, Worker] = {}
+        self.namesakes: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  #: of workers, by namespace and name
         self.stats = Stats(self)
         self.caught_up = asyncio.Event()  #: every pod bound to the node is known
         self.recorder: Recorder
@@ -93,6 +95,7 @@ class PodWorkers:
             work.close()
             return
         self.workers[worker.uid] = worker
+        self.namesakes[worker.name].add(worker.uid)
 
     async def _work(self, worker: Worker) -> None:
         """See a pod through. A worker that breaks is replaced: one pod's trouble is not the node's."""
@@ -104,10 +107,17 @@ class PodWorkers:
             self._employ(worker.successor())
         else:
             again = await put_back.object_of(self, worker)
-            self.workers.pop(worker.uid, None)
+            self._dismiss(worker)
             self.sandboxes.pop(worker.uid, None)
             if again is not None:
                 self._employ(Worker(self, again))
+
+    def _dismiss(self, worker: Worker) -> None:
+        self.workers.pop(worker.uid, None)
+        left = self.namesakes[worker.name]
+        left.discard(worker.uid)
+        if not left:
+            del self.namesakes[worker.name]
 
     def adopt_orphans(self, left: Iterable[ObjectMeta] = ()) -> None:
         """Give pods without an object a worker: one that runs is stopped, and what is `left` of one is removed."""

@@ -60,16 +60,11 @@ async def object_of(node: "PodWorkers", worker: "Worker") -> Pod | None:
 
 def outlived(node: "PodWorkers", worker: "Worker") -> bool:
     """Whether something is left on the node of another pod of the same name: of one that has no object any more."""
-    meta = worker.pod.metadata
-    name, uid = meta.name, meta.uid
-    for sandbox in node.sandboxes.values():  # no generator: all pods of the node, for each that begins
-        if sandbox.name == name and sandbox.uid != uid and sandbox.namespace == meta.namespace:
+    for uid in node.namesakes[worker.name]:
+        if uid != worker.uid and (uid in node.sandboxes or node.workers[uid].memory.starting):
             return True
-    for each in node.workers.values():
-        other = each.pod.metadata
-        if other.name == name and other.uid != uid and other.namespace == meta.namespace and each.memory.starting:
-            return True
-    return False
+    unattended = [node.sandboxes[uid] for uid in node.sandboxes.keys() - node.workers.keys()]
+    return any((sandbox.namespace, sandbox.name) == worker.name for sandbox in unattended)
 
 
 def version(pod: Pod) -> int:

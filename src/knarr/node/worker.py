@@ -35,6 +35,7 @@ REFRESH = 60.0  #: seconds between looks at the contents of mounted ConfigMaps, 
 class Worker:
     def __init__(self, host: Host, pod: Pod, *, orphan: bool = False) -> None:
         self.host, self.pod, self.uid = host, pod, pod.metadata.uid
+        self.name = (pod.metadata.namespace, pod.metadata.name)
         self.told: Pod | None = None if orphan else pod  #: the object as its collection last showed it
         self.memory = Memory(removed=orphan, prepared=False)
         self.done = False  #: nothing is left of the pod
