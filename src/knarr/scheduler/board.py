@@ -17,6 +17,7 @@ from knarr.scheduler import resources
 from knarr.scheduler.resources import Amounts
 
 Key = tuple[str, str]
+Asked = tuple[int, ...]  #: so much of what counts when nodes are compared
 T = TypeVar("T")
 
 
@@ -63,6 +64,7 @@ class Place:
     owners: Counter[str] = field(default_factory=Counter)
     priorities: Counter[int] = field(default_factory=Counter)
     lookouts: dict[Key, Pod] = field(default_factory=dict)  #: the pods to which it matters where some others are
+    judged: tuple[Asked, float] | None = None  #: what its room was worth to who asked last, until what it has changes
 
     def put(self, pod: Pod, weight: Load | None = None) -> None:
         """Add a pod; `weight` is what it takes up, where that is known."""
@@ -100,6 +102,7 @@ class Place:
         return other
 
     def _count(self, weight: Load, sign: int) -> None:
+        self.judged = None
         for total, more in ((self.requested, weight.requested), (self.assumed, weight.assumed)):
             for name, amount in more.items():
                 total[name] = total.get(name, 0) + sign * amount

@@ -1,5 +1,7 @@
 """Where a pod goes, or why nowhere, case by case."""
 
+from random import Random
+
 import msgspec
 import pytest
 
@@ -526,3 +528,25 @@ def test_the_board_counts_a_pod_once_wherever_it_moves():
     board.drop_pod(("n", "p"))
     assert board.places()[1].requested["cpu"] == 0
     assert board.node_of(("n", "p")) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_board_that_has_lived_decides_as_one_that_is_new(seed):
+    """What places remember between decisions is never what was true before."""
+    draw = Random(seed)
+    board, there = Board(), {}
+    for name in "abcd":
+        board.put_node(a_node(name, cpu=str(draw.choice((2, 4, 8)))).node)
+    for number in range(60):
+        if there and draw.random() < 0.3:
+            board.drop_pod(("n", gone := draw.choice([*there])))
+            del there[gone]
+        if draw.random() < 0.1:
+            board.put_node(a_node(draw.choice("abcd"), cpu=str(draw.choice((2, 4, 8)))).node)
+        pod = a_pod(f"p-{number}", cpu=draw.choice(("100m", "500m")), memory=draw.choice(("64Mi", "512Mi")))
+        fresh = [place(each.node, each.pods.values()) for each in board.places()]
+        decided = schedule(pod, board.places(), start=number)
+        assert str(decided) == str(schedule(pod, fresh, start=number))
+        if isinstance(decided, Decision):
+            board.put_pod(pod, decided.node)
+            there[pod.metadata.name] = decided.node

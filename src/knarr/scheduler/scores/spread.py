@@ -4,7 +4,7 @@ Alike are the pods that a soft constraint selects; without constraints those of 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -24,7 +24,6 @@ class Wish(Struct, frozen=True):
     skew: int
     needed: tuple[str, ...]  #: the labels without which a node is no good
     of: Callable[[Place], Mapping[str, int]]
-    places: Sequence[Place] | None = None  #: where alike pods are, if that is known
 
 
 def score(round_: Round) -> Callable[[Place], float] | None:
@@ -53,12 +52,9 @@ def unevenness(round_: Round) -> Mapping[str, int]:
         weight = math.log((len(fit) if wish.key == HOST else len(kinds)) + 2)
         for index, (place, value) in enumerate(zip(fit, values, strict=True)):
             if value is not None:
-                sums[index] += _near(round_, wish, f"wish {number}", place).get(value, 0) * weight + wish.skew - 1
+                near = wish.of(place) if wish.key == HOST else round_.tally(f"wish {number}", wish.of)
+                sums[index] += near.get(value, 0) * weight + wish.skew - 1
     return {place.name: round(total) for place, total in zip(fit, sums, strict=True)}
-
-
-def _near(round_: Round, wish: Wish, name: str, place: Place) -> Mapping[str, int]:
-    return wish.of(place) if wish.key == HOST else round_.tally(name, wish.of, wish.places)
 
 
 def wishes(round_: Round) -> Iterator[Wish]:
@@ -68,11 +64,11 @@ def wishes(round_: Round) -> Iterator[Wish]:
             constraint = rule.constraint
             yield Wish(constraint.topologyKey, constraint.maxSkew or 1, rule.keys, partial(count, round_, rule))
     elif owner := round_.load.owner:
-        places = [place for place in round_.places if owner in place.owners]
         for key, skew in DEFAULT:
-            yield Wish(key, skew, (), partial(_siblings, owner, key), places)
+            yield Wish(key, skew, (), partial(_siblings, owner, key))
 
 
 def _siblings(owner: str, key: str, place: Place) -> Mapping[str, int]:
-    value = place.node.metadata.labels.get(key)
-    return {value: place.owners[owner]} if value is not None else {}
+    if not (count := place.owners.get(owner)) or (value := place.node.metadata.labels.get(key)) is None:
+        return {}
+    return {value: count}
