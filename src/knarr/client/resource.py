@@ -1,6 +1,7 @@
 """Where objects of a type are found: the paths of the API, from a kind's table or from discovery."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -55,13 +56,19 @@ class Resource(Generic[T]):
         """The path of an object, of a namespace's collection, or of all objects."""
         parts = [f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"]
         if namespace and self.namespaced:
-            parts += ["namespaces", quote(namespace, safe="")]
+            parts += ["namespaces", quoted(namespace)]
         parts.append(self.plural)
         if name:
-            parts.append(quote(name, safe=""))
+            parts.append(quoted(name))
         if subresource:
             parts.append(subresource)
         return "/".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def quoted(name: str) -> str:
+    """A name as a part of a path."""
+    return quote(name, safe="")
 
 
 def of_kind(kind: Kind, type_: type[T]) -> Resource[T]:

@@ -73,8 +73,9 @@ class Correlator:
 
     def count(self, event: Event, now: float) -> Counted | None:
         """The event to write for `event`, or None when its object has had too many; `now` in seconds."""
-        event, key = self._combine(event, now)
-        if not self._allowed(event, now):
+        about = _subject(event)
+        event, key = self._combine(event, about, now)
+        if not self._allowed(about, now):
             return None
         before = self._written.get(key)
         if before is not None:
@@ -91,8 +92,8 @@ class Correlator:
         """Remember how an event reads on the server."""
         self._written.put(key, event)
 
-    def _combine(self, event: Event, now: float) -> tuple[Event, Identity]:
-        alike = (*_subject(event), event.type, event.reason)
+    def _combine(self, event: Event, about: Identity, now: float) -> tuple[Event, Identity]:
+        alike = (*about, event.type, event.reason)
         similar = self._similar.get(alike)
         if similar is None or now - similar.last > COMBINE_SECONDS:
             similar = Similar()
@@ -104,12 +105,11 @@ class Correlator:
         similar.messages.popitem()  # so that it stays bounded while the storm lasts
         return replace(event, message=COMBINED + event.message), alike
 
-    def _allowed(self, event: Event, now: float) -> bool:
-        key = _subject(event)
-        bucket = self._buckets.get(key) or Bucket(BURST, now)
+    def _allowed(self, about: Identity, now: float) -> bool:
+        bucket = self._buckets.get(about) or Bucket(BURST, now)
         bucket.tokens = min(BURST, bucket.tokens + (now - bucket.last) / REFILL_SECONDS)
         bucket.last = now
-        self._buckets.put(key, bucket)
+        self._buckets.put(about, bucket)
         if bucket.tokens < 1:
             return False
         bucket.tokens -= 1
