@@ -15,7 +15,7 @@ def test_the_rowers_of_a_boat_are_processes(knarr, knarr_kubeconfig):
     knarr.apply(HERE / "boats.yaml")
     with KopfRunner(["run", "--standalone", "--namespace", "default", str(HERE / "operator.py")]):
         knarr.apply(BOAT)
-        knarr.wait("boat/skuld", jsonpath="{.status.aboard}=2", timeout=60)
+        knarr.wait("boat/skuld", jsonpath="{.status.aboard}=2", timeout=120)
 
         knarr.delete("boat/skuld")
-        knarr.wait_gone("pods", labels="boat=skuld", timeout=60)
+        knarr.wait_gone("pods", labels="boat=skuld", timeout=120)

@@ -57,7 +57,7 @@ class Stage:
         with link:
             link.bind((client, 0))
             link.sendto(b"?", (SERVICE, 80))
-        found, _, _ = select.select(list(self.servers.values()), [], [], 5)
+        found, _, _ = select.select(list(self.servers.values()), [], [], 60)
         ((address, server),) = [(address, each) for address, each in self.servers.items() if each in found]
         server.recv(9)
         return address

@@ -21,7 +21,7 @@ def test_an_operator_is_tested_on_sandbox_nodes(host):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,7 +32,7 @@ def footprint() -> dict[str, set[str]]:
     netns = Path("/run/netns")
     return {
         "links": {link["ifname"] for link in links},
-        "routes": set(routes.splitlines()),
+        "routes": set(routes.replace(" linkdown", "").splitlines()),  # which the kernel's worker notes later
         "nft tables": set(tables.splitlines()),
         "namespaces": {entry.name for entry in netns.iterdir() if ours(entry.name)} if netns.is_dir() else set(),
         "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if of_spare(line)},

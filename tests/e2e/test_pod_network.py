@@ -31,11 +31,16 @@ MANY = 20  #: pings, the first of which comes back: unless this process was kept
 
 
 def state() -> tuple[list[str], str, list[str]]:
-    """What a network may leave behind: links, routes, namespaces."""
+    """What a network may leave behind: links, routes, namespaces. Whether a route's link is up, the kernel's worker
+    notes up to a second later."""
     asked = (["ip", family, "route", "show", "table", "all"] for family in ("-4", "-6"))
     routes = "".join(subprocess.run(each, capture_output=True, text=True, check=True).stdout for each in asked)
     with Netlink() as kernel:
-        return sorted(kernel.links()), routes, [name for name in namespace.recorded() if "wiretest" in name]
+        return (
+            sorted(kernel.links()),
+            routes.replace(" linkdown", ""),
+            [name for name in namespace.recorded() if "wiretest" in name],
+        )
 
 
 @pytest.fixture

@@ -99,3 +99,5 @@ def test_services_names_and_the_server_are_reached_by_it(stage: tuple[Cluster, K
     wait_until(lambda: "APIVersions" in kubectl.run(*ask).stdout, "the policy lets it through")
     kubectl("delete", "networkpolicy", "the-server-alone")
     wait_for(address, lambda: kubectl.run("exec", "web", "--", "python3", "-c", NAMES).stdout.strip())
+    knarr("node", "stop", "--name", NAME, "six-0")
+    assert knarr("node", "start", "--name", NAME, "six-0").stdout == "agent of node six-0 started\n"

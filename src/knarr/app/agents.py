@@ -98,7 +98,7 @@ def wait_listening(cluster: Cluster, node: str) -> None:
     """Return when a node's agent answers on its port; ConfigError when it does not in time."""
     if cluster.is_simulated(node):
         return
-    address = cluster.node(node).address
+    address = cluster.node(node).addresses[0]  # where the agent listens
     deadline = clock.unix() + PATIENCE
     while True:
         try:
