@@ -213,7 +213,7 @@ class Outside(asyncio.DatagramProtocol):
     """A resolver of the test's own: it knows example.org, a long name by TCP only, and counts what it is asked."""
 
     def __init__(self):
-        self.asked, self.place, self.silent, self.change = [], "", False, None
+        self.asked, self.place, self.silent, self.change, self.when_asked = [], "", False, None, lambda: None
         self.was_asked = asyncio.Event()
 
     def connection_made(self, transport):
@@ -224,6 +224,7 @@ class Outside(asyncio.DatagramProtocol):
         question = DNSRecord.parse(data)
         self.asked.append(str(question.q.qname))
         self.was_asked.set()
+        self.when_asked()
         if self.silent:
             return
         reply = self.answer(question, tcp=False)
@@ -294,9 +295,10 @@ async def test_what_is_long_is_fetched_by_tcp_and_given_by_tcp():
 
 
 async def test_a_resolver_that_is_silent_is_given_up_for_the_next_and_then_asked_last(monkeypatch):
-    monkeypatch.setattr("knarr.net.forward.SECONDS", 0.05)
     async with outside() as dead, outside() as alive, serving(upstream=[dead.place, alive.place]) as (dns, _):
         dead.silent = True
+        monkeypatch.setattr("knarr.net.forward.SECONDS", 0.05)
+        dead.when_asked = lambda: monkeypatch.setattr("knarr.net.forward.SECONDS", PATIENCE)
         assert shown(await ask(dns, "example.org"))[0] == "NOERROR"
         assert shown(await ask(dns, "nobody.example"))[0] == "NXDOMAIN"
         assert (len(dead.asked), len(alive.asked)) == (1, 2)

@@ -61,7 +61,9 @@ class World:
         return (self.pod(name) or {}).get("status", {}).get("phase")
 
     def reasons(self):
-        return [each["reason"] for key, each in self.server.objects.items() if "/events/" in key]
+        """What was told of pods."""
+        told = [each for key, each in self.server.objects.items() if "/events/" in key]
+        return [each["reason"] for each in told if each["involvedObject"]["kind"] == "Pod"]
 
 
 class Kinds:
@@ -163,20 +165,17 @@ async def test_a_pod_that_is_bound_while_the_agent_ends_is_left_to_the_next(mome
     assert len(await world.runtime.pods()) == 1
 
 
+def what_waits(status):
+    """A status's phase, and for what its containers wait."""
+    states = [each["state"].get("waiting", {}).get("reason") for each in status.get("containerStatuses", [])]
+    return status["phase"], states
+
+
 async def test_a_missing_image_is_told_as_a_failed_pull():
     world = World()
     async with world.agent():
         await world.apply(image="app:missing", policy="IfNotPresent")
-        await world.until(
-            lambda: (
-                [
-                    each["state"].get("waiting", {}).get("reason")
-                    for each in world.pod()["status"].get("containerStatuses", [])
-                ]
-                == ["ErrImagePull"]
-            )
-        )
-        assert world.phase() == "Pending"
+        await world.until(lambda: ("Pending", ["ErrImagePull"]) in map(what_waits, world.server.statuses))
 
 
 @pytest.mark.parametrize("code, phase", [("0", "Succeeded"), ("3", "Failed")], ids=["success", "failure"])
