@@ -59,6 +59,9 @@ class Context:
         return known
 
 
+Between = Callable[[Any, Any, Context], Iterable[Key]]
+
+
 def itself(obj: Any) -> Iterable[Key]:
     """The key of the object that changed."""
     return [(obj.metadata.namespace, obj.metadata.name)]
@@ -96,7 +99,7 @@ class Source:
     keys: Callable[[Any], Iterable[Key]] = no_keys
     related: Callable[[Any, Context], Iterable[Key]] | None = None
     matters: Callable[[Any, Any], bool] = any_change
-    between: Callable[[Any, Any, Context], Iterable[Key]] | None = None
+    between: Between | None = None
     manager: str = ""
     namespace: str = ""
     labels: str = ""
@@ -176,33 +179,37 @@ async def _connect(controller: Controller, context: Context, queue: WorkQueue[Ke
 def _listener(
     controller: Controller, context: Context, queue: WorkQueue[Key], source: Source
 ) -> Callable[[Any, Any], None]:
-    observe, matters, keys, related, between = (
-        controller.observe,
-        None if source.matters is any_change else source.matters,
-        None if source.keys is no_keys else source.keys,
-        source.related,
-        source.between,
-    )
+    observe, told = controller.observe, source.between or _by_either(source)
+    matters = None if source.matters is any_change else source.matters
 
     def wake(old: Any, new: Any) -> None:  # called for every change, by every controller
         if observe is not None:
             observe(old, new)
         if matters is not None and old is not None and new is not None and not matters(old, new):
             return
-        for obj in (old, new):
-            if obj is None:
-                continue
-            if keys is not None:
-                for key in keys(obj):
-                    queue.add(key)  # once, however often it is told
-            if related is not None:
-                for key in related(obj, context):
-                    queue.add(key)
-        if between is not None:
-            for key in between(old, new, context):
-                queue.add(key)
+        for key in told(old, new, context):
+            queue.add(key)  # once, however often it is told
 
     return wake
+
+
+def _by_either(source: Source) -> Between:
+    """The keys by what an object was, and by what it is."""
+    keys, related = source.keys, source.related
+
+    def told(old: Any, new: Any, context: Context) -> Iterable[Key]:
+        if old is None or new is None:
+            return keys(new or old)
+        return (*keys(old), *keys(new))
+
+    def told_of_all(old: Any, new: Any, context: Context) -> Iterable[Key]:
+        assert related is not None, "else there is nothing but the keys"
+        both = told(old, new, context)
+        if old is None or new is None:
+            return (*both, *related(new or old, context))
+        return (*both, *related(old, context), *related(new, context))
+
+    return told if related is None else told_of_all
 
 
 class Refusals:
