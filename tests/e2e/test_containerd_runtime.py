@@ -253,7 +253,8 @@ def test_down_leaves_nothing_and_up_brings_the_pods_back(running: Running):
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.parent.name != "self"]
     assert not [command for command in commands if os.fsencode(place.socket) in command]
     knarr("up", "--name", NAME)
-    running.wait("db-0", ".status.containerStatuses[0].ready", "true")
-    running.kubectl("rollout", "status", "statefulset/db", "--timeout=120s")
+    for pod in ("db-0", "db-1"):  # what the status says of before is not yet corrected
+        running.wait(pod, ".status.containerStatuses[0].restartCount", "1")
+        running.kubectl("wait", f"pod/{pod}", "--for=condition=Ready", "--timeout=90s")
     assert running.kubectl("exec", "db-0", "--", "cat", "/data/name") == "db-0\n"
     assert running.pod("db-0", ".status.containerStatuses[0].restartCount") == "1"

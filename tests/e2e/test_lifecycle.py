@@ -16,7 +16,7 @@ import pytest
 
 from knarr.app import config, lookup, processes, readiness
 from knarr.app.config import Cluster
-from knarr.app.demo.observer import Observer, ready
+from knarr.app.demo.observer import Observer, Tree, ready
 from knarr.app.demo.stage import curl
 from tests.e2e.conftest import PATIENCE, ROOT, Kubectl, knarr
 
@@ -74,6 +74,11 @@ def start(name: str, *arguments: str) -> Cluster:
     return found
 
 
+def runs_again(pod: Tree) -> bool:
+    """Whether a pod is Ready, and not only said to be from before its containers were ended."""
+    return ready(pod) and all(each["restartCount"] >= 1 for each in pod["status"]["containerStatuses"])
+
+
 def test_down_leaves_nothing_and_up_brings_the_data_back(spare: str) -> None:
     before = footprint()
     cluster = start(spare, "--nodes", "1")
@@ -90,7 +95,7 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(spare: str) -> None:
     assert kubectl("get", "statefulset", "kubia", "-o", "jsonpath={.metadata.uid}") == uid
     assert set(kubectl("get", "pv", "-o", "name").split()) == volumes
     with Observer(partial(readiness.connect, cluster), "/api/v1/namespaces/default/pods") as pods:
-        pods.wait("the pods run again", lambda p: len(p) == 3 and all(ready(pod) for pod in p.values()), PATIENCE)
+        pods.wait("the pods run again", lambda p: len(p) == 3 and all(map(runs_again, p.values())), PATIENCE)
     knarr("down", "--name", spare, "--delete-data")
     assert footprint() == before
     assert not cluster.data_dir.exists()

@@ -8,7 +8,7 @@ from typing import Final
 
 from knarr.net.netlink import Netlink
 
-LONGEST: Final = 5.0  #: seconds until a bridge has to have seen that a link is up
+LONGEST: Final = 30.0  #: seconds until a bridge has to have seen that a link is up
 PAUSE: Final = 0.002
 
 

@@ -19,7 +19,7 @@ from knarr.node.runtimes.containerd.export import write_archive
 from knarr.node.runtimes.runtime import RuntimeFailure
 
 PAUSE = ("/bin/busybox", "sh", "-c", "while :; do /bin/busybox sleep 1000000 & wait; done")  #: and reap orphans
-SEEN_SECONDS, POLL = 10.0, 0.02  #: how long CRI may take to notice an import, and between looks
+SEEN_SECONDS, POLL = 60.0, 0.02  #: how long CRI may take to notice an import, and between looks
 
 
 class Images:
