@@ -192,9 +192,13 @@ def test_the_node_still_probes_and_the_pod_reaches_itself(reach: Reach):
     Kubectl()("delete", "-n", SHOP, "pod", "late", "--wait=false")
 
 
-def test_a_pod_that_comes_is_isolated_from_its_first_packet_and_changes_no_chain(reach: Reach, cluster: Cluster):
+def test_a_pod_that_comes_is_isolated_from_its_first_packet_and_changes_no_chain(
+    reach: Reach, places: dict[str, str], cluster: Cluster
+):
     apply("{podSelector: {}, policyTypes: [Egress]}")
     reach("near", {"tcp:web:8080": False})
+    reach("teller", {"tcp:near:8080": True})  # what an earlier policy said is over
+    wait_until(lambda: places["near"] in re.findall(r"[\d.]+", rules(cluster)))
     before = handles(cluster)
     script = json.dumps(CLIENT)
     targets = ", ".join(json.dumps(f"{number}=tcp:{cluster.network.api}:443:0.4") for number in range(8))
@@ -215,15 +219,21 @@ spec:
     assert handles(cluster) == before
 
 
-def handles(cluster: Cluster) -> list[str]:
-    """The rules of a node's table as the kernel numbers them: a new rule has a new number."""
+def rules(cluster: Cluster) -> str:
+    """A node's table of policies; "" when there is none."""
     node = cluster.node("e2e-0").namespace
     listing = ["ip", "netns", "exec", node, "nft", "-a", "list", "table", "ip", f"{cluster.network.bridge}-policy"]
-    lines = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(listing, capture_output=True, text=True, check=False).stdout
+
+
+def handles(cluster: Cluster) -> list[str]:
+    """The rules of a node's table as the kernel numbers them: a new rule has a new number."""
+    lines = rules(cluster).splitlines()
+    assert lines
     return [line for line in lines if "accept" in line or "jump" in line or "drop" in line if " : " not in line]
 
 
-def test_running_connections_end_with_what_allowed_them(reach: Reach, places: dict[str, str]):
+def test_running_connections_end_with_what_allowed_them(reach: Reach, places: dict[str, str], cluster: Cluster):
     talk = "import socket, sys\nlink = socket.create_connection((sys.argv[1], 8080), 60)\n"
     talk += "while line := sys.stdin.readline():\n  link.settimeout(60 if line == 'one\\n' else 1)\n"
     talk += "  link.send(line.encode()); print(link.recv(100).decode(), flush=True)\n"
@@ -238,6 +248,7 @@ def test_running_connections_end_with_what_allowed_them(reach: Reach, places: di
         assert it.stdout.readline() == "one\n"
         apply(f"{{{ONLY_WEB}}}")
         reach("near", {"tcp:web:8080": False})
+        wait_until(lambda: places["web"] in re.findall(r"[\d.]+", rules(cluster)))
         it.stdin.write("two\n")
         it.stdin.close()
         assert "two" not in it.stdout.read()
@@ -258,7 +269,7 @@ def test_no_pod_sends_under_another_s_address(reach: Reach, places: dict[str, st
     reach("near", {"udp:web:5353": False})
     node = cluster.node("e2e-0").namespace
     listing = ["ip", "netns", "exec", node, "nft", "list", "set", "ip", f"{cluster.network.bridge}-policy", "known"]
-    assert places["near"] in subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    wait_until(lambda: places["near"] in subprocess.run(listing, capture_output=True, text=True, check=False).stdout)
     seen = ["ip", "netns", "exec", node, "nft", "-f", "-"]
     forged = f"ip daddr {places['web']} udp sport 4000 counter"  # not what connections of other tests still try
     counters = "".join(f"ip saddr {places[name]} {forged}\n" for name in ("far", "near"))
