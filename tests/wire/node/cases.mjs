@@ -252,6 +252,7 @@ export default {
     await apps.createNamespacedDeployment({ namespace, body: deployment });
     const scale = await apps.readNamespacedDeploymentScale({ name: "web", namespace });
     scale.spec.replicas = 1;
+    delete scale.metadata.resourceVersion; // the controller may write its status in between
     const scaled = await apps.replaceNamespacedDeploymentScale({ name: "web", namespace, body: scale });
     assert.equal(scaled.spec.replicas, 1);
   },
