@@ -27,8 +27,7 @@ BOOKMARK_EVERY = 60.0  #: seconds
 PAGE = 5000  #: records read at once at the start
 REPLAYED = 20_000  #: writes before the start that a watch may still begin at
 
-Admit = Callable[[Tree, Tree | None], Awaitable[bool]]
-Approve = Callable[[Tree, Tree | None], Awaitable[None]]
+Asked = Callable[[Tree, Tree | None], Awaitable[None]]
 
 
 class Options(Struct):
@@ -41,9 +40,9 @@ class Options(Struct):
     duplicates: list[str] = field(default_factory=list)  #: decoding's complaints of fields the body named twice
     warnings: list[str] = field(default_factory=list)
     form: Kind | None = None  #: the view that the request's object is of, where it is not of the stored kind
-    #: (new, old): may change the new object or refuse it, and says if it may have; the old one is None on a create
-    admit: Admit | None = None
-    approve: Approve | None = None  #: (new, old): may refuse what is valid, as the last thing before the write
+    #: (new, old): may refuse the new object or change it, and leaves no default of it out; old is None on a create
+    admit: Asked | None = None
+    approve: Asked | None = None  #: (new, old): may refuse what is valid, as the last thing before the write
 
 
 class Closable(Protocol):

@@ -28,7 +28,8 @@ async def create(
     pipeline.place(kind, body["metadata"], namespace)
     kind.defaults(body)
     fields = record(kind, body, None, options, "", applied)
-    await pipeline.admit(kind, body, None, options)
+    if options.admit is not None:
+        await options.admit(body, None)
     generated = not body["metadata"].get("name")
     for left in reversed(range(GENERATED_TRIES if generated else 1)):
         try:
@@ -51,7 +52,8 @@ async def _write(core: Core, kind: Kind, namespace: str, tree: Tree, options: Op
     resource = core.resource(kind)
     if resource.get(namespace, name) is not None:
         raise exists(kind, name)
-    await pipeline.approve(tree, None, options)
+    if options.approve is not None:
+        await options.approve(tree, None)
     promised = core.services.allocate(tree, None) if is_service(kind) else set()
     try:
         value = encode(tree)

@@ -50,11 +50,13 @@ async def modify(
         fields = record(kind, new, before, options, subresource, applied)
         if applied is not None and options.field_manager == KUBECTL:
             remember(new, before, applied.configuration)
-        await pipeline.admit(kind, new, before, options)
+        if options.admit is not None:
+            await options.admit(new, before)
         _prepare(core, kind, new, before, subresource)
         pipeline.set_managers(new, fields)
         await pipeline.apart(kind, pipeline.validate_update, new, old, options, subresource)
-        await pipeline.approve(new, before, options)
+        if options.approve is not None:
+            await options.approve(new, before)
         try:
             return await _write(core, kind, new, old, before, options)
         except Mismatch as newer:

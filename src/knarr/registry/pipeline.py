@@ -96,18 +96,6 @@ def spec_of(kind: Kind, tree: Tree) -> Tree:
     return {key: value for key, value in tree.items() if key not in IGNORED or (whole and key == "status")}
 
 
-async def admit(kind: Kind, new: Tree, old: Tree | None, options: Options) -> None:
-    """Let admission look at a defaulted object; what it adds is defaulted too."""
-    if options.admit is not None and await options.admit(new, old):
-        kind.defaults(new)
-
-
-async def approve(new: Tree, old: Tree | None, options: Options) -> None:
-    """Let admission judge an object that is valid."""
-    if options.approve is not None:
-        await options.approve(new, old)
-
-
 def struct(kind: Kind, tree: Tree) -> Any:
     """The tree as its kind's Struct."""
     try:

@@ -21,7 +21,7 @@ from knarr.registry.scale import SCALE
 from knarr.registry.views import stored
 from knarr.server import bodies, component_statuses, negotiation, queries, rollbacks, status, tables, watches
 from knarr.server.admission import Admission, admit
-from knarr.server.admission.chain import Plugins, may_change
+from knarr.server.admission.chain import Plugins
 from knarr.server.authorization import Authorizer, attributes, refusal
 from knarr.server.call import Call, deprecations, warning_headers
 from knarr.server.conversions import Conversions
@@ -275,10 +275,9 @@ class Resources:
                 requested=kind,
             )
 
-        async def change(new: Tree, old: Tree | None) -> bool:
+        async def change(new: Tree, old: Tree | None) -> None:
             if plugins := self._plugins.mutate(kind.kind, target.subresource, self._has):
                 await admit(plugins, about(new, old), self._state)
-            return may_change(plugins)
 
         async def judge(new: Tree, old: Tree | None) -> None:
             if old is None and verb != "create":

@@ -1,8 +1,8 @@
 """What the cluster adds to a request or refuses it for, after authorization.
 
 One file each; `chain` lists them in upstream's order, in two phases. Before the kind's own rules a plugin sees the tree
-as the client sent it (types already checked, defaults perhaps missing) and may change it in place; after them it sees
-what would be written, and may only refuse it.
+as the client sent it, its types checked and its defaults filled in, and may change it in place, defaults and all; after
+them it sees what would be written, and may only refuse it.
 """
 
 from collections.abc import Iterator, Sequence

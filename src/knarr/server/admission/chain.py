@@ -64,7 +64,6 @@ WHOLE = (
     *(StorageObjectInUseProtection, RuntimeClasses, DefaultIngressClass, CertificateRequester, NoEscalation),
     *(PersistentVolumeClaimResize, CertificateSubjectRestriction),
 )
-LOOKING = (NamespaceLifecycle, NodeRestriction)  #: plugins of the first phase that change nothing
 #: what users configure a plugin by: while there is no object of it, nobody's way leads past the plugin
 BY: dict[type, type[Type]] = {
     LimitDefaults: LimitRange,
@@ -116,11 +115,6 @@ class Plugins:
             for plugin in plugins
             if kind in ONLY.get(type(plugin), (kind,)) and not (part and isinstance(plugin, WHOLE))
         )
-
-
-def may_change(plugins: Iterable[Plugin]) -> bool:
-    """Whether one of these plugins of the first phase can change an object."""
-    return any(not isinstance(plugin, LOOKING) for plugin in plugins)
 
 
 def default_plugins(charge: Charge, versions: Versions, authorizer: Authorizer) -> Plugins:
