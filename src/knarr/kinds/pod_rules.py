@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from knarr.kinds import internal, podspec_affinity, rules
+from knarr.kinds import internal, podspec_affinity, podspec_known, rules
 from knarr.kinds.placement import required_terms
 from knarr.kinds.podspec import validate_spec
 from knarr.kinds.podspec_containers import trimmed
@@ -34,6 +34,9 @@ CHANGEABLE = ",".join(
 )
 
 
+_sound = podspec_known.KnownSpecs()
+
+
 def validate(pod: Pod) -> Iterator[FieldError]:
     """What a new pod breaks."""
     yield from always(pod)
@@ -46,6 +49,17 @@ def validate(pod: Pod) -> Iterator[FieldError]:
 def always(pod: Pod) -> Iterator[FieldError]:
     """What holds for a pod at any time."""
     yield from annotations(pod)
+    outline = podspec_known.outline(pod.spec)
+    if outline in _sound:
+        return
+    found = list(of_spec(pod))
+    yield from found
+    if not found:
+        _sound.add(outline)
+
+
+def of_spec(pod: Pod) -> Iterator[FieldError]:
+    """What a pod's spec breaks, alone and in itself."""
     yield from validate_spec(pod.spec, "spec", pod=pod.metadata.name, is_pod=True)
     if not pod.spec.serviceAccountName:
         for index, volume in enumerate(pod.spec.volumes):
