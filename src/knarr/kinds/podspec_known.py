@@ -1,7 +1,7 @@
 """Specs of pods that break no rule, remembered: the pods of a template have one spec, and it is judged once.
 
-They differ in the name of the volume that a pod's token lies in, which is drawn for each of them, so that name counts as
-the same wherever it stands; and some in their hostname, of which a good one is as good as none. `pod_rules` is the
+They differ in the name of the volume that a pod's token lies in, which is drawn for each of them, so that name counts
+as the same wherever it stands; and some in their hostname, of which a good one is as good as none. `pod_rules` is the
 caller.
 """
 
