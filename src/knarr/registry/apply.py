@@ -43,7 +43,7 @@ async def apply(
     saved = msgspec.json.encode(body)
     applied = Applied(owned(named(body, shape), kind, subresource), force, saved)
 
-    async def change(old: Entry) -> Tree:
+    def change(old: Entry, before: Tree) -> Tree:
         wanted: Tree = msgspec.json.decode(saved)
         mine = views.shown(kind, old.tree())
         new: Tree = merged(mine, wanted, shape)

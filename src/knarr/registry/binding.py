@@ -15,8 +15,8 @@ async def bind(core: Core, kind: Kind, namespace: str, name: str, body: Tree, op
         raise BadRequest("target.name: Required value")
     wanted = body.get("metadata") or {}
 
-    async def change(old: Entry) -> Tree:
-        pod = old.tree()
+    def change(old: Entry, before: Tree) -> Tree:
+        pod = before | {key: dict(before[key]) for key in ("metadata", "spec", "status")}
         if wanted.get("uid") and wanted["uid"] != pod["metadata"]["uid"]:
             actual = pod["metadata"]["uid"]
             why = f"Precondition failed: UID in precondition: {wanted['uid']}, UID in object meta: {actual}"
@@ -24,9 +24,8 @@ async def bind(core: Core, kind: Kind, namespace: str, name: str, body: Tree, op
         if why := refusal(pod):
             raise conflict(kind, name, why, resource="pods/binding", plural="pods/binding")
         pod["metadata"].pop("resourceVersion")
-        pod["metadata"].setdefault("annotations", {}).update(wanted.get("annotations") or {})
-        if not pod["metadata"]["annotations"]:
-            del pod["metadata"]["annotations"]
+        if annotations := wanted.get("annotations"):
+            pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **annotations}
         if labels := wanted.get("labels"):
             pod["metadata"]["labels"] = {**labels, **(pod["metadata"].get("labels") or {})}
         pod["spec"]["nodeName"] = node

@@ -220,7 +220,7 @@ class CustomResources:
         await self._write_status(name, uid, found)
 
     async def _let_go(self, name: str, uid: str) -> None:
-        async def change(old: Entry) -> Tree:
+        def change(old: Entry, before: Tree) -> Tree:
             tree = old.tree()
             if old.uid == uid:
                 kept = [one for one in tree["metadata"].get("finalizers") or () if one != custom_names.CLEANUP]
@@ -233,7 +233,7 @@ class CustomResources:
             return
 
     async def _write_status(self, name: str, uid: str, status: Tree) -> None:
-        async def change(old: Entry) -> Tree:
+        def change(old: Entry, before: Tree) -> Tree:
             tree = old.tree()
             del tree["metadata"]["resourceVersion"]
             return tree | {"status": status} if old.uid == uid else tree

@@ -4,7 +4,7 @@ A change that names the resourceVersion it is based on is refused when another c
 worked out anew from the newer object.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from knarr.kinds.kind import Kind, Tree
 from knarr.meta.errors import BadRequest, Conflict
@@ -17,11 +17,13 @@ from knarr.registry.managed import Applied, record
 from knarr.store.store import Mismatch
 
 MAIN = ("", "scale")  #: subresources that write the whole object by its own rules
+STATUS = ("metadata", "status")  #: what a write to /status is about
 TRIES = 6  #: as often a patch is worked out anew when others write the object at the same time
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
-#: From the current object to the wanted tree, whose resourceVersion is that of the object it is based on, or "".
-Change = Callable[[Entry], Awaitable[Tree]]
+#: From the current object and its tree to the wanted tree, whose resourceVersion is that of the object it is based on,
+#: or "". It may hold parts of the current tree where nobody else changes them: that one stays as it is.
+Change = Callable[[Entry, Tree], Tree]
 
 
 async def modify(
@@ -42,7 +44,7 @@ async def modify(
         old = core.find(kind, namespace, name)
         del options.warnings[told:]
         before = old.tree()
-        new = await change(old)
+        new = change(old, before)
         pinned = _pinned(kind, new, old)
         _stays(kind, new["metadata"], namespace, name)
         if subresource not in pipeline.UNRULED:  # those change what is stored, and so defaulted, in a few places
@@ -54,7 +56,7 @@ async def modify(
             await options.admit(new, before)
         _prepare(core, kind, new, before, subresource)
         pipeline.set_managers(new, fields)
-        await pipeline.apart(kind, pipeline.validate_update, new, old, options, subresource)
+        await pipeline.apart(kind, pipeline.validate_update, new, old, before, options, subresource)
         if options.approve is not None:
             await options.approve(new, before)
         try:
@@ -120,9 +122,9 @@ def _prepare(core: Core, kind: Kind, new: Tree, before: Tree, subresource: str) 
 
 def _keep_all_but_status(new: Tree, old: Tree) -> None:
     """A status is written with labels and annotations, and nothing else."""
-    for key in new.keys() - {"status", "metadata"} - old.keys():
-        del new[key]
-    new.update({key: value for key, value in old.items() if key not in ("status", "metadata")})
+    own = {key: new[key] for key in STATUS if key in new}
+    new.clear()
+    new.update({key: value for key, value in old.items() if key not in STATUS} | own)
     for key in ("finalizers", "ownerReferences"):
         if key in old["metadata"]:
             new["metadata"][key] = old["metadata"][key]

@@ -38,7 +38,7 @@ async def patch(
     target = views.stored(kind)
     saved = msgspec.json.encode(body)  # each try uses up a patch of its own
 
-    async def change(old: Entry) -> Tree:
+    def change(old: Entry, before: Tree) -> Tree:
         tree = old.tree()
         based = tree["metadata"]["resourceVersion"]
         new = patched(kind, views.shown(kind, tree), form, msgspec.json.decode(saved))

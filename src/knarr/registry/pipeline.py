@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from knarr.kinds import metadata as metadata_rules
 from knarr.kinds.decode import MOST_COMPLAINTS, complaints
@@ -108,6 +109,23 @@ def struct(kind: Kind, tree: Tree) -> Any:
         ) from None
 
 
+def changed_struct(kind: Kind, tree: Tree, old: Any, old_tree: Tree) -> Any:
+    """A changed tree as its kind's Struct. What it has taken over from the old tree is taken from the old Struct."""
+    if kind.custom is not None:
+        return struct(kind, tree)
+    taken = [key for key, value in tree.items() if value is old_tree.get(key)]
+    if not taken:
+        return struct(kind, tree)
+    own = struct(kind, {key: value for key, value in tree.items() if key not in taken})
+    return replace(own, **{key: getattr(old, key) for key in taken})
+
+
+def same_metadata(tree: Tree, old: Tree) -> bool:
+    """Whether nothing of an object's metadata changes, which breaks no rule; `tree` has no resourceVersion."""
+    before = old["metadata"]
+    return bool(before == {**tree["metadata"], "resourceVersion": before.get("resourceVersion")})
+
+
 def check(kind: Kind, name: str, errors: Iterable[FieldError]) -> None:
     """Refuse an object that breaks a rule."""
     if found := list(errors):
@@ -128,14 +146,18 @@ def validate_create(kind: Kind, tree: Tree, options: Options) -> None:
     options.warnings += kind.warnings(found)
 
 
-def validate_update(kind: Kind, tree: Tree, old: Entry, options: Options, subresource: str) -> None:
+def validate_update(kind: Kind, tree: Tree, old: Entry, old_tree: Tree, options: Options, subresource: str) -> None:
     """The rules for a changed object. What breaks a rule of metadata is told twice, as upstream does."""
     if subresource in UNRULED:
-        changed = msgspec.convert(tree["metadata"], ObjectMeta)
-        check(kind, changed.name, list(metadata_rules.validate_update(kind, changed, old.metadata())) * 2)
+        if not same_metadata(tree, old_tree):
+            changed = msgspec.convert(tree["metadata"], ObjectMeta)
+            check(kind, changed.name, list(metadata_rules.validate_update(kind, changed, old.metadata())) * 2)
         return
-    new, before = struct(kind, tree), old.object()
-    errors = list(metadata_rules.validate_update(kind, new.metadata, before.metadata)) * 2
+    before = old.object()
+    new = changed_struct(kind, tree, before, old_tree)
+    errors: list[FieldError] = []
+    if not same_metadata(tree, old_tree):
+        errors += list(metadata_rules.validate_update(kind, new.metadata, before.metadata)) * 2
     if subresource == "status":
         errors += kind.validate_status(new, before)
     elif (part := kind.parts.get(subresource)) is not None:

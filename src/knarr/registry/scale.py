@@ -70,7 +70,7 @@ async def patch_scale(
 async def _write(core: Core, kind: Kind, namespace: str, name: str, change: Any, options: Options) -> Entry:
     paths = _paths(kind, name)
 
-    async def rescale(entry: Entry) -> Tree:
+    def rescale(entry: Entry, before: Tree) -> Tree:
         old = entry.tree()
         scale = change(scale_of(kind, old))
         metadata = scale["metadata"]

@@ -25,7 +25,7 @@ async def update(
     once = body["metadata"].get("resourceVersion", "").strip("0") != ""  # else each try uses up a tree of its own
     saved = b"" if once else msgspec.json.encode(body)
 
-    async def change(old: Entry) -> Tree:
+    def change(old: Entry, before: Tree) -> Tree:
         if subresource == "finalize":
             tree = old.tree()
             return tree | {"spec": tree.get("spec", {}) | {"finalizers": body.get("spec", {}).get("finalizers", [])}}

@@ -22,7 +22,7 @@ async def roll_back(registry: Registry, kind: Kind, namespace: str, name: str, a
     revision = str((asked.get("rollbackTo") or {}).get("revision", 0))
     notes: dict[str, Any] = asked.get("updatedAnnotations") or {}
 
-    async def change(old: Entry) -> Tree:
+    def change(old: Entry, before: Tree) -> Tree:
         tree = old.tree()
         del tree["metadata"]["resourceVersion"]
         for key, value in notes.items():
