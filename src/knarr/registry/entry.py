@@ -44,14 +44,35 @@ def _decoder(type_: type) -> msgspec.json.Decoder[Any]:
 class Entry:
     """An object at a revision. `raw` holds its resourceVersion, but for a new object that a dry run did not write."""
 
-    __slots__ = ("__weakref__", "_fields", "kind", "labels", "name", "namespace", "raw", "revision", "uid")
+    __slots__ = ("__weakref__", "_fields", "_known", "kind", "raw", "revision")
 
     def __init__(self, kind: Kind, raw: bytes, revision: int) -> None:
-        metadata = _head.decode(raw).metadata
         self.kind, self.raw, self.revision = kind, raw, revision
-        self.name, self.namespace, self.uid = metadata.name, metadata.namespace, metadata.uid
-        self.labels = metadata.labels or _NO_LABELS
+        self._known: _Metadata | None = None
         self._fields: dict[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        return self._facts.name
+
+    @property
+    def namespace(self) -> str:
+        return self._facts.namespace
+
+    @property
+    def uid(self) -> str:
+        return self._facts.uid
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self._facts.labels or _NO_LABELS
+
+    @property
+    def _facts(self) -> _Metadata:
+        """Read when somebody first asks: of most objects nobody does before the next write."""
+        if self._known is None:
+            self._known = _head.decode(self.raw).metadata
+        return self._known
 
     def field(self, name: str) -> str:
         """One of the selectable fields, worked out when somebody first selects by it; "" where there is no such one."""

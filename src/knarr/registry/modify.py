@@ -45,7 +45,7 @@ async def modify(
         del options.warnings[told:]
         before = old.tree()
         new = change(old, before)
-        pinned = _pinned(kind, new, old)
+        pinned = _pinned(kind, new, before, old.revision)
         _stays(kind, new["metadata"], namespace, name)
         if subresource not in pipeline.UNRULED:  # those change what is stored, and so defaulted, in a few places
             kind.defaults(new)
@@ -60,7 +60,7 @@ async def modify(
         if options.approve is not None:
             await options.approve(new, before)
         try:
-            return await _write(core, kind, new, old, before, options)
+            return await _write(core, kind, core.resource(kind).key(namespace, name), new, old, before, options)
         except Mismatch as newer:
             await core.applied(max(newer.actual, core.store.revision))  # who is refused must then find the newer one
             if pinned or not left:
@@ -77,17 +77,16 @@ def conflict(kind: Kind, name: str, why: str, *, resource: str = "", plural: str
     )
 
 
-def _pinned(kind: Kind, new: Tree, old: Entry) -> bool:
+def _pinned(kind: Kind, new: Tree, before: Tree, revision: int) -> bool:
     """Whether the new tree says what it is based on; raises Conflict when that is not the current object."""
     metadata = new.setdefault("metadata", {})
     based = revision_of(metadata.pop("resourceVersion", "") or "")
-    if based and based != old.revision:
-        raise conflict(kind, old.name, MODIFIED)
+    name, own = before["metadata"]["name"], before["metadata"].get("uid", "")
+    if based and based != revision:
+        raise conflict(kind, name, MODIFIED)
     uid = metadata.get("uid")
-    if uid and uid != old.uid:
-        raise conflict(
-            kind, old.name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.uid}"
-        )
+    if uid and uid != own:
+        raise conflict(kind, name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {own}")
     return bool(based)
 
 
@@ -132,8 +131,7 @@ def _keep_all_but_status(new: Tree, old: Tree) -> None:
             new["metadata"].pop(key, None)
 
 
-async def _write(core: Core, kind: Kind, new: Tree, old: Entry, before: Tree, options: Options) -> Entry:
-    key = core.resource(kind).key(old.namespace, old.name)
+async def _write(core: Core, kind: Kind, key: str, new: Tree, old: Entry, before: Tree, options: Options) -> Entry:
     promised = core.services.allocate(new, before) if is_service(kind) else set()
     try:
         value = encode(new)
