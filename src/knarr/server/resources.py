@@ -21,7 +21,7 @@ from knarr.registry.scale import SCALE
 from knarr.registry.views import stored
 from knarr.server import bodies, component_statuses, negotiation, queries, rollbacks, status, tables, watches
 from knarr.server.admission import Admission, admit
-from knarr.server.admission.chain import Plugins
+from knarr.server.admission.chain import BY, Plugins
 from knarr.server.authorization import Authorizer, attributes, refusal
 from knarr.server.call import Call, deprecations, warning_headers
 from knarr.server.conversions import Conversions
@@ -45,7 +45,7 @@ class Resources:
 
     def __init__(self, registry: Registry, plugins: Plugins, state: RegistryState, authorizer: Authorizer) -> None:
         self._registry, self._plugins, self._state, self._authorizer = registry, plugins, state, authorizer
-        self._conversions, self._has = Conversions(state), state.has
+        self._conversions, self._configured = Conversions(state), state.presence(BY.values())
         self._verbs: dict[str, Callable[[Call, Kind], Awaitable[Response]]] = {
             "get": self.get,
             "list": self.list_all,
@@ -251,7 +251,7 @@ class Resources:
         admission = Admission(
             verb, kind, target.namespace, target.name, call.user, target.subresource, tree, dry_run=dry_run
         )
-        await admit(self._plugins.configured(self._has), admission, self._state)
+        await admit(self._plugins.configured(self._configured.types), admission, self._state)
 
     def _options(
         self, call: Call, kind: Kind, asked: queries.WriteOptions, verb: str, duplicates: Sequence[str]
@@ -276,13 +276,13 @@ class Resources:
             )
 
         async def change(new: Tree, old: Tree | None) -> None:
-            if plugins := self._plugins.mutate(kind.kind, target.subresource, self._has):
+            if plugins := self._plugins.mutate(kind.kind, target.subresource, self._configured.types):
                 await admit(plugins, about(new, old), self._state)
 
         async def judge(new: Tree, old: Tree | None) -> None:
             if old is None and verb != "create":
                 await self._may_create(call)  # an apply makes what is not there
-            if plugins := self._plugins.validate(kind.kind, target.subresource, self._has):
+            if plugins := self._plugins.validate(kind.kind, target.subresource, self._configured.types):
                 await admit(plugins, about(new, old), self._state)
 
         return Options(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -34,6 +34,24 @@ class Appearance:
             self.seen.set()
 
 
+class Presence:
+    """Of which types there is an object; asked at every write, it hardly ever changes."""
+
+    bucket: Bucket | None = None
+
+    def __init__(self, resources: Mapping[type[Type], Resource]) -> None:
+        self._resources = resources
+        self.types = self._found()
+        for resource in resources.values():
+            resource.listen(self)
+
+    def offer(self, change: Change) -> None:
+        self.types = self._found()
+
+    def _found(self) -> frozenset[type[Type]]:
+        return frozenset(type_ for type_, resource in self._resources.items() if not resource.empty)
+
+
 class RegistryState:
     """The cluster's objects as Structs, straight from the registry's cache.
 
@@ -60,10 +78,10 @@ class RegistryState:
         found: T = kept[1]
         return found
 
-    def has(self, type_: type[Type]) -> bool:
-        """Whether there is an object of a type."""
-        resource = self._resources.get(type_) or self._resource(type_)
-        return resource is not None and not resource.empty
+    def presence(self, types: Iterable[type[Type]]) -> Presence:
+        """Of which of these types there is an object, as of now and later."""
+        resources = {type_: self._resource(type_) for type_ in types}
+        return Presence({type_: resource for type_, resource in resources.items() if resource is not None})
 
     async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
         resource = self._resource(type_)

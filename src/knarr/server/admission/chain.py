@@ -3,7 +3,7 @@
 Quotas are last: what they have counted is then written.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from knarr.kinds.types.admissionregistration_v1 import (
@@ -76,8 +76,7 @@ BY: dict[type, type[Type]] = {
 }
 ASKED = NodeRestriction | MutatingPolicies | MutatingWebhooks | ValidatingPolicies | ValidatingWebhooks
 
-Has = Callable[[type[Type]], bool]
-Configured = tuple[Plugin, type[Type] | None]  #: a plugin, and what it is configured by
+Types = frozenset[type[Type]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +85,26 @@ class Plugins:
 
     mutating: Sequence[Plugin]
     validating: Sequence[Plugin]
-    _known: dict[tuple[str, str, bool], Sequence[Configured]] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[tuple[str, str, bool, Types], Sequence[Plugin]] = field(default_factory=dict, init=False, repr=False)
 
-    def mutate(self, kind: str, subresource: str, has: Has) -> Sequence[Plugin]:
-        """Those of the first phase for a write of a kind; `has` says whether there is an object of a type."""
-        return self._concerned("mutate", kind, subresource, has)
+    def mutate(self, kind: str, subresource: str, there: Types) -> Sequence[Plugin]:
+        """Those of the first phase for a write of a kind; `there`: of which types among `BY`'s there is one."""
+        return self._concerned("mutate", kind, subresource, there)
 
-    def validate(self, kind: str, subresource: str, has: Has) -> Sequence[Plugin]:
+    def validate(self, kind: str, subresource: str, there: Types) -> Sequence[Plugin]:
         """Those of the second phase for a write of a kind."""
-        return self._concerned("validate", kind, subresource, has)
+        return self._concerned("validate", kind, subresource, there)
 
-    def configured(self, has: Has) -> Sequence[Plugin]:
+    def configured(self, there: Types) -> Sequence[Plugin]:
         """Those that users configure, and what holds nodes to their own: for requests that write no object itself."""
-        return self._concerned("ask", "", "", has)
+        return self._concerned("ask", "", "", there)
 
-    def _concerned(self, phase: str, kind: str, subresource: str, has: Has) -> Sequence[Plugin]:
-        key = phase, kind, subresource != ""
+    def _concerned(self, phase: str, kind: str, subresource: str, there: Types) -> Sequence[Plugin]:
+        key = phase, kind, subresource != "", there
         if (found := self._known.get(key)) is None:
-            found = self._known[key] = tuple((plugin, BY.get(type(plugin))) for plugin in self._chosen(*key))
-        return [plugin for plugin, by in found if by is None or has(by)]
+            chosen = self._chosen(phase, kind, subresource != "")
+            found = self._known[key] = tuple(p for p in chosen if (by := BY.get(type(p))) is None or by in there)
+        return found
 
     def _chosen(self, phase: str, kind: str, part: bool) -> Iterable[Plugin]:
         if phase == "ask":
