@@ -34,8 +34,10 @@ class Call(msgspec.Struct, frozen=True):
 
     def answer(self, code: int, tree: Any, warnings: list[str] | None = None) -> Response:
         """An answer in the client's form; a tree that is given as bytes is JSON already."""
-        warned = warning_headers((*deprecations(self.target), *(warnings or ())))
-        return answer(self.request, self.form, code, tree, warned)
+        said = deprecations(self.target)
+        if warnings:
+            said = (*said, *warnings)
+        return answer(self.request, self.form, code, tree, warning_headers(said) if said else None)
 
 
 @dataclass(slots=True)
@@ -60,7 +62,9 @@ class Unwritten(Response):
 def answer(request: Request, form: Form, code: int, tree: Any, extra: Mapping[str, str] | None = None) -> Response:
     """An answer in a form; what takes long comes back `Unwritten`."""
     raw = tree if isinstance(tree, bytes) else msgspec.json.encode(tree)
-    headers = {"content-type": form.media_type, "cache-control": "no-cache, private", **(extra or {})}
+    headers = {"content-type": form.media_type, "cache-control": "no-cache, private"}
+    if extra:
+        headers.update(extra)
     if negotiation.heavy(raw, form, request.headers):
         return Unwritten(code, headers, raw, request=request, form=form)
     if isinstance(raw, Joined) and form.encoding == "json" and not form.pretty:

@@ -13,16 +13,17 @@ from knarr.registry.authorship import AUTHOR, Author
 from knarr.server import aggregation_discovery, authorization, health, negotiation, paths, queries, status
 from knarr.server.aggregation import Aggregation
 from knarr.server.authentication import Authenticator
-from knarr.server.authentication.impersonation import acting
+from knarr.server.authentication.impersonation import acting, impersonates
 from knarr.server.authentication.issuer import IssuerDocuments
 from knarr.server.authorization import Authorizer
 from knarr.server.call import Call, Unwritten, answer, deprecations, warning_headers
 from knarr.server.discovery import Discovery, wants_aggregated
 from knarr.server.health import Check
 from knarr.server.history import PREFIX, Histories
+from knarr.server.identity import authenticated
 from knarr.server.metrics import Metrics
 from knarr.server.metrics_api import MetricsApi
-from knarr.server.negotiation import Form
+from knarr.server.negotiation import AS_IT_IS, Form
 from knarr.server.openapi.documents import OpenApi
 from knarr.server.paths import Target
 from knarr.server.routes import Routes
@@ -64,7 +65,8 @@ class Handler:
 
     async def handle(self, request: Request) -> Response:
         """Answer a request. `request.user` is set when the transport made sure of the caller."""
-        began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         target = paths.target(request.method, request.path, request.query)
         try:
             response = await self._answer(request, target)
@@ -76,22 +78,24 @@ class Handler:
         except Exception as error:
             log.exception("%s %s", request.method, request.path)
             response = status.response(InternalError(f"Internal error occurred: {error}"), request.headers)
-        self._measure(target, response.status, asyncio.get_running_loop().time() - began)
+        self._measure(target, response.status, loop.time() - began)
         return response
 
     def _measure(self, target: Target, code: int, seconds: float) -> None:
         """Count a request. What is not served counts as one thing: made-up names must not make the numbers grow."""
-        if target.resource and self._discovery.serves(target.group, target.resource):
-            self._metrics.observe(target.verb, target.group, target.resource, code, seconds)
-        else:
-            verb = target.verb if target.verb.upper() in paths.VERBS else ""
-            self._metrics.observe(verb, "", "", code, seconds)
+        sort = target.verb, target.group, target.resource, code
+        if sort not in self._metrics and not (
+            target.resource and self._discovery.serves(target.group, target.resource)
+        ):
+            sort = target.verb if target.verb.upper() in paths.VERBS else "", "", "", code
+        self._metrics.observe(sort, seconds)
 
     async def _answer(self, request: Request, target: Target) -> Response:
         if not target.resource and _public(request.path):
             return await self._open(request)
-        user = await self._authenticator.authenticate(request)
-        user = await acting(user, request.headers, self._authorizer)
+        user = authenticated(request.user) if request.user is not None else await self._authenticator.user(request)
+        if impersonates(request.headers):
+            user = await acting(user, request.headers, self._authorizer)
         await self._allow(user, target)
         if (other := await self.aggregation.behind(request.path)) is not None:
             return await self.aggregation.answer(request, user, other)
@@ -108,9 +112,12 @@ class Handler:
         """The form of the answer; what a pod or an agent says goes through as it is, whatever the client takes."""
         if target.subresource in UNFORMED:
             return Form()
+        pretty = queries.pretty(request.query, request.headers)
+        if not pretty and negotiation.plain(request.headers):
+            return AS_IT_IS
         return negotiation.form(
             request.headers,
-            pretty=queries.pretty(request.query, request.headers),
+            pretty=pretty,
             protobuf=lambda: self._routes.has_protobuf(target),
             watch=target.verb == "watch",
         )

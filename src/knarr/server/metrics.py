@@ -2,15 +2,22 @@
 
 from knarr.client.transport import Response
 
+Sort = tuple[str, str, str, int]  #: of a request: verb, group, resource, and the code of its answer
+
 
 class Metrics:
     """Counts requests; written by hand because a request costs one dictionary entry this way."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str, str, int], list[float]] = {}
+        self._counts: dict[Sort, list[float]] = {}
 
-    def observe(self, verb: str, group: str, resource: str, code: int, seconds: float) -> None:
-        entry = self._counts.setdefault((verb, group, resource, code), [0, 0.0])
+    def __contains__(self, sort: Sort) -> bool:
+        """Whether there was such a request before."""
+        return sort in self._counts
+
+    def observe(self, sort: Sort, seconds: float) -> None:
+        if (entry := self._counts.get(sort)) is None:
+            entry = self._counts[sort] = [0, 0.0]
         entry[0] += 1
         entry[1] += seconds
 

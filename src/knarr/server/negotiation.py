@@ -84,6 +84,11 @@ def _quality(text: str) -> float:
         return 0.0
 
 
+def plain(headers: Mapping[str, str]) -> bool:
+    """Whether a client takes JSON and nothing else."""
+    return headers.get("accept", "") in PLAIN
+
+
 def form(
     headers: Mapping[str, str],
     *,

@@ -66,10 +66,11 @@ def _resource(
         namespace = rest[1]
         if len(rest) > 2 and rest[2] not in NAMESPACE_SUBRESOURCES:
             rest = rest[2:]
-    resource, name, subresource = [*rest[:3], "", "", ""][:3]
+    count = len(rest)
+    resource, name, subresource = rest[0], rest[1] if count > 1 else "", rest[2] if count > 2 else ""
     if resource == "namespaces" and name:
         namespace = name
-    deeper = "/" + "/".join(rest[3:]) if len(rest) > 3 else ""
+    deeper = "/" + "/".join(rest[3:]) if count > 3 else ""
     if name or verb not in MANY:
         return Target(path, verb, group, version, namespace, resource, name, subresource, deeper)
     verb = _of_many(verb, query)

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from msgspec.structs import replace
-
 from knarr.client.transport import Response
 from knarr.kinds.conversion import Unconverted, by_webhook
 from knarr.kinds.kind import Kind, Tree
@@ -20,9 +18,10 @@ from knarr.registry.registry import Registry
 from knarr.registry.scale import SCALE
 from knarr.registry.views import stored
 from knarr.server import bodies, component_statuses, negotiation, queries, rollbacks, status, tables, watches
-from knarr.server.admission import Admission, admit
+from knarr.server.admission import Admission
 from knarr.server.admission.chain import BY, Plugins
-from knarr.server.authorization import Authorizer, attributes, refusal
+from knarr.server.admission.gate import Gate, Way
+from knarr.server.authorization import Authorizer
 from knarr.server.call import Call, deprecations, warning_headers
 from knarr.server.conversions import Conversions
 from knarr.server.queries import ListOptions
@@ -44,8 +43,8 @@ class Resources:
     """Verbs on kinds that are stored. Permission for the request's own verb was checked before."""
 
     def __init__(self, registry: Registry, plugins: Plugins, state: RegistryState, authorizer: Authorizer) -> None:
-        self._registry, self._plugins, self._state, self._authorizer = registry, plugins, state, authorizer
-        self._conversions, self._configured = Conversions(state), state.presence(BY.values())
+        self._registry, self._conversions = registry, Conversions(state)
+        self._way = Way(plugins, state.presence(BY.values()), state, authorizer)
         self._verbs: dict[str, Callable[[Call, Kind], Awaitable[Response]]] = {
             "get": self.get,
             "list": self.list_all,
@@ -251,56 +250,22 @@ class Resources:
         admission = Admission(
             verb, kind, target.namespace, target.name, call.user, target.subresource, tree, dry_run=dry_run
         )
-        await admit(self._plugins.configured(self._configured.types), admission, self._state)
+        await self._way.ask(admission)
 
     def _options(
         self, call: Call, kind: Kind, asked: queries.WriteOptions, verb: str, duplicates: Sequence[str]
     ) -> Options:
-        target = call.target
-
-        warnings: list[str] = []
-
-        def about(new: Tree, old: Tree | None) -> Admission:
-            return Admission(
-                verb="create" if old is None else verb,
-                kind=stored(kind),
-                namespace=target.namespace,
-                name=_name(new) or target.name or _name(old or {}),
-                user=call.user,
-                subresource=target.subresource,
-                tree=new,
-                old=old,
-                dry_run=asked.dry_run,
-                warnings=warnings,
-                requested=kind,
-            )
-
-        async def change(new: Tree, old: Tree | None) -> None:
-            if plugins := self._plugins.mutate(kind.kind, target.subresource, self._configured.types):
-                await admit(plugins, about(new, old), self._state)
-
-        async def judge(new: Tree, old: Tree | None) -> None:
-            if old is None and verb != "create":
-                await self._may_create(call)  # an apply makes what is not there
-            if plugins := self._plugins.validate(kind.kind, target.subresource, self._configured.types):
-                await admit(plugins, about(new, old), self._state)
-
+        gate = Gate(self._way, call, kind, verb, asked.dry_run)
         return Options(
             dry_run=asked.dry_run,
             field_manager=call.manager,
             field_validation=asked.field_validation,
             user=call.user.name,
             duplicates=list(duplicates),
-            warnings=warnings,
-            admit=change,
-            approve=judge,
+            warnings=gate.warnings,
+            admit=gate.admit,
+            approve=gate.approve,
         )
-
-    async def _may_create(self, call: Call) -> None:
-        asked = attributes(call.user, replace(call.target, verb="create"))
-        allowed, reason = await self._authorizer.allows(asked)
-        if not allowed:
-            raise refusal(asked, reason)
 
     async def show(
         self, call: Call, kind: Kind, code: int, entry: Entry, warnings: list[str] | None = None
@@ -331,9 +296,3 @@ def _fields(options: ListOptions, call: Call) -> str:
         return options.fields
     only = f"metadata.name={call.target.name}"
     return f"{options.fields},{only}" if options.fields else only
-
-
-def _name(tree: Tree) -> str:
-    metadata = tree.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else ""
-    return name if isinstance(name, str) else ""

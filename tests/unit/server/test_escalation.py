@@ -170,7 +170,7 @@ def offered(token):
 
 async def test_a_websocket_may_offer_its_token_as_a_subprotocol():
     request = socket(offered("secret"), "v5.channel.k8s.io")
-    assert (await Authenticator([Known()]).authenticate(request)).name == "ann"
+    assert (await Authenticator([Known()]).user(request)).name == "ann"
     assert request.headers["sec-websocket-protocol"] == "v5.channel.k8s.io"
 
 
@@ -185,7 +185,7 @@ REFUSED = {
 @pytest.mark.parametrize("request_", REFUSED.values(), ids=REFUSED)
 async def test_a_websocket_without_a_good_token_is_refused(request_):
     with pytest.raises(Unauthorized):
-        await Authenticator([Known()]).authenticate(request_)
+        await Authenticator([Known()]).user(request_)
 
 
 async def test_power_in_a_namespace_does_not_reach_what_is_in_none(bob):

@@ -20,15 +20,13 @@ class Tokens(Protocol):
 
 
 class Authenticator:
-    """Client certificate first, then bearer tokens. Nobody is anonymous."""
+    """By bearer tokens, where no client certificate says it. Nobody is anonymous."""
 
     def __init__(self, tokens: Sequence[Tokens]) -> None:
         self._tokens = tuple(tokens)
 
-    async def authenticate(self, request: Request) -> User:
-        """Return the caller, or raise Unauthorized. `request.user` is whom the transport already made sure of."""
-        if request.user is not None:
-            return authenticated(request.user)
+    async def user(self, request: Request) -> User:
+        """The caller, of whom the transport has not made sure; raise Unauthorized."""
         token = bearer(request.headers) or websocket_token(request.headers)
         user = await self.token_user(token) if token else None
         if user is None:

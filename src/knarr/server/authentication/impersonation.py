@@ -26,10 +26,13 @@ async def acting(user: User, headers: Mapping[str, str], authorizer: Authorizer)
     return _with_own_groups(wanted)
 
 
+def impersonates(headers: Mapping[str, str]) -> bool:
+    """Whether a request may want to act as somebody else: most do not."""
+    return PREFIX in " ".join(headers)
+
+
 def _wanted(headers: Mapping[str, str]) -> User | None:
     """The user that the headers describe; None without any. A client that wants less power must not keep its own."""
-    if PREFIX not in " ".join(headers):
-        return None
     name, uid = headers.get(USER, ""), headers.get(UID, "")
     groups = tuple(group.strip() for group in headers.get(GROUP, "").split(",") if group.strip())
     extra = {unquote(key.removeprefix(EXTRA)): (value,) for key, value in headers.items() if key.startswith(EXTRA)}
