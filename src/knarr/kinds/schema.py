@@ -95,32 +95,24 @@ def walker(name: str) -> Walker:
     def walk(tree: Tree) -> list[str] | None:
         unknown: list[str] | None = None
         dropped: list[str] | None = None
-        for key, value in tree.items():
-            if value and plain.get(key) is type(value):
-                continue
-            check = checks.get(key)
-            if check is None:
-                unknown = unknown or []
-                unknown.append(key)
-                dropped = dropped or []
-                dropped.append(key)
-                continue
-            try:
-                kept, inside = check(value)
-            except Mismatch as mismatch:
-                raise mismatch.within(struct, key) from None
-            if kept is not value:
+        try:
+            for key, value in tree.items():
+                if value and plain.get(key) is type(value):
+                    continue
+                if (check := checks.get(key)) is None:
+                    kept, inside, unknown = None, None, [*(unknown or ()), key]
+                else:
+                    kept, inside = check(value)
                 if kept is None:
                     dropped = dropped or []
                     dropped.append(key)
-                else:
+                elif kept is not value:
                     tree[key] = kept
-            elif value is None:
-                dropped = dropped or []
-                dropped.append(key)
-            if inside:
-                unknown = unknown or []
-                unknown += [key + rest if rest[:1] == "[" else f"{key}.{rest}" for rest in inside]
+                if inside:
+                    unknown = unknown or []
+                    unknown += [key + rest if rest[:1] == "[" else f"{key}.{rest}" for rest in inside]
+        except Mismatch as mismatch:
+            raise mismatch.within(struct, key) from None
         if dropped:
             for key in dropped:
                 del tree[key]
@@ -203,8 +195,13 @@ def _without_zero(check: Check) -> Check:
 
 def _list(check: Check, go: str, item_type: str, plain: type | None = None) -> Check:
     empty = _empty_of(item_type)
+    walk: Walker | None = None
+    compiled = "." not in item_type or item_type[0] in "[{"  # else of structs, whose walker is compiled at first use
 
     def items(value: Any) -> tuple[Any, list[str] | None]:
+        nonlocal compiled, walk
+        if not compiled:
+            compiled, walk = True, walker(item_type)
         if type(value) is not list:
             if value is None:
                 return None, None
@@ -213,12 +210,15 @@ def _list(check: Check, go: str, item_type: str, plain: type | None = None) -> C
             return (value or None), None
         unknown: list[str] | None = None
         for index, item in enumerate(value):
-            kept, inside = check(item)
-            if kept is not item:
-                value[index] = kept
-            if kept is None:
-                value[index] = empty()
-                check(value[index])
+            if walk is not None and type(item) is dict:
+                inside = walk(item)
+            else:
+                kept, inside = check(item)
+                if kept is not item:
+                    value[index] = kept
+                if kept is None:
+                    value[index] = empty()
+                    check(value[index])
             if inside:
                 unknown = unknown or []
                 unknown += [f"[{index}].{rest}" for rest in inside]
