@@ -123,6 +123,8 @@ def prepare_create(tree: Tree) -> None:
 
 def merge_label_keys(spec: Tree, labels: Tree) -> None:
     """Write the pod's own values of `matchLabelKeys` and `mismatchLabelKeys` into the selectors beside them."""
+    if "topologySpreadConstraints" not in spec and "affinity" not in spec:
+        return
     terms = list(items(spec, "topologySpreadConstraints"))
     for kind in ("podAffinity", "podAntiAffinity"):
         affinity = part(spec, "affinity", kind)

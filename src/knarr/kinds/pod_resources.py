@@ -27,10 +27,10 @@ def qos_class(spec: Tree) -> str:
     whole = spec.get("resources") or {}
     if whole.get("requests") or whole.get("limits"):
         return _qos([(whole.get("requests") or {}, whole.get("limits") or {})])
-    return _qos(
-        (part(c, "resources", "requests"), part(c, "resources", "limits"))
-        for c in items(spec, "containers", "initContainers")
-    )
+    asked = [c.get("resources") or {} for c in items(spec, "containers", "initContainers")]
+    if not any(asked):
+        return "BestEffort"
+    return _qos((resources.get("requests") or {}, resources.get("limits") or {}) for resources in asked)
 
 
 def _qos(pairs: Iterable[tuple[Amounts, Amounts]]) -> str:

@@ -61,12 +61,15 @@ def spec_warnings(spec: PodSpec, metadata: ObjectMeta, path: str = "") -> Iterat
         for name, message in OLD_VOLUMES.items():
             if getattr(volume, name) is not None:
                 yield f"{inner}.volumes[{index}].{name}: {message}"
-    yield from repeated([alias.ip for alias in spec.hostAliases], f"{inner}.hostAliases", "ip")
-    yield from repeated([secret.name for secret in spec.imagePullSecrets], f"{inner}.imagePullSecrets", "name")
+    if spec.hostAliases:
+        yield from repeated([alias.ip for alias in spec.hostAliases], f"{inner}.hostAliases", "ip")
+    if spec.imagePullSecrets:
+        yield from repeated([secret.name for secret in spec.imagePullSecrets], f"{inner}.imagePullSecrets", "name")
     for index, secret in enumerate(spec.imagePullSecrets):
         if not secret.name:
             yield f'{inner}.imagePullSecrets[{index}].name: invalid empty name ""'
-    yield from fractions(spec.overhead, f"{inner}.overhead")
+    if spec.overhead:
+        yield from fractions(spec.overhead, f"{inner}.overhead")
     yield from container_warnings(spec, inner)
 
 
@@ -113,9 +116,13 @@ def container_warnings(spec: PodSpec, path: str) -> Iterator[str]:
         for index, container in enumerate(getattr(spec, kind)):
             where = f"{path}.{kind}[{index}]"
             if container.resources is not None:
-                yield from fractions(container.resources.limits, f"{where}.resources.limits")
-                yield from fractions(container.resources.requests, f"{where}.resources.requests")
-            yield from hidden_variables(container, f"{where}.env")
+                for name, amounts in (
+                    ("limits", container.resources.limits),
+                    ("requests", container.resources.requests),
+                ):
+                    yield from fractions(amounts, f"{where}.resources.{name}") if amounts else ()
+            if container.env:
+                yield from hidden_variables(container, f"{where}.env")
             for number, port in enumerate(container.ports):
                 here = f"{where}.ports[{number}]"
                 others = taken.setdefault((port.containerPort, port.protocol), [])

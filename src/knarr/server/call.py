@@ -11,7 +11,7 @@ from knarr.client.transport import Request, Response, User
 from knarr.kinds.old.table import WARNINGS
 from knarr.registry.shared import Joined
 from knarr.server import negotiation, queries
-from knarr.server.negotiation import Form
+from knarr.server.negotiation import AS_IT_IS, COMPRESS_FROM, Form
 from knarr.server.paths import Target
 
 DEPRECATED = {
@@ -65,6 +65,8 @@ def answer(request: Request, form: Form, code: int, tree: Any, extra: Mapping[st
     headers = {"content-type": form.media_type, "cache-control": "no-cache, private"}
     if extra:
         headers.update(extra)
+    if form is AS_IT_IS and len(raw) < COMPRESS_FROM:
+        return Response(code, headers, negotiation.line(raw))
     if negotiation.heavy(raw, form, request.headers):
         return Unwritten(code, headers, raw, request=request, form=form)
     if isinstance(raw, Joined) and form.encoding == "json" and not form.pretty:

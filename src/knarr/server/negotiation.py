@@ -174,6 +174,11 @@ def encode(tree: Any, wanted: Form) -> bytes:
         return yaml_text.dump(msgspec.json.decode(raw))
     if wanted.pretty:
         return msgspec.json.format(raw, indent=2)
+    return line(raw)
+
+
+def line(raw: bytes) -> bytes:
+    """An answer's JSON with its line's end."""
     return raw if raw.endswith(b"\n") else raw + b"\n"
 
 
