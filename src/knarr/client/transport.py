@@ -9,6 +9,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, M
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -20,14 +22,13 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """One request. Header names are lower case; `query` keeps order and repetitions, its values are decoded."""
 
     method: str
     path: str
-    query: list[tuple[str, str]] = field(default_factory=list)
-    headers: dict[str, str] = field(default_factory=dict)
+    query: list[tuple[str, str]] = []
+    headers: dict[str, str] = {}
     body: bytes = b""
     user: User | None = None  #: whom the transport has made sure of
     asked: str = ""  #: the query as it came over a socket, still encoded
@@ -39,12 +40,11 @@ class Request:
         return next((value for key, value in self.query if key == name), default)
 
 
-@dataclass(slots=True)
-class Response:
+class Response(Struct):
     """One answer: a whole `body`, or a `stream` of chunks that ends when the server is done or the reader closes it."""
 
     status: int
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
     body: bytes = b""
     stream: AsyncIterator[bytes] | None = None
 

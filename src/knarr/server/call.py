@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -40,12 +39,11 @@ class Call(msgspec.Struct, frozen=True):
         return answer(self.request, self.form, code, tree, warning_headers(said) if said else None)
 
 
-@dataclass(slots=True)
 class Unwritten(Response):
     """An answer whose body is still JSON, to be written in the client's form by `written`."""
 
     request: Request | None = None
-    form: Form = field(default_factory=Form)
+    form: Form = AS_IT_IS
 
     async def written(self) -> Response:
         """The answer, its body made in a thread: a long list takes as long as thousands of small requests."""

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from knarr.client.transport import Response
 
 Run = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@dataclass(slots=True)
 class Hijack(Response):
     """Instead of an answer: `run` gets the raw connection, including what arrived together with the request."""
 

@@ -1,7 +1,5 @@
 """What one connection may take of the server's memory and patience."""
 
-from dataclasses import dataclass
-
 from knarr.client.transport import Response
 
 LIMIT = 3 * 1024 * 1024  #: bytes of a request's body, upstream's
@@ -17,6 +15,5 @@ IDLE_SECONDS = 3600.0  #: how long a connection may lie unused
 LINGER_SECONDS = 2.0  #: how long a refused client may go on sending, so that it can read why
 
 
-@dataclass(slots=True)
 class Live(Response):
     """A stream whose client has to keep up, as what it has not read piles up: it is cut off when it stalls."""

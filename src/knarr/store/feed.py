@@ -69,7 +69,7 @@ class Feed:
                 await self._changed.wait()
                 continue
             after = batch[-1].revision
-            if chosen := [event for event in batch if event.key.startswith(prefix)]:
+            if chosen := [event for event in batch if event.key.startswith(prefix)] if prefix else batch:
                 yield chosen
         raise Closed("the store is closed")
 

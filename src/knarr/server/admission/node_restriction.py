@@ -154,7 +154,7 @@ def _check_status(admission: Admission, node: str) -> None:
 def _relabelled(admission: Admission) -> Iterator[str]:
     """The keys of the labels that a write adds, changes or takes away."""
     new, old = ((tree.get("metadata") or {}).get("labels") or {} for tree in (admission.tree, admission.old or {}))
-    if isinstance(new, dict):
+    if isinstance(new, dict) and new != old:
         yield from (key for key in {*new, *old} if new.get(key) != old.get(key))
 
 

@@ -14,10 +14,13 @@ EVERYBODY = (
     Rule(("create",), ("authorization.k8s.io",), ("selfsubjectaccessreviews", "selfsubjectrulesreviews")),
     Rule(("create",), ("authentication.k8s.io",), ("selfsubjectreviews",)),
 )
+REVIEWS = {group for rule in EVERYBODY for group in rule.groups}
 
 
 class BuiltIn:
     """Discovery and self reviews, for everybody who proved an identity."""
 
     async def allows(self, attributes: Attributes) -> tuple[bool, str]:
+        if attributes.resource and attributes.group not in REVIEWS:
+            return False, ""
         return AUTHENTICATED in attributes.user.groups and cover(EVERYBODY, attributes), ""

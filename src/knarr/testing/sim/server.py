@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from knarr.client.transport import Request, Response, TransportError, User
 from knarr.kinds.table import BUILTIN
