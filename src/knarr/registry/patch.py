@@ -44,7 +44,7 @@ async def patch(
         new = patched(kind, views.shown(kind, tree), form, msgspec.json.decode(saved))
         try:
             new = views.inward(kind, new, options)
-            pipeline.read(target, new, options)
+            pipeline.read_changed(target, new, tree if kind.view is None else {}, options)
         except Undecodable as error:
             if not error.detail.startswith(STRICT):
                 raise

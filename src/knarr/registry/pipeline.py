@@ -42,6 +42,19 @@ def read(kind: Kind, tree: Tree, options: Options) -> None:
     tree.setdefault("metadata", {})
 
 
+def read_changed(kind: Kind, tree: Tree, old: Tree, options: Options) -> None:
+    """As `read`, for a tree whose untouched parts are the stored tree's own: those have been checked before."""
+    if kind.custom is not None:
+        read(kind, tree, options)
+        return
+    kept = {key: value for key, value in tree.items() if type(value) is dict and value is old.get(key)}
+    changed = {key: value for key, value in tree.items() if key not in kept}
+    read(kind, changed, options)
+    whole = {key: kept.get(key, changed.get(key)) for key in {**tree, **changed} if key in kept or key in changed}
+    tree.clear()
+    tree.update(whole)
+
+
 def place(kind: Kind, metadata: Tree, namespace: str) -> None:
     """Put an object into the namespace of its request."""
     if not kind.namespaced:

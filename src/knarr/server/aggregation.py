@@ -33,6 +33,7 @@ from knarr.server.pki import Pair
 from knarr.server.proxies import SAFE, Proxies, host_of
 from knarr.server.status import not_found
 
+GROUPS = ("/apis/", "/openapi/v3/apis/")  #: how the paths begin that another server may answer for
 PORT = 443
 REMOTE = "x-remote-"  #: how the names of the headers begin that only the front proxy may set
 KEY = "!#$&'*+-.^_`|~"  #: what stays as it is in the key of an extra, beside letters and digits
@@ -68,8 +69,9 @@ class Aggregation:
         return self._services
 
     async def behind(self, path: str) -> APIService | None:
-        """The entry of the group version that a path is under, or whose OpenAPI it is; None for this server's own."""
-        if not (path.startswith(("/apis/", "/openapi/v3/apis/"))) or not (services := await self.services()):
+        """The entry of the group version that a path below `GROUPS` is under, or whose OpenAPI it is; None for this
+        server's own."""
+        if not (services := await self.services()):
             return None
         parts = path.removeprefix("/openapi/v3").split("/")
         return services.get((parts[2], parts[3])) if len(parts) > 3 else None

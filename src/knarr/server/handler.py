@@ -7,11 +7,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from knarr.client.transport import Request, Response, User
+from knarr.client.transport import Request, Response
 from knarr.meta.errors import ApiError, InternalError, MethodNotAllowed
 from knarr.registry.authorship import AUTHOR, Author
 from knarr.server import aggregation_discovery, authorization, health, negotiation, paths, queries, status
-from knarr.server.aggregation import Aggregation
+from knarr.server.aggregation import GROUPS, Aggregation
 from knarr.server.authentication import Authenticator
 from knarr.server.authentication.impersonation import acting, impersonates
 from knarr.server.authentication.issuer import IssuerDocuments
@@ -96,8 +96,11 @@ class Handler:
         user = authenticated(request.user) if request.user is not None else await self._authenticator.user(request)
         if impersonates(request.headers):
             user = await acting(user, request.headers, self._authorizer)
-        await self._allow(user, target)
-        if (other := await self.aggregation.behind(request.path)) is not None:
+        asked = authorization.attributes(user, target)
+        allowed, reason = await self._authorizer.allows(asked)
+        if not allowed:
+            raise authorization.refusal(asked, reason)
+        if request.path.startswith(GROUPS) and (other := await self.aggregation.behind(request.path)) is not None:
             return await self.aggregation.answer(request, user, other)
         if not target.resource:
             return await self._path(request)
@@ -121,12 +124,6 @@ class Handler:
             protobuf=lambda: self._routes.has_protobuf(target),
             watch=target.verb == "watch",
         )
-
-    async def _allow(self, user: User, target: Target) -> None:
-        asked = authorization.attributes(user, target)
-        allowed, reason = await self._authorizer.allows(asked)
-        if not allowed:
-            raise authorization.refusal(asked, reason)
 
     async def _open(self, request: Request) -> Response:
         """What anybody may ask."""

@@ -129,6 +129,16 @@ async def test_an_update_keeps_what_is_not_the_clients_to_change(registry):
     assert {**new["metadata"], "resourceVersion": ""} == {**old["metadata"], "resourceVersion": ""}
 
 
+async def test_a_patch_leaves_what_it_does_not_touch_as_and_where_it_stands(registry):
+    old = (await registry.create(K.Pod, "ns", a_pod())).tree()
+    change = {"metadata": {"labels": {"c": "d"}}, "status": {"phase": "Running", "colour": "red", "reason": ""}}
+    options = Options()
+    new = (await registry.patch(K.Pod, "ns", "x", "strategic", change, options, subresource="status")).tree()
+    assert list(new) == list(old)
+    assert (new["spec"], new["status"]) == (old["spec"], old["status"] | {"phase": "Running"})
+    assert options.warnings == ['unknown field "status.colour"']
+
+
 async def test_an_update_that_changes_nothing_writes_nothing(registry):
     entry = await registry.create(K.ConfigMap, "ns", a_config())
     again = await registry.update(K.ConfigMap, "ns", "x", entry.tree())
