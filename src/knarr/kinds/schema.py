@@ -100,7 +100,8 @@ def walker(name: str) -> Walker:
                 if value and plain.get(key) is type(value):
                     continue
                 if (check := checks.get(key)) is None:
-                    kept, inside, unknown = None, None, [*(unknown or ()), key]
+                    kept, inside, unknown = None, None, unknown or []
+                    unknown.append(key)
                 else:
                     kept, inside = check(value)
                 if kept is None:
