@@ -25,7 +25,7 @@ from knarr.store.store import Store
 SERVICE_PORT = 443
 #: new objects after which the collector looks at the young, the middle-aged, all: what a server holds are the cluster's
 #: objects, so to look at all of them finds next to nothing, and nobody is answered meanwhile
-PATIENT = (10_000, 10, 10)
+PATIENT = (50_000, 5, 20)
 
 Work = Callable[[Cluster, Pki, Api, Handler, Store], Coroutine[None, None, None]]
 

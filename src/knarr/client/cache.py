@@ -60,7 +60,11 @@ class Cache(Generic[T]):
     def by_index(self, index: str, *values: Hashable) -> list[T]:
         """The objects that an index files under each value, in the order of their namespaces and names."""
         filed = self._indexes[index][1]
-        return [obj for value in values if value in filed for obj in filed[value].list()]
+        found: list[T] = []
+        for value in values:
+            if (under := filed.get(value)) is not None:
+                found += under.list()
+        return found
 
     def list(self, namespace: str = "") -> list[T]:
         """All objects, or those of one namespace, in the order of their names."""

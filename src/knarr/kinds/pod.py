@@ -37,8 +37,10 @@ def condition(pod: Pod, type_: str) -> PodCondition | None:
 
 def is_ready(pod: Pod) -> bool:
     """Whether the pod says it can take traffic."""
-    ready = condition(pod, "Ready")
-    return ready is not None and ready.status == "True"
+    for found in pod.status.conditions:  # not by `condition`: asked of every pod in every pass
+        if found.type == "Ready":
+            return found.status == "True"
+    return False
 
 
 def is_available(pod: Pod, min_ready: float, now: datetime) -> bool:

@@ -119,12 +119,14 @@ async def sync(kind: Replicated, key: Key, context: Context, expectations: Expec
 
 async def claim_pods(kind: Replicated, context: Context, owner: Any) -> tuple[list[Pod], list[Pod]]:
     """The owner's active pods, adopted ones among them, and those on their way out."""
-    cache = context.cache(Pod)
-    mine = cache.by_index("owner", owner.metadata.uid)
-    candidates = [pod for pod in (*mine, *cache.by_index(ORPHANS, owner.metadata.namespace)) if is_active(pod)]
-    selector = kind.selector(owner)
-    owned = await claim(context.api, owner, candidates, lambda pod: selector.matches(pod.metadata.labels))
-    leaving = [pod for pod in mine if is_terminating(pod) and selector.matches(pod.metadata.labels)]
+    cache, selector = context.cache(Pod), kind.selector(owner)
+    active: list[Pod] = []
+    ended: list[Pod] = []
+    for pod in cache.by_index("owner", owner.metadata.uid):
+        (active if is_active(pod) else ended).append(pod)
+    free = filter(is_active, cache.by_index(ORPHANS, owner.metadata.namespace))
+    owned = await claim(context.api, owner, (*active, *free), lambda pod: selector.matches(pod.metadata.labels))
+    leaving = [pod for pod in ended if is_terminating(pod) and selector.matches(pod.metadata.labels)]
     return owned, leaving
 
 
@@ -140,13 +142,12 @@ def status(
     now: datetime,
 ) -> Type:
     """The owner's status, counted from one snapshot; `failure` is what kept a pod from coming or going."""
-    template = (owner.spec.template or PodTemplateSpec()).metadata.labels.items()
     ready = [pod for pod in pods if is_ready(pod)]
     seconds = owner.spec.minReadySeconds or 0
     available = [pod for pod in ready if is_available(pod, seconds, now)] if seconds else ready
     counts: dict[str, Any] = {
         "replicas": len(pods),
-        "fullyLabeledReplicas": sum(template <= pod.metadata.labels.items() for pod in pods) or None,
+        "fullyLabeledReplicas": fully_labelled(kind, owner, pods) or None,
         "readyReplicas": len(ready) or None,
         "availableReplicas": len(available) or None,
         "observedGeneration": owner.metadata.generation,
@@ -156,6 +157,14 @@ def status(
         counts["terminatingReplicas"] = len(leaving)
     made: Type = kind.status_of(**counts)
     return made
+
+
+def fully_labelled(kind: Replicated, owner: Any, pods: Sequence[Pod]) -> int:
+    """How many of the pods, which it selects, have the template's labels: all, where it selects by each of them."""
+    template = (owner.spec.template or PodTemplateSpec()).metadata.labels
+    if kind.selector(owner).demands(template):
+        return len(pods)
+    return sum(template.items() <= pod.metadata.labels.items() for pod in pods)
 
 
 def conditions(kind: Replicated, owner: Any, count: int, failure: Exception | None, now: datetime) -> list[Any]:

@@ -111,6 +111,10 @@ class Selector:
                 return False
         return True
 
+    def demands(self, labels: Mapping[str, str]) -> bool:
+        """Whether whatever it selects has these labels; one that selects by other means than equality may say no."""
+        return self.nothing or labels.items() <= self._equal.items()
+
     def __str__(self) -> str:
         return ",".join(map(str, self.requirements))
 

@@ -3,6 +3,7 @@
 It is in memory alone, and as bounded as history is; `knarr history` shows it.
 """
 
+from collections import OrderedDict
 from contextvars import ContextVar
 
 import msgspec
@@ -28,13 +29,13 @@ class Authorship:
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._writes: dict[int, tuple[Author, float]] = {}
+        self._writes: OrderedDict[int, tuple[Author, float]] = OrderedDict()  # a dict is slow to give up its first
 
     def note(self, revision: int) -> None:
         """Remember who has just written."""
         self._writes[revision] = AUTHOR.get(), clock.unix()
         if len(self._writes) > self._kept:
-            del self._writes[next(iter(self._writes))]
+            self._writes.popitem(last=False)
 
     def of(self, revision: int) -> tuple[Author, float] | None:
         """Who wrote a revision, and when; None when that is forgotten."""

@@ -20,13 +20,14 @@ from knarr.loop.runner import Context
 from knarr.meta.errors import ApiError, NotFound
 from knarr.scheduler.bind import Claims, NotBound, bind_pod, bind_volumes
 from knarr.scheduler.board import Board, Key, key_of
+from knarr.scheduler.crowd import Waiting
 from knarr.scheduler.decision import Decision, schedule
 from knarr.scheduler.evict import evict, make_way
 from knarr.scheduler.hints import beyond_one_node, has_claims, looks_at_others, matters, room_on
 from knarr.scheduler.likeness import Refusals
 from knarr.scheduler.nominations import Nominations
 from knarr.scheduler.preemption import conclude, ineligible, may_help, verdicts
-from knarr.scheduler.queue import Queue, Waiting
+from knarr.scheduler.queue import Queue
 from knarr.scheduler.report import FAILED, UNSCHEDULABLE, report
 from knarr.scheduler.storage import Storage, limits
 from knarr.scheduler.turns import taking_turns
@@ -82,7 +83,7 @@ class Scheduler:
             waiting, seen = await self.queue.get()
             if self._too_late(waiting):
                 self.queue.rest(waiting, seen)
-                await asyncio.sleep(0)  # a thousand may be too late
+                await asyncio.sleep(0)  # many may be too late
                 continue
             try:
                 began, apart = self._state(), key_of(waiting.pod) in self._nominations.keys
@@ -101,17 +102,19 @@ class Scheduler:
                 continue  # it is gone, or has its node from somebody else
             if decision.node:
                 self.board.put_pod(waiting.pod, decision.node)
+                self.queue.settled(waiting)
                 if (left := self._nominations.drop(key_of(waiting.pod))) != decision.node:
                     self._free(left)
                 tasks.create_task(self._bind(waiting, decision))
             elif decision.nominated:
                 victims = frozenset(victim.metadata.uid for victim in decision.victims)
                 self._nominations.put(waiting.pod, decision.nominated, victims)
+                self.queue.settled(waiting)
                 tasks.create_task(self._preempt(waiting, seen, decision))
             else:
                 if decision.nominated is not None:
                     self._free(self._nominations.drop(key_of(waiting.pod)))
-                self.queue.rest(waiting, seen)
+                self.queue.rest(waiting, seen, decision.message)
                 if waiting.alike is not None and not apart:
                     self._refusals.put(waiting.alike, decision, began)
                 tasks.create_task(self._refuse(waiting.pod, UNSCHEDULABLE, decision.message, decision.nominated))
@@ -121,8 +124,12 @@ class Scheduler:
         """Whether the nodes that could have helped a pod no longer can: others were quicker, and it need not look."""
         if waiting.places is None or beyond_one_node(waiting.pod):
             return False
-        places = filter(None, map(self.board.place, waiting.places))
-        return not any(may_help(place, waiting.pod, self._nominations.by_node) for place in places)
+        for name in [*waiting.places]:
+            place = self.board.place(name)
+            if place is not None and may_help(place, waiting.pod, self._nominations.by_node):
+                return False
+            del waiting.places[name]  # those that are like it need not look there either
+        return True
 
     def _state(self) -> tuple[int, ...]:
         """The same as long as nothing has changed that decisions depend on."""

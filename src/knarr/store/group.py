@@ -1,6 +1,7 @@
 """One commit of the SQLite store, and the sweep behind a compaction. Called by the writer's thread only."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class Newest:
 
     def __init__(self, most: int = REMEMBERED) -> None:
         self._most = most
-        self._known: dict[str, Record | None] = {}  # None: the key does not exist
+        self._known: OrderedDict[str, Record | None] = OrderedDict()  # None: the key does not exist
 
     def of(self, connection: apsw.Connection, keys: Iterable[str]) -> dict[str, Record]:
         """The records of those of the keys that exist."""
@@ -66,7 +67,7 @@ class Newest:
             if record is None or len(record.value) <= LARGE:
                 self._known[key] = record
         while len(self._known) > self._most:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)
 
 
 def commit(connection: apsw.Connection, newest: Newest, group: list[Write], revision: int, path: Path) -> Outcome:

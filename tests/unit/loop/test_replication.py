@@ -123,9 +123,12 @@ class TestStatus:
         )
 
     def test_a_pod_without_all_of_the_templates_labels_is_not_fully_labeled(self):
-        (found,) = pods("ready")
-        bare = replace(found, metadata=replace(found.metadata, labels={}))
-        assert counted(a_set(1), [bare]).fullyLabeledReplicas is None
+        owner, (found,) = a_set(1), pods("ready")
+        asks = replace(TEMPLATE, metadata=replace(TEMPLATE.metadata, labels={**LABELS, "more": "than is selected"}))
+        owner = replace(owner, spec=replace(owner.spec, template=asks))
+        full = replace(found, metadata=replace(found.metadata, labels=asks.metadata.labels))
+        assert counted(owner, [found, full]).fullyLabeledReplicas == 1
+        assert counted(owner, [found]).fullyLabeledReplicas is None
 
     def test_replication_controllers_do_not_count_pods_that_end(self):
         owner = ReplicationController(

@@ -100,3 +100,23 @@ WORD = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,5}[A-Za-z0-9])?", fullmatch=
 def test_a_plain_map_selects_what_contains_it(wanted, more):
     assert labels.of_labels(wanted).matches({**more, **wanted})
     assert labels.parse(str(labels.of_labels(wanted))) == labels.of_labels(wanted)
+
+
+#: sentence -> selector, labels, whether whatever it selects has them
+DEMANDS = {
+    "all that it asks for": ("a=b,c=d", {"a": "b", "c": "d"}, True),
+    "one of them": ("a=b,c=d", {"c": "d"}, True),
+    "none": ("a=b", {}, True),
+    "not another value": ("a=b", {"a": "c"}, False),
+    "not one more": ("a=b", {"a": "b", "c": "d"}, False),
+    "not what it leaves open": ("a in (b,c)", {"a": "b"}, False),
+}
+
+
+@pytest.mark.parametrize(("text", "given_labels", "demanded"), DEMANDS.values(), ids=DEMANDS)
+def test_labels_that_a_selector_demands(text, given_labels, demanded):
+    assert labels.parse(text).demands(given_labels) is demanded
+
+
+def test_what_selects_nothing_demands_everything():
+    assert labels.NOTHING.demands({"a": "b"})

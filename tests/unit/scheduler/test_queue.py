@@ -123,12 +123,10 @@ async def test_only_the_pods_that_something_could_help_are_woken():
 
 @on_virtual_time
 async def test_of_pods_that_are_alike_one_is_asked_about():
-    nominated = set()
-    queue, asked = Queue(nominated), []
+    queue, asked = Queue(apart={("n", "c")}), []
     for name in ("a", "b", "c"):
         queue.put(a_pod(name))
         queue.rest(*await queue.get())
-    nominated.add(("n", "c"))
     queue.wake(lambda pod: bool(asked.append(pod.metadata.name)))
     assert asked == ["a", "c"]
 
@@ -161,7 +159,7 @@ def no_pod(pod):
 PLACES = {
     "a node that could help": ([(any_pod, "a")], {"a"}),
     "not a node that could not": ([(any_pod, "a"), (no_pod, "")], {"a"}),
-    "whatever happens to other nodes until then": ([(any_pod, "a"), (no_pod, "b")], {"a", "b"}),
+    "each node that could": ([(any_pod, "a"), (any_pod, "b"), (no_pod, "c")], {"a", "b"}),
     "all, when something could help anywhere": ([(any_pod, "")], None),
     "all, also when that comes later": ([(any_pod, "a"), (any_pod, "")], None),
     "all, also when a node comes later": ([(any_pod, ""), (any_pod, "a")], None),
@@ -176,7 +174,8 @@ def test_where_a_pod_looks_again(wakes, places):
         queue.rest(*await queue.get())
         for wake in wakes:
             queue.wake(*wake)
-        assert (await queue.get())[0].places == places
+        found = (await queue.get())[0].places
+        assert (found if found is None else {*found}) == places
 
     virtual_time.run(main())
 
@@ -202,3 +201,133 @@ async def test_what_happens_on_a_node_during_a_try_has_the_pod_look_everywhere()
     queue.wake(any_pod, "a")
     queue.rest(*got)
     assert (await queue.get())[0].places is None
+
+
+async def resting(names, **kind):
+    """A queue of pods that are alike and were all tried in vain."""
+    queue = Queue()
+    for name in names:
+        queue.put(a_pod(name, **kind))
+        queue.rest(*await queue.get(), "no room")
+    return queue
+
+
+async def nobody_is_tried(queue, seconds=10.0):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await queue.get()
+    return True
+
+
+@on_virtual_time
+async def test_of_pods_that_are_alike_one_is_tried_for_all():
+    queue = await resting("abc")
+    queue.wake(any_pod, "node")
+    queue.rest(*await queue.get(), "no room")
+    assert await nobody_is_tried(queue)
+
+
+@on_virtual_time
+async def test_the_next_is_tried_when_one_has_found_its_node():
+    queue = await resting("abc")
+    queue.wake(any_pod, "node")
+    tried = []
+    for _ in range(2):
+        waiting, _seen = await queue.get()
+        tried.append((waiting.pod.metadata.name, {*waiting.places}))
+        queue.settled(waiting)
+    queue.rest(*await queue.get(), "no room")
+    assert tried == [("a", {"node"}), ("b", {"node"})]
+    assert await nobody_is_tried(queue)
+
+
+@on_virtual_time
+async def test_nodes_that_were_looked_at_in_vain_are_not_looked_at_again():
+    queue = await resting("ab")
+    queue.wake(any_pod, "full")
+    queue.wake(any_pod, "node")
+    waiting, _seen = await queue.get()
+    del waiting.places["full"]
+    queue.settled(waiting)
+    assert {*(await queue.get())[0].places} == {"node"}
+
+
+@on_virtual_time
+async def test_the_next_is_tried_when_one_is_gone_while_it_is_tried():
+    queue = await resting("ab")
+    queue.wake(any_pod, "node")
+    waiting, _seen = await queue.get()
+    queue.drop(("n", waiting.pod.metadata.name))
+    assert (await next_name(queue), waiting.pod.metadata.name) == ("b", "a")
+
+
+@on_virtual_time
+async def test_what_happens_while_one_is_tried_has_the_next_tried():
+    queue = await resting("ab")
+    queue.wake(any_pod, "node")
+    waiting, seen = await queue.get()
+    queue.wake(any_pod, "other")
+    queue.rest(waiting, seen, "no room")
+    following, _seen = await queue.get()
+    assert (following.pod.metadata.name, {*following.places}) == ("b", {"other"})
+
+
+@on_virtual_time
+async def test_whose_back_off_is_over_does_not_wait_for_one_that_was_tried_often():
+    queue, loop = await resting("a"), asyncio.get_running_loop()
+    for _ in range(6):
+        queue.wake(any_pod)
+        queue.rest(*await queue.get(), "no room")
+    queue.put(a_pod("b"))
+    queue.rest(*await queue.get(), "no room")
+    began = loop.time()
+    queue.wake(any_pod)
+    assert await next_name(queue) == "b"
+    assert loop.time() - began == pytest.approx(FIRST_DELAY)
+
+
+@on_virtual_time
+async def test_all_are_tried_when_something_else_is_said_of_one():
+    queue = await resting("abc")
+    queue.wake(any_pod, "node")
+    queue.rest(*await queue.get(), "a taint")
+    tried = []
+    for _ in range(2):
+        waiting, seen = await queue.get()
+        tried.append((waiting.pod.metadata.name, waiting.places))
+        queue.rest(waiting, seen, "a taint")
+    assert tried == [("b", None), ("c", None)]
+    assert await nobody_is_tried(queue)
+
+
+@on_virtual_time
+async def test_all_are_tried_again_after_five_minutes():
+    queue, loop = await resting("abc"), asyncio.get_running_loop()
+    tried = []
+    for _ in range(3):
+        waiting, seen = await queue.get()
+        tried.append((waiting.pod.metadata.name, loop.time()))
+        queue.rest(waiting, seen, "no room")
+    assert tried == [(name, pytest.approx(PATIENCE)) for name in "abc"]
+
+
+@on_virtual_time
+async def test_a_failure_has_the_pod_tried_again_and_others_at_once():
+    queue, loop = await resting("ab"), asyncio.get_running_loop()
+    queue.wake(any_pod, "node")
+    waiting, _seen = await queue.get()
+    began = loop.time()
+    queue.retry(waiting)
+    assert (await next_name(queue), loop.time()) == ("b", began)
+    assert await next_name(queue) == "a"
+    assert loop.time() > began
+
+
+@on_virtual_time
+async def test_nothing_is_kept_of_pods_that_are_gone():
+    queue = await resting("abc")
+    queue.wake(any_pod, "node")
+    for name in "abc":
+        queue.drop(("n", name))
+    assert (len(queue), queue._crowds, queue._timers) == (0, {}, {})
+    assert await nobody_is_tried(queue, 2 * PATIENCE)
