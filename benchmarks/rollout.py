@@ -1,7 +1,7 @@
 """How soon workloads are what they are meant to be: Deployments, StatefulSets, Jobs and CronJobs on simulated nodes.
 
     python -m benchmarks rollout [--runs 3] [--quick] [--nodes 10] [--json FILE] [--plot FILE] [--write-docs]
-    python -m benchmarks rollout --growth          one Deployment of 500 and one of 10,000 pods, on 100 nodes
+    python -m benchmarks rollout --growth          one Deployment of 500 and one of 10,000 pods, on 200 nodes
     python -m benchmarks rollout --kubeconfig F    the same on any Kubernetes, in a namespace that is removed again
 
 knarr's own cluster is fresh for each run and durable. Time is counted from the request until a watch shows the workload
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything, once")
     parser.add_argument("--growth", action="store_true", help="compare what a pod of many costs with one of few")
-    parser.add_argument("--nodes", type=int, help="simulated nodes of knarr's own cluster: 10, and 100 for --growth")
+    parser.add_argument("--nodes", type=int, help="simulated nodes of knarr's own cluster: 10, and 200 for --growth, which the surge needs")
     parser.add_argument("--image", default="example.com/app", help="of the pods")
     parser.add_argument("--only", default="", help="the stages with this in their name")
     parser.add_argument("--kubeconfig", type=Path, help="measure this cluster instead of fresh ones")
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
     runs: list[Run] = []
     for number in range(1 if given.quick else given.runs):
         say(f"run {number + 1}")
-        with cluster(given.kubeconfig, given.nodes or (100 if given.growth else 10)) as file:
+        with cluster(given.kubeconfig, given.nodes or (200 if given.growth else 10)) as file:
             runs.append(asyncio.run(measure(file, chosen, given.image)))
     lines = [*table(runs), *(growth(runs, scale) if given.growth else ())]
     print("\n".join(lines))
