@@ -8,23 +8,17 @@ process of their own beside 10,000 pods of 100 services on simulated nodes, and 
 """
 
 import argparse
-import contextlib
 import json
-import os
-import shutil
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fresh import KNARR, cpu
 from benchmarks.report import DOCS, Run, about, goal_in, medians, say, write_docs
 from benchmarks.target import Target, target
-from knarr.app import config, lookup, processes
-from knarr.client import kubeconfig
 
 GOALS = {
     "10000 objects of a namespace gone (s)": 10.0,
@@ -94,7 +88,7 @@ def dependents(count: int) -> Run:
 def rest(count: int) -> Run:
     """What the controllers cost where nothing happens but the heartbeats of a hundred nodes."""
     groups = count // 100
-    with resting(100) as (opened, file):
+    with target(None, 100, "--no-controllers") as opened:
         make(opened, "/api/v1/namespaces", a_namespace(SPACE))
         make(opened, f"{WITHIN}/serviceaccounts", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": DEFAULT})
         several(opened, 100, "POST", f"{WITHIN}/services", a_service())
@@ -103,13 +97,13 @@ def rest(count: int) -> Run:
         for group in range(groups):
             several(opened, 100, "POST", f"{WITHIN}/pods", a_pod(group))
             several(opened, 100, "PATCH", f"{WITHIN}/pods/p{group}-{{n}}/status", a_status(group), MERGE)
-        with controllers(file) as process:
+        with controllers(opened.kubeconfig) as process:
             slices = f"/apis/discovery.k8s.io/v1/namespaces/{SPACE}/endpointslices"
             wait("the slices", lambda: endpoints(opened, slices) == count)
             time.sleep(CALM)
-            before = spent(process.pid)
+            before = cpu(process.pid)
             time.sleep(REST)
-            share = 100 * (spent(process.pid) - before) / REST
+            share = 100 * (cpu(process.pid) - before) / REST
     say(f"  at rest: {share:.1f} % of a core")
     return {f"at rest beside {count} pods (% of a core)": share}
 
@@ -215,41 +209,15 @@ def endpoints(opened: Target, path: str) -> int:
 
 
 @contextmanager
-def resting(nodes: int) -> Iterator[tuple[Target, Path]]:
-    """A cluster of simulated nodes that has no controllers, and its kubeconfig."""
-    folder, knarr = Path(tempfile.mkdtemp(prefix="knarr-benchmark-")), [sys.executable, "-m", "knarr"]
-    name, own = f"bench-{os.getpid()}", folder / "kubeconfig"
-    places = ["--data-dir", str(folder / "data"), "--kubeconfig", str(own), "--port", "0"]
-    kind = ["--name", name, "--runtime", "simulated", "--nodes", str(nodes), "--no-controllers"]
-    try:
-        subprocess.run([*knarr, "up", *kind, *places], check=True, stdout=subprocess.DEVNULL)
-        found = config.find(name)
-        assert found is not None
-        recorded = processes.read(lookup.pid_file(found, lookup.SERVER))
-        assert recorded is not None
-        with contextlib.closing(Target(kubeconfig.load(own), folder, recorded.pid)) as opened:
-            yield opened, own
-    finally:
-        subprocess.run([*knarr, "down", "--name", name, "--delete-data"], stdout=subprocess.DEVNULL)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
 def controllers(file: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """The controllers that are measured, as a process."""
-    command = [sys.executable, "-m", "knarr", "controllers", "--kubeconfig", str(file), "--no-leader-elect"]
+    command = [*KNARR, "controllers", "--kubeconfig", str(file), "--no-leader-elect"]
     process = subprocess.Popen([*command, "--controllers", RESTING], stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
         process.terminate()
         process.wait(30)
-
-
-def spent(pid: int) -> float:
-    """Seconds of CPU that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # The report

@@ -13,6 +13,7 @@ imports and keys are told apart.
 import argparse
 import gc
 import json
+import os
 import ssl
 import statistics
 import threading
@@ -21,6 +22,8 @@ from asyncio import Task
 from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from benchmarks.fresh import memory
 
 GOAL = 0.3  #: seconds until a test has its cluster
 SETTLED = 20  #: clusters after which nothing may grow any more
@@ -116,9 +119,8 @@ def ask(url: str) -> None:
 def held() -> Figures:
     """What the process holds now; memory in megabytes."""
     gc.collect()
-    status = Path("/proc/self/status").read_text()
     return {
-        "memory": int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1000,
+        "memory": memory(os.getpid()),
         "threads": threading.active_count(),
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "tasks": sum(isinstance(each, Task) for each in gc.get_objects()),

@@ -22,9 +22,9 @@ from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.fresh import KNARR, memory, server
 from benchmarks.report import pyplot
-from knarr.app import config, lookup, processes, readiness
-from knarr.app.config import Cluster
+from knarr.app import config, readiness
 from knarr.app.demo.observer import Connect, Observer, ready
 from knarr.client import kubeconfig
 
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
     runs: list[Figures] = []
     for number in range(given.runs):
         print(f"run {number + 1} of {given.runs}", file=sys.stderr)
-        runs.append(external(given.kubeconfig, given.image) if given.kubeconfig else fresh())
+        runs.append(external(given.kubeconfig, given.image) if given.kubeconfig else own())
     report(runs)
     if given.json:
         given.json.write_text(json.dumps(runs, indent=2) + "\n")
@@ -59,16 +59,15 @@ def main(arguments: list[str]) -> None:
         plot(runs, given.plot)
 
 
-def fresh() -> Figures:
+def own() -> Figures:
     """Start a cluster of two nodes, run kubia on it, weigh the server, stop it."""
     folder = Path(tempfile.mkdtemp(prefix="knarr-benchmark-"))
     name, kubeconfig_file = "bench", folder / "kubeconfig"
-    knarr = [sys.executable, "-m", "knarr"]
     try:
         began = time.perf_counter()
         places = ["--data-dir", str(folder / "data"), "--kubeconfig", str(kubeconfig_file)]
         up = subprocess.Popen(
-            [*knarr, "up", "--name", name, "--nodes", "2", "--port", "0", *places], stdout=subprocess.PIPE, text=True
+            [*KNARR, "up", "--name", name, "--nodes", "2", "--port", "0", *places], stdout=subprocess.PIPE, text=True
         )
         figures: Figures = {}
         assert up.stdout is not None
@@ -83,14 +82,14 @@ def fresh() -> Figures:
         assert cluster is not None
         if cluster.runtime == "sandbox":
             subprocess.run(
-                [*knarr, "image", "build", "--name", name, "-t", "kubia-stored", str(ROOT / "examples/kubia")]
+                [*KNARR, "image", "build", "--name", name, "-t", "kubia-stored", str(ROOT / "examples/kubia")]
             )
         connect = partial(readiness.connect, cluster)
         figures |= kubia(connect, kubeconfig_file, MANIFEST.read_text())
-        figures["server memory"] = memory(cluster)
+        figures["server memory"] = memory(server(cluster))
         return figures
     finally:
-        subprocess.run([*knarr, "down", "--name", name, "--delete-data"], stdout=subprocess.DEVNULL)
+        subprocess.run([*KNARR, "down", "--name", name, "--delete-data"], stdout=subprocess.DEVNULL)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -149,14 +148,6 @@ def kubia(connect: Connect, file: Path, manifest: str) -> Figures:
         pods.wait("a new kubia-1", replaced, 120)
         figures["replacement Ready after the old pod is gone"] = time.perf_counter() - moment[0]
     return figures
-
-
-def memory(cluster: Cluster) -> float:
-    """Resident memory of the server process, in megabytes."""
-    recorded = processes.read(lookup.pid_file(cluster, lookup.SERVER))
-    assert recorded is not None
-    status = Path(f"/proc/{recorded.pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1000
 
 
 def report(runs: list[Figures]) -> None:

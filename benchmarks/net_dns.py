@@ -16,11 +16,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from dnslib import DNSRecord
 from msgspec.structs import replace
 
+from benchmarks.fresh import cpu
 from benchmarks.net import Collections, Told
 from knarr.app.parts import PATIENT
 from knarr.client.informer import Informers
@@ -145,13 +147,8 @@ def server(what: str = "serve", *, ahead: bool = False) -> Iterator[tuple[dict[s
         for pid in (process.pid, 0):
             os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
 
-    def used() -> float:
-        with open(f"/proc/{process.pid}/stat") as file:  # noqa: PTH123
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     try:
-        yield json.loads(process.stdout.readline()), used
+        yield json.loads(process.stdout.readline()), partial(cpu, process.pid)
     finally:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         os.sched_setaffinity(0, cores)

@@ -5,18 +5,15 @@
     python -m benchmarks rollout --kubeconfig F    the same on any Kubernetes, in a namespace that is removed again
 
 knarr's own cluster is fresh for each run and durable. Time is counted from the request until a watch shows the workload
-as it is wanted, as `kubectl rollout status` sees it; what is counted (pods gone, Jobs started) is asked for each 10 ms.
+as it is wanted, as `kubectl rollout status` sees it; what is counted (pods gone, Jobs started) is asked for each 10 ms,
+after a second each hundredth of the time so far.
 On another cluster the pods must be able to run: choose --image.
 """
 
 import argparse
 import asyncio
 import json
-import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
@@ -25,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks import workloads
+from benchmarks.fresh import cpu, fresh
 from benchmarks.report import DOCS, Run, about, boxes, goal_in, medians, pyplot, say, write_docs
 from knarr.client import kubeconfig
 from knarr.client.api import Api
@@ -73,8 +71,8 @@ def main(arguments: list[str]) -> None:
     runs: list[Run] = []
     for number in range(1 if given.quick else given.runs):
         say(f"run {number + 1}")
-        with cluster(given.kubeconfig, given.nodes or (200 if given.growth else 10)) as file:
-            runs.append(asyncio.run(measure(file, chosen, given.image)))
+        with cluster(given.kubeconfig, given.nodes or (200 if given.growth else 10)) as (file, used):
+            runs.append(asyncio.run(measure(file, chosen, given.image, used)))
     lines = [*table(runs), *(growth(runs, scale) if given.growth else ())]
     print("\n".join(lines))
     if given.json:
@@ -89,10 +87,14 @@ def main(arguments: list[str]) -> None:
 
 
 class Stage:
-    """What a stage works with: the API, a namespace of its own, and the pods' image."""
+    """What a stage works with: the API, a namespace of its own, the pods' image, and the seconds of CPU that the server
+    used so far, zero where that is not known.
+    """
 
-    def __init__(self, api: Api, space: str, image: str, note: Callable[[str, float], None]) -> None:
-        self.api, self.space, self.image, self.note = api, space, image, note
+    def __init__(
+        self, api: Api, space: str, image: str, note: Callable[[str, float], None], used: Callable[[], float]
+    ) -> None:
+        self.api, self.space, self.image, self.note, self.used = api, space, image, note, used
 
     async def create(self, tree: dict[str, Any]) -> None:
         path = workloads.path(tree, self.space)
@@ -142,7 +144,7 @@ class Stage:
         with gives_up(name):
             async with asyncio.timeout(PATIENCE):
                 while not holds(await self.count(path)):  # noqa: ASYNC110 (nothing here would tell)
-                    await asyncio.sleep(PAUSE)
+                    await asyncio.sleep(max(PAUSE, (time.perf_counter() - since) / 100))
         self.note(name, time.perf_counter() - since)
 
 
@@ -155,24 +157,46 @@ def gives_up(name: str) -> Iterator[None]:
         raise SystemExit(f"{name}: not within {PATIENCE:.0f} s") from None
 
 
-async def deployment(stage: Stage, count: int, *, apart: bool = False) -> None:
-    """Created, rolled and deleted: at once, or each when nothing is left to do of what went before."""
-    path = f"/apis/apps/v1/namespaces/{stage.space}/deployments/web"
-    complete = partial(workloads.is_complete, count=count)
+async def deployment(stage: Stage, count: int) -> None:
+    """Created, rolled and deleted."""
+    for name, step in DEPLOYMENT.items():
+        await step(stage, name.format(count), count)
+
+
+async def deployment_apart(stage: Stage, count: int) -> None:
+    """The same, each step when nothing is left to do of the one before; and the CPU until then, where it is known."""
+    for name, step in DEPLOYMENT.items():
+        before = stage.used()
+        await step(stage, name.format(count), count)
+        await stage.calm()
+        if used := stage.used():
+            stage.note(f"{name.format(count)}, CPU", used - before)
+
+
+async def create(stage: Stage, name: str, count: int) -> None:
     began = time.perf_counter()
     await stage.create(workloads.deployment(count, stage.image))
-    await stage.shown(f"Deployment of {count} Ready", Deployment, complete, began)
-    if apart:
-        await stage.calm()
+    await stage.shown(name, Deployment, partial(workloads.is_complete, count=count), began)
+
+
+async def roll(stage: Stage, name: str, count: int) -> None:
     began = time.perf_counter()
-    await stage.patch(path, workloads.NEW_TEMPLATE)
-    await stage.shown(f"Deployment of {count} rolled, 25%/25%", Deployment, complete, began)
-    if apart:
-        await stage.calm()
+    await stage.patch(WEB.format(stage.space), workloads.NEW_TEMPLATE)
+    await stage.shown(name, Deployment, partial(workloads.is_complete, count=count), began)
+
+
+async def delete(stage: Stage, name: str, count: int) -> None:
     began = time.perf_counter()
-    await stage.delete(path)
-    pods = f"/api/v1/namespaces/{stage.space}/pods"
-    await stage.counted(f"Deployment of {count} deleted", pods, lambda left: left == 0, began)
+    await stage.delete(WEB.format(stage.space))
+    await stage.counted(name, f"/api/v1/namespaces/{stage.space}/pods", lambda left: left == 0, began)
+
+
+WEB = "/apis/apps/v1/namespaces/{}/deployments/web"
+DEPLOYMENT = {
+    "Deployment of {} Ready": create,
+    "Deployment of {} rolled, 25%/25%": roll,
+    "Deployment of {} deleted": delete,
+}
 
 
 async def statefulset(stage: Stage, count: int) -> None:
@@ -225,33 +249,23 @@ def all_stages(scale: int) -> list[Named]:
 
 
 def growth_stages(scale: int) -> list[Named]:
-    steps = partial(deployment, apart=True)  # else many would also pay for what few leave for later: their events
-    return [("few", steps, 500 // scale), ("many", steps, 10_000 // scale)]
+    return [("few", deployment_apart, 500 // scale), ("many", deployment_apart, 10_000 // scale)]
 
 
 # The cluster
 
 
 @contextmanager
-def cluster(file: Path | None, nodes: int) -> Iterator[Path]:
-    """The kubeconfig of the cluster: the one given, or of a fresh one with simulated nodes, removed in the end."""
+def cluster(file: Path | None, nodes: int) -> Iterator[tuple[Path, Callable[[], float]]]:
+    """The kubeconfig of the cluster, the one given or that of a fresh one; and what CPU its server has used."""
     if file is not None:
-        yield file
+        yield file, lambda: 0.0
         return
-    folder = Path(tempfile.mkdtemp(prefix="knarr-benchmark-"))
-    own, knarr = folder / "kubeconfig", [sys.executable, "-m", "knarr"]
-    name = f"bench-{folder.name[-6:].lower().replace('_', 'x')}"
-    places = ["--data-dir", str(folder / "data"), "--kubeconfig", str(own), "--port", "0"]
-    kind = ["--name", name, "--runtime", "simulated", "--nodes", str(nodes), "--upstream-dns", "127.0.0.1"]
-    try:
-        subprocess.run([*knarr, "up", *kind, *places], check=True, stdout=subprocess.DEVNULL)
-        yield own
-    finally:
-        subprocess.run([*knarr, "down", "--name", name, "--delete-data"], stdout=subprocess.DEVNULL)
-        shutil.rmtree(folder, ignore_errors=True)
+    with fresh(nodes) as found:
+        yield found.kubeconfig, partial(cpu, found.server)
 
 
-async def measure(file: Path, stages: Iterable[Named], image: str) -> Run:
+async def measure(file: Path, stages: Iterable[Named], image: str, used: Callable[[], float]) -> Run:
     """One run: each stage in a namespace of its own, with nothing of the one before left."""
     found: Run = {}
 
@@ -264,7 +278,7 @@ async def measure(file: Path, stages: Iterable[Named], image: str) -> Run:
     try:
         for name, stage, count in stages:
             async with namespace(api, f"knarr-bench-{name}") as space:
-                await stage(Stage(api, space, image, note), count)
+                await stage(Stage(api, space, image, note, used), count)
     finally:
         await api.close()
     return found
@@ -291,14 +305,16 @@ def table(runs: list[Run]) -> Iterable[str]:
 
 
 def growth(runs: list[Run], scale: int) -> Iterable[str]:
-    """How many times what a pod of few costs a pod of many does."""
+    """How many times what a pod of few costs a pod of many does: until it is seen, and in CPU until nothing is left."""
     few, many = 500 // scale, 10_000 // scale
     yield ""
-    for what in ("Ready", "rolled, 25%/25%", "deleted"):
-        small = statistics.median(run[f"Deployment of {few} {what}"] for run in runs) / few
-        large = statistics.median(run[f"Deployment of {many} {what}"] for run in runs) / many
-        yield f"- {what}: {small * 1000:.2f} ms for each of {few} pods, {large * 1000:.2f} ms for each of {many}: "
-        yield f"  {large / small:.2f} times (goal: less than {GROWTH})."
+    for name in (f"{step}{what}" for step in DEPLOYMENT for what in ("", ", CPU")):
+        if all(name.format(few) in run for run in runs):
+            small = statistics.median(run[name.format(few)] for run in runs) / few
+            large = statistics.median(run[name.format(many)] for run in runs) / many
+            what = name.removeprefix("Deployment of {} ")
+            yield f"- {what}: {small * 1000:.2f} ms for each of {few} pods, {large * 1000:.2f} ms for each of {many}:"
+            yield f"  {large / small:.2f} times (goal: less than {GROWTH})."
 
 
 def plot(runs: list[Run], file: Path) -> None:

@@ -8,21 +8,17 @@ once it has come to rest. CPU until Ready says what a busy machine hides: how lo
 
 import argparse
 import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.footprint import memory
+from benchmarks.fresh import cpu, fresh, memory
 from benchmarks.report import pyplot
-from knarr.app import config, lookup, processes, readiness
+from knarr.app import readiness
 from knarr.app.config import Cluster
 from knarr.meta import clock
 
@@ -47,7 +43,7 @@ def main(arguments: list[str]) -> None:
     for count in map(int, given.nodes.split(",")):
         for number in range(given.runs):
             print(f"{count} nodes, run {number + 1} of {given.runs}", file=sys.stderr)
-            runs.append(fresh(count))
+            runs.append(weighed(count))
     report(runs)
     if given.json:
         given.json.write_text(json.dumps(runs, indent=2) + "\n")
@@ -55,40 +51,22 @@ def main(arguments: list[str]) -> None:
         plot(runs, given.plot)
 
 
-def fresh(count: int) -> Figures:
+def weighed(count: int) -> Figures:
     """Start a cluster of that many nodes, weigh it at rest, stop it."""
-    folder, name = Path(tempfile.mkdtemp(prefix="knarr-benchmark-")), "bench-scale"
-    knarr = [sys.executable, "-m", "knarr"]
-    places = ["--data-dir", str(folder / "data"), "--kubeconfig", str(folder / "kubeconfig")]
-    wishes = ["--runtime", "simulated", "--nodes", str(count), "--port", "0"]
-    try:
-        began = clock.unix()
-        subprocess.run([*knarr, "up", "--name", name, *wishes, *places], stdout=subprocess.DEVNULL, check=True)
-        cluster = config.find(name)
-        assert cluster is not None
+    began = clock.unix()
+    with fresh(count) as found:
         figures: Figures = {
             "nodes": count,
             "all nodes Ready (s)": clock.unix() - began,
-            "CPU until Ready (s)": cpu(cluster),
+            "CPU until Ready (s)": cpu(found.server),
         }
-        figures["over time"] = over_time(cluster, began)
+        figures["over time"] = over_time(found.cluster, began)
         time.sleep(REST)
-        before = cpu(cluster)
+        before = cpu(found.server)
         time.sleep(IDLE)
-        figures["idle CPU (% of a core)"] = 100 * (cpu(cluster) - before) / IDLE
-        figures["server memory (MB)"] = memory(cluster)
+        figures["idle CPU (% of a core)"] = 100 * (cpu(found.server) - before) / IDLE
+        figures["server memory (MB)"] = memory(found.server)
         return figures
-    finally:
-        subprocess.run([*knarr, "down", "--name", name, "--delete-data"], stdout=subprocess.DEVNULL)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def cpu(cluster: Cluster) -> float:
-    """Seconds of CPU that the server process has used."""
-    recorded = processes.read(lookup.pid_file(cluster, lookup.SERVER))
-    assert recorded is not None
-    fields = Path(f"/proc/{recorded.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def over_time(cluster: Cluster, began: float) -> list[tuple[float, int]]:

@@ -2,21 +2,19 @@
 
 import copy
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPSConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.fresh import cpu, fresh, memory
 from benchmarks.load import context as tls
-from knarr.app import config, lookup, processes
 from knarr.client import kubeconfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,8 +24,9 @@ Figures = dict[str, Any]
 class Target:
     """A cluster under load. `pid` is the server's, 0 when it is not a process of this machine that we know."""
 
-    def __init__(self, entry: kubeconfig.Entry, folder: Path, pid: int = 0) -> None:
-        self.pid = pid
+    def __init__(self, file: Path, folder: Path, pid: int = 0) -> None:
+        self.kubeconfig, self.pid = file, pid
+        entry = kubeconfig.load(file)
         at = urlsplit(entry.server)
         host, port = at.hostname or "", at.port or 443
         files = {"ca": entry.ca, "certificate": entry.certificate, "key": entry.key}
@@ -94,18 +93,12 @@ class Target:
         return HTTPSConnection(self._cluster["address"], self._cluster["port"], context=tls(self._cluster), timeout=300)
 
     def cpu(self) -> float:
-        """Seconds of CPU that the server has used, all its threads together."""
-        if not self.pid:
-            return 0.0
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of CPU that the server has used, 0 when that is not known."""
+        return cpu(self.pid) if self.pid else 0.0
 
     def memory(self) -> float:
         """The server's resident memory in megabytes, 0 when it is not known."""
-        if not self.pid:
-            return 0.0
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1000
+        return memory(self.pid) if self.pid else 0.0
 
     def close(self) -> None:
         assert self._client.stdin is not None
@@ -114,31 +107,12 @@ class Target:
 
 
 @contextmanager
-def target(file: Path | None) -> Iterator[Target]:
-    """The cluster of a kubeconfig, or without one a fresh cluster without nodes, which is removed in the end."""
-    folder = Path(tempfile.mkdtemp(prefix="knarr-benchmark-"))
-    name, own = f"bench-{os.getpid()}", folder / "kubeconfig"
-    try:
+def target(file: Path | None, nodes: int = 0, *more: str) -> Iterator[Target]:
+    """The cluster of a kubeconfig, or without one a fresh cluster with so many nodes and `more` arguments."""
+    with ExitStack() as stack:
         if file is None:
-            places = ["--data-dir", str(folder / "data"), "--kubeconfig", str(own), "--port", "0"]
-            kind = ["--name", name, "--runtime", "simulated", "--nodes", "0", "--upstream-dns", "127.0.0.1"]
-            started = [sys.executable, "-m", "knarr", "up", *kind, *places]
-            subprocess.run(started, check=True, stdout=subprocess.DEVNULL)
-        opened = Target(kubeconfig.load(file or own), folder, _server(name) if file is None else 0)
-        try:
-            yield opened
-        finally:
-            opened.close()
-    finally:
-        if file is None:
-            down = [sys.executable, "-m", "knarr", "down", "--name", name, "--delete-data"]
-            subprocess.run(down, stdout=subprocess.DEVNULL)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _server(name: str) -> int:
-    cluster = config.find(name)
-    assert cluster is not None
-    recorded = processes.read(lookup.pid_file(cluster, lookup.SERVER))
-    assert recorded is not None
-    return recorded.pid
+            own = stack.enter_context(fresh(nodes, *more))
+            found = Target(own.kubeconfig, own.folder, own.server)
+        else:
+            found = Target(file, Path(stack.enter_context(TemporaryDirectory(prefix="knarr-benchmark-"))))
+        yield stack.enter_context(closing(found))
