@@ -110,6 +110,7 @@ class Core:
             _, records = await self.store.range(place)
             for record in records:
                 resource.fill(record.key, record.value, record.revision)
+            resource.filled()
 
     def unserve(self, kind: Kind) -> None:
         """Hold the objects of a custom resource no more, and end who watches them."""
@@ -180,6 +181,7 @@ class Core:
             more = len(records) == PAGE
             after = records[-1].key if records else ""
         for resource in self._resources.values():
+            resource.filled()
             if is_service(resource.kind):
                 for service in resource.span(""):
                     self.services.adopt(service)

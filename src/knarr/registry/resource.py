@@ -4,12 +4,13 @@
 `core`, in the order of the store's revisions.
 """
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Iterator
 from operator import attrgetter
 from typing import Protocol
 
 import msgspec
+from sortedcontainers import SortedList
 
 from knarr.kinds.kind import Kind
 from knarr.registry.entry import Entry, at_rest, load
@@ -47,7 +48,7 @@ class Resource:
         self.floor = floor
         self.state = 0  #: another number after each write
         self._entries: dict[str, Entry] = {}
-        self._keys: list[str] = []
+        self._keys: SortedList[str] = SortedList()  # in a plain list, who comes would move 100,000 events
         self._changes: list[Change] = []
         #: those of a bucket in the order of their coming, in which they are told: not by chance
         self._listeners: dict[Bucket | None, dict[Listener, None]] = {}
@@ -72,7 +73,7 @@ class Resource:
     def span(self, namespace: str, after: str = "") -> Iterator[Entry]:
         """The entries of a namespace ("" is all of them) by key, those after a key."""
         low, high = self._bounds(namespace)
-        start = max(low, bisect_right(self._keys, after)) if after else low
+        start = max(low, self._keys.bisect_right(after)) if after else low
         return (self._entries[key] for key in self._keys[start:high])
 
     @property
@@ -83,13 +84,15 @@ class Resource:
     def count(self, namespace: str, after: str = "") -> int:
         """How many entries `span` gives."""
         low, high = self._bounds(namespace)
-        return high - (max(low, bisect_right(self._keys, after)) if after else low)
+        return high - (max(low, self._keys.bisect_right(after)) if after else low)
 
     def fill(self, key: str, value: bytes, revision: int) -> None:
-        """Take in a record at the start, in the order of keys."""
+        """Take in a record at the start. When all are in, `filled` is called."""
         self.state += 1
         self._entries[key] = load(self.kind, value, revision)
-        self._keys.append(key)
+
+    def filled(self) -> None:
+        self._keys = SortedList(self._entries)
 
     def apply(self, event: Event) -> None:
         """Take in one write and tell the listeners."""
@@ -99,11 +102,11 @@ class Resource:
             new = load(self.kind, event.value, event.revision)
             self._entries[event.key] = new
             if old is None:
-                insort(self._keys, event.key)
+                self._keys.add(event.key)
         elif old is not None:
             new = None
             del self._entries[event.key]
-            del self._keys[bisect_left(self._keys, event.key)]
+            self._keys.remove(event.key)
         else:
             return
         change = Change(event.revision, new, old)
@@ -143,7 +146,7 @@ class Resource:
         if not namespace or not self.kind.namespaced:
             return 0, len(self._keys)
         prefix = f"{self.prefix}{namespace}/"
-        return bisect_left(self._keys, prefix), bisect_left(self._keys, prefix + "\U0010ffff")
+        return self._keys.bisect_left(prefix), self._keys.bisect_left(prefix + "\U0010ffff")
 
     def _concerned(self, change: Change) -> list[Listener]:
         found = self._listeners.get(None, {})

@@ -3,9 +3,10 @@
 No thread and no waiting: a write is durable (as far as memory is) and published when the call returns.
 """
 
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import AsyncIterator
 from typing import TypeVar
+
+from sortedcontainers import SortedList
 
 from knarr.store.feed import Feed
 from knarr.store.store import Closed, Compacted, Event, Future, Mismatch, Record
@@ -19,7 +20,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.compacted = 0
         self._records: dict[str, Record] = {}
-        self._keys: list[str] = []
+        self._keys: SortedList[str] = SortedList()
         self._feed = Feed(0)
         self._open = True
 
@@ -32,7 +33,7 @@ class MemoryStore:
         revision = self.revision + 1
         record = Record(key, value, revision, old.created if old else revision)
         if old is None:
-            insort(self._keys, key)
+            self._keys.add(key)
         self._records[key] = record
         self._publish(Event("put", key, value, revision, record.created, *_before(old)))
         return revision
@@ -42,7 +43,7 @@ class MemoryStore:
         if old is None:
             raise Mismatch(key, expect, 0)
         del self._records[key]
-        del self._keys[bisect_left(self._keys, key)]
+        self._keys.remove(key)
         self._publish(Event("delete", key, b"", self.revision + 1, old.created, *_before(old)))
         return self.revision
 
@@ -54,8 +55,8 @@ class MemoryStore:
         self, prefix: str, *, revision: int = 0, after: str = "", limit: int = 0
     ) -> tuple[int, list[Record]]:
         self._check(revision)
-        start = max(bisect_left(self._keys, prefix), bisect_right(self._keys, after))
-        keys = self._keys[start : bisect_left(self._keys, prefix + "\U0010ffff")]
+        start = max(self._keys.bisect_left(prefix), self._keys.bisect_right(after))
+        keys = self._keys[start : self._keys.bisect_left(prefix + "\U0010ffff")]
         undone = self._undone(prefix, revision) if revision else {}
         if undone:
             keys = sorted({*keys, *(key for key in undone if key > after)})
@@ -82,7 +83,7 @@ class MemoryStore:
 
     def _copied_to(self, twin: T) -> T:
         twin.compacted = self.compacted
-        twin._records, twin._keys = dict(self._records), list(self._keys)
+        twin._records, twin._keys = dict(self._records), SortedList(self._keys)
         twin._feed = self._feed.copy()
         return twin
 
