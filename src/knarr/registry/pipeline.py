@@ -50,9 +50,8 @@ def read_changed(kind: Kind, tree: Tree, old: Tree, options: Options) -> None:
     kept = {key: value for key, value in tree.items() if type(value) is dict and value is old.get(key)}
     changed = {key: value for key, value in tree.items() if key not in kept}
     read(kind, changed, options)
-    whole = {key: kept.get(key, changed.get(key)) for key in {**tree, **changed} if key in kept or key in changed}
     tree.clear()
-    tree.update(whole)
+    tree.update(changed | kept)
 
 
 def place(kind: Kind, metadata: Tree, namespace: str) -> None:
