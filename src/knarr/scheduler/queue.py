@@ -148,6 +148,7 @@ class Queue:
         """Have a pod rest with those that are like it; `hope` is what could help it where there is none yet."""
         if (crowd := self._crowds.get(name)) is None:
             crowd = self._crowds[name] = Crowd(name, hope)
+        if ("all", name) not in self._timers:
             now = asyncio.get_running_loop().time()
             self._set_timer(("all", name), math.ceil((now + PATIENCE) / ROUND) * ROUND, self._all_alone, crowd)
         crowd.join(waiting)

@@ -6,7 +6,7 @@ import pytest
 
 from knarr.kinds.types.core_v1 import Pod, PodSpec
 from knarr.kinds.types.meta_v1 import ObjectMeta
-from knarr.scheduler.queue import FIRST_DELAY, LONGEST_DELAY, PATIENCE, Queue
+from knarr.scheduler.queue import FIRST_DELAY, LONGEST_DELAY, PATIENCE, ROUND, Queue
 from knarr.testing import virtual_time
 
 
@@ -309,6 +309,19 @@ async def test_all_are_tried_again_after_five_minutes():
         tried.append((waiting.pod.metadata.name, loop.time()))
         queue.rest(waiting, seen, "no room")
     assert tried == [(name, pytest.approx(PATIENCE)) for name in "abc"]
+
+
+@on_virtual_time
+async def test_who_was_being_tried_when_five_minutes_were_over_is_tried_again_after_five_more():
+    queue, loop = await resting("a"), asyncio.get_running_loop()
+    await asyncio.sleep(PATIENCE - 1)
+    queue.wake(any_pod, "node")
+    taken = await queue.get()
+    await asyncio.sleep(2)
+    queue.rest(*taken, "no room")
+    began = loop.time()
+    assert await next_name(queue) == "a"
+    assert PATIENCE <= loop.time() - began < PATIENCE + ROUND
 
 
 @on_virtual_time
