@@ -191,6 +191,26 @@ async def a_claim_of_a_node_that_was_deleted_is_there_when_the_node_is_back(clus
     assert (again.metadata.uid, again.spec.volumeName) == (claim.metadata.uid, claim.spec.volumeName)
 
 
+async def a_pod_that_was_deleted_by_force_is_followed_as_soon_as_its_processes_have_ended(cluster, pod, node):
+    runtime, began = cluster.machines[node].runtime, asyncio.get_running_loop().time()
+    stop_container = runtime.stop_container
+
+    async def slowly(*arguments, **options):
+        await asyncio.sleep(0.3)
+        await stop_container(*arguments, **options)
+
+    runtime.stop_container = slowly
+    await force(cluster)
+    uids = {pod.metadata.uid}
+    while pod.metadata.uid in uids or not uids:
+        await asyncio.sleep(0.01)
+        assert len(running(cluster, NAME)) <= 1
+        pods = (await cluster.api.list(Pod, SPACE)).items
+        uids = {each.metadata.uid for each in pods if each.metadata.name == NAME and each.status.phase == "Running"}
+    assert 0.3 < asyncio.get_running_loop().time() - began < 0.6
+    assert (await the_pod(cluster)).spec.nodeName == node
+
+
 TALES = {
     without_claims: [
         a_pod_of_a_node_that_is_cut_off_has_no_successor_until_the_node_is_back,
@@ -204,6 +224,7 @@ TALES = {
         a_claim_on_a_dead_node_keeps_its_pod_pending_until_the_node_is_back,
         a_claim_on_a_drained_node_keeps_its_pod_pending_until_the_node_is_uncordoned,
         a_claim_of_a_node_that_was_deleted_is_there_when_the_node_is_back,
+        a_pod_that_was_deleted_by_force_is_followed_as_soon_as_its_processes_have_ended,
     ],
 }
 CASES = {tale.__name__.replace("_", " "): (make, tale) for make, tales in TALES.items() for tale in tales}

@@ -116,6 +116,8 @@ class PodWorkers:
         self.workers.pop(worker.uid, None)
         left = self.namesakes[worker.name]
         left.discard(worker.uid)
+        for uid in left:
+            self.workers[uid].wake()  # it may have waited for this one to go
         if not left:
             del self.namesakes[worker.name]
 
