@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fresh import KNARR, cpu
+from benchmarks.fresh import KNARR
+from benchmarks.process import cpu
 from benchmarks.report import DOCS, Run, about, goal_in, medians, say, write_docs
 from benchmarks.target import Target, target
 

@@ -23,7 +23,7 @@ from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.fresh import memory
+from benchmarks.process import memory
 
 GOAL = 0.3  #: seconds until a test has its cluster
 SETTLED = 20  #: clusters after which nothing may grow any more

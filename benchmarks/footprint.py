@@ -22,7 +22,8 @@ from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.fresh import KNARR, memory, server
+from benchmarks.fresh import KNARR, server
+from benchmarks.process import memory
 from benchmarks.report import pyplot
 from knarr.app import config, readiness
 from knarr.app.demo.observer import Connect, Observer, ready

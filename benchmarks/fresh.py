@@ -1,6 +1,5 @@
-"""A cluster of knarr's own to measure: fresh, durable, on simulated nodes, removed in the end; what a server takes."""
+"""A cluster of knarr's own to measure: fresh, durable, on simulated nodes, and removed in the end."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -48,15 +47,3 @@ def server(cluster: Cluster) -> int:
     recorded = processes.read(lookup.pid_file(cluster, lookup.SERVER))
     assert recorded is not None
     return recorded.pid
-
-
-def cpu(pid: int) -> float:
-    """Seconds of CPU that a process has used, all its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory(pid: int) -> float:
-    """The resident memory of a process, in megabytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1000

@@ -22,8 +22,8 @@ from typing import Any
 from dnslib import DNSRecord
 from msgspec.structs import replace
 
-from benchmarks.fresh import cpu
 from benchmarks.net import Collections, Told
+from benchmarks.process import cpu
 from knarr.app.parts import PATIENT
 from knarr.client.informer import Informers
 from knarr.kinds.types.core_v1 import Namespace, Service, ServicePort, ServiceSpec

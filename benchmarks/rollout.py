@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks import workloads
-from benchmarks.fresh import cpu, fresh
+from benchmarks.fresh import fresh
+from benchmarks.process import cpu
 from benchmarks.report import DOCS, Run, about, boxes, goal_in, medians, pyplot, say, write_docs
 from knarr.client import kubeconfig
 from knarr.client.api import Api

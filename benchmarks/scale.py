@@ -16,7 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fresh import cpu, fresh, memory
+from benchmarks.fresh import fresh
+from benchmarks.process import cpu, memory
 from benchmarks.report import pyplot
 from knarr.app import readiness
 from knarr.app.config import Cluster

@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.fresh import cpu, fresh, memory
+from benchmarks.fresh import fresh
 from benchmarks.load import context as tls
+from benchmarks.process import cpu, memory
 from knarr.client import kubeconfig
 
 ROOT = Path(__file__).resolve().parent.parent

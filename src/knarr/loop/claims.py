@@ -65,12 +65,11 @@ async def claim(
     `finalizers` are those that the owner keeps on its objects: they come and go with the reference.
     """
     owned: list[T] = []
-    sure, uid = False, owner.metadata.uid
+    sure = False
     for obj in objects:
-        matched, manager = matches(obj), controller_of(obj)
-        if matched and manager is not None and manager.uid == uid:
-            owned.append(obj)  # as nearly always, so nothing more is asked: of every pod in every pass
-        elif (decision := claim_on(owner, obj, matched)) is Claim.RELEASE:
+        if (decision := claim_on(owner, obj, matches(obj))) is Claim.OWN:
+            owned.append(obj)
+        elif decision is Claim.RELEASE:
             await release(api, owner, obj, finalizers)
         elif decision is Claim.ADOPT:
             if not sure:

@@ -92,6 +92,7 @@ class Resource:
         self._entries[key] = load(self.kind, value, revision)
 
     def filled(self) -> None:
+        """Put the keys of what was taken in at the start in order."""
         self._keys = SortedList(self._entries)
 
     def apply(self, event: Event) -> None:

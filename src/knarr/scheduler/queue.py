@@ -120,10 +120,10 @@ class Queue:
         Of pods that are alike one is asked about.
         """
         self.moves += 1
-        helped = [crowd for crowd in self._crowds.values() if not crowd.expects(place) and helps(crowd.example())]
-        for crowd in helped:
-            crowd.hopes({place: None} if place else None)
-            self._stir(crowd)
+        for crowd in self._crowds.values():
+            if not crowd.expects(place) and helps(crowd.example()):
+                crowd.hopes({place: None} if place else None)
+                self._stir(crowd)
 
     def wake_these(self, keys: Iterable[Key]) -> None:
         """Say that something happened that could help these, wherever."""
